@@ -1,0 +1,40 @@
+# make demo     see it work: the three steps on the demo network
+# make test     the tests
+# make lint     ruff
+# make bench    what it costs
+# All set up what they need in .venv. PYTHON=python3.12 make demo chooses another Python.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+EYES := outputs/directions/directions_img_00_region_eyes_demo_projected.npy
+
+.PHONY: demo test lint bench
+.DELETE_ON_ERROR:
+
+demo: .venv/ready
+	$(PY) compute_jacobian.py demo/demo128.pkl --total_num 1 --d_name demo
+	$(PY) compute_directions.py outputs/jacobian_seed_4/w_dataset_demo.npy --region eyes --name demo
+	$(PY) manipulate.py demo/demo128.pkl $(EYES) --output_dir outputs/manipulations/demo
+
+test: .venv/ready-dev
+	$(PY) -m pytest -q
+
+lint: .venv/ready-dev
+	.venv/bin/ruff check .
+
+bench: .venv/ready-dev
+	$(PY) benchmarks/run.py
+
+.venv/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: $(PYTHON) is not Python 3.10 to 3.13; name one of these: make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON) lacks the venv module; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	@echo "setting up .venv (TensorFlow is large: this takes a few minutes once)"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/ready-dev: requirements-dev.txt .venv/ready
+	@.venv/bin/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

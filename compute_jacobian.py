@@ -1,0 +1,114 @@
+"""Step 1 of 3: the Jacobian of a few random images with respect to the latent code."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dnnlib import NetworkError, load_generator, select_device
+from utils import files, sampling
+from utils.command_line import Parser, not_negative_int, positive_int, run
+from utils.pictures import save_png, to_uint8
+
+EXAMPLES = """\
+  python compute_jacobian.py demo/demo128.pkl --d_name demo
+  python compute_jacobian.py stylegan2-ffhq-config-f-1024x1024.pkl --total_num 1 --gpu_id cpu
+"""
+
+
+def parse_arguments():
+    parser = Parser(__doc__, EXAMPLES)
+    add = parser.add_argument
+    add("restore_path", help="network: a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
+    add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
+    add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 1 GB)")
+    add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed})")
+    add("--total_num", type=positive_int, default=5, help="number of random latent codes")
+    add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
+    add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
+    add("--save_png", action="store_true", default=True, help="save the images as PNG")
+    add("--no-save_png", dest="save_png", action="store_false", default=True, help="do not save them")
+    add("--fused_channel", action="store_true", default=True, help="mean over RGB")
+    add("--no-fused_channel", dest="fused_channel", action="store_false", default=True, help="each channel by itself")
+    add("--seed", type=not_negative_int, default=4, help="seed of the random latent codes")
+    add("--d_name", default="ffhq", help="name of the data set, part of the file names")
+    add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    args.output_dir = Path(args.output_dir or f"outputs/jacobian_seed_{args.seed}")
+    print(select_device(args.gpu_id), flush=True)
+    generator = load_generator(args.restore_path)
+    z = sampling.random_codes(args.seed, args.total_num, generator.z_dim)
+    labels = sampling.class_labels(args.class_index, args.total_num, generator.label_dim)
+    size = min(args.image_size, generator.resolution)
+    if size < args.image_size:
+        print(f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}")
+
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    announce_cost(generator, args, size, generator.mapping(z[:1], labels[:1]))
+    outputs = {"w": files.SampleFile(args.output_dir / f"w_dataset_{args.d_name}.npy")}
+    if args.compute_z:
+        outputs["z"] = files.SampleFile(args.output_dir / f"z_dataset_{args.d_name}.npy")
+    batches = -(-generator.w_dim // (args.batch_size or generator.batch_size))
+    try:
+        with tqdm(total=args.total_num * batches, desc="Jacobian", unit="batch", smoothing=0.1) as bar:
+
+            def progress(iterable):
+                for item in iterable:
+                    yield item
+                    bar.update()
+
+            for i in range(args.total_num):
+                bar.set_description(f"Jacobian of sample {i + 1} of {args.total_num}")
+                ws = generator.mapping(z[i:i + 1], labels[i:i + 1])
+                if args.save_png:
+                    path = args.output_dir / f"syn_dataset_{args.d_name}_number_{i:04d}.png"
+                    save_png(path, to_uint8(generator.synthesis(ws))[0])
+                jacobian = generator.jacobian(ws, size, args.fused_channel, args.batch_size, progress)
+                if args.compute_z:  # dx/dz = dx/dw dw/dz
+                    outputs["z"].append(jacobian @ generator.mapping_jacobian(z[i:i + 1], labels[i:i + 1]))
+                outputs["w"].append(jacobian)
+        finish(args, outputs)
+    except KeyboardInterrupt:
+        if outputs["w"].count:
+            finish(args, outputs)
+        raise
+    finally:
+        for output in outputs.values():
+            output.discard()
+
+
+def announce_cost(generator, args, size: int, ws: np.ndarray) -> None:
+    """Print the expected time, from one timed image, and the disk space; fail early if the disk is too full."""
+    rows = size**2 * (1 if args.fused_channel else generator.num_channels)
+    columns = generator.w_dim + (generator.z_dim if args.compute_z else 0)
+    space = 4 * args.total_num * rows * columns
+    files.expect_room(args.output_dir, space)
+    generator.synthesis(ws)  # the first image also pays for building the graph
+    start = time.perf_counter()
+    generator.synthesis(ws)
+    seconds = (time.perf_counter() - start) * generator.w_dim * args.total_num
+    print(f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {args.total_num} "
+          f"sample{'s' * (args.total_num > 1)}", flush=True)
+
+
+def duration_text(seconds: float) -> str:
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+
+
+def finish(args, outputs: dict[str, files.SampleFile]) -> None:
+    """Give the files their names, a JSON file of the same name beside each, and say where they are."""
+    network_hash = files.sha256(args.restore_path)
+    for space, output in outputs.items():
+        output.finish()
+        files.write_json(output.path.with_suffix(".json"), files.provenance(
+            args, seed=args.seed, latent_space=space, samples=output.count, network_sha256=network_hash))
+        print(f"{output.path}: Jacobian of {output.count} of {args.total_num} samples with respect to {space}")
+
+
+if __name__ == "__main__":
+    run(main, NetworkError)

@@ -1,0 +1,263 @@
+"""Cartoon portraits drawn from 24 attributes: the training pictures of the demo network.
+
+Geometry is written in the 256 x 256 frame of the region boxes (x to the right, y down), whatever the resolution.
+Shapes of arrays: N faces, R x R pixels, h x w pixels of a window. Inside this file one number per face is [N, 1, 1],
+a colour per face is [3, N, 1, 1] in 0..1, a coverage is [N, h, w] in 0..1.
+"""
+
+import math
+
+import numpy as np
+
+Z_DIM = 64
+ATTRIBUTES = (
+    "background_hue", "background_lightness", "skin_tone", "hair_colour", "hair_height", "fringe",
+    "face_width", "chin_length", "eye_opening", "eye_width", "gaze", "iris_colour",
+    "brow_height", "brow_angle", "brow_thickness", "nose_length", "nose_width", "mouth_opening",
+    "mouth_width", "smile", "lip_colour", "blush", "clothes_hue", "clothes_lightness",
+)
+FRAME = 256
+AXIS = 128  # the column about which a face is symmetric
+EYE_OFFSET = 32  # from the axis to the centre of an eye
+
+
+def attribute_vectors() -> np.ndarray:
+    """The fixed orthonormal rows v_k that tie attribute k to z: [24, 64]."""
+    normal = np.random.RandomState(24).standard_normal((Z_DIM, len(ATTRIBUTES)))
+    return np.linalg.qr(normal)[0].T
+
+
+VECTORS = attribute_vectors()
+
+
+def attributes(z: np.ndarray) -> np.ndarray:
+    """Attributes of latent vectors, Phi(v_k . z / rms(z)): [N, 64] -> [N, 24] in (0, 1), each uniform for normal z."""
+    z = np.asarray(z, dtype=np.float64)
+    scores = z @ VECTORS.T / np.sqrt(np.mean(z**2, axis=1, keepdims=True))
+    return 0.5 * np.vectorize(math.erfc, otypes=[float])(-scores / math.sqrt(2))
+
+
+def draw(attributes: np.ndarray, resolution: int = 128) -> np.ndarray:
+    """Faces with the given attributes: [N, 24] in (0, 1) -> [N, R, R, 3] float32 in [-1, 1]."""
+    values = np.asarray(attributes, dtype=np.float32)
+    face = {name: values[:, k, None, None] for k, name in enumerate(ATTRIBUTES)}
+    # Below 64 pixels the features are thinner than a pixel: draw them finer, then average.
+    finer = max(64 // resolution, 1)
+    canvas = np.empty((3, len(values), resolution * finer, resolution * finer), dtype=np.float32)
+    for paint in (paint_background, paint_hair_behind, paint_body, paint_head, paint_hair_in_front,
+                  paint_nose, paint_mouth, paint_eyes, paint_brows):
+        paint(canvas, face)
+    if finer > 1:
+        canvas = canvas.reshape(3, len(values), resolution, finer, resolution, finer).mean((3, 5))
+    return np.ascontiguousarray(np.moveaxis(canvas, 0, -1)) * 2 - 1
+
+
+def faces(z: np.ndarray, resolution: int = 128) -> np.ndarray:
+    """Faces of latent vectors: [N, 64] -> [N, R, R, 3] float32 in [-1, 1]."""
+    return draw(attributes(z), resolution)
+
+
+# Colours ------------------------------------------------------------------------------------------------------------
+
+
+def colours(stops: str) -> np.ndarray:
+    """Colour stops from their hexadecimal names: [S, 3] in 0..1."""
+    return np.array([list(bytes.fromhex(stop)) for stop in stops.split()], dtype=np.float32) / 255
+
+
+HUES = colours("e8505b f29a4a f0cf5a 6fbf73 3fb0ac 4a8fd6 7a6fd0 c86bb5")
+SKIN = colours("ffe0cc f5c7a3 dda077 a86f48 6e442c")
+HAIR = colours("221a1c 4a2a1c 8a5128 d9a441 f3d98b d8552a")
+IRIS = colours("4a2413 a8722a 4fa04a 35b0c0 2f5fd6")
+LIPS = colours("f79aa8 e0566a c01f48 6a2060")
+WHITE, INK, BROWN, MOUTH, TONGUE, BLUSH = colours("ffffff 241a22 2e1710 5a1220 e0707a f0506a").reshape(6, 3, 1, 1, 1)
+
+
+def palette(t: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """The colour at t in 0..1 along evenly spaced stops: [N, 1, 1] -> [3, N, 1, 1]."""
+    knots = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(t, knots, channel) for channel in stops.T]).astype(np.float32)
+
+
+def mix(t: np.ndarray | float, start: np.ndarray | float, end: np.ndarray | float) -> np.ndarray:
+    """From start at t = 0 to end at t = 1; numbers or colours, broadcast."""
+    return start + (end - start) * t
+
+
+def tinted(hue: np.ndarray, lightness: np.ndarray) -> np.ndarray:
+    """A hue from deep (lightness 0) over pure to pale (lightness 1): [3, N, 1, 1]."""
+    pure = palette(hue, HUES)
+    deep, pale = pure * 0.4, mix(0.75, pure, WHITE)
+    return mix(np.minimum(2 * lightness, 1), deep, mix(np.maximum(2 * lightness - 1, 0), pure, pale))
+
+
+# Shapes -------------------------------------------------------------------------------------------------------------
+
+
+class Window:
+    """The part of a canvas within the given rows and columns of the 256 frame, in which to paint."""
+
+    def __init__(self, canvas: np.ndarray, top: float, bottom: float, left: float, right: float):
+        resolution = canvas.shape[-1]
+        self.pixel = FRAME / resolution
+        rows, columns = (
+            slice(max(math.floor(start / self.pixel), 0), min(math.ceil(end / self.pixel), resolution))
+            for start, end in ((top, bottom), (left, right))
+        )
+        centres = ((np.arange(resolution) + 0.5) * self.pixel).astype(np.float32)
+        self.canvas = canvas[:, :, rows, columns]  # [3, N, h, w]
+        self.y = centres[rows, None]  # [h, 1]
+        self.x = centres[columns] - AXIS  # [w]
+
+    def paint(self, coverage: np.ndarray, colour: np.ndarray) -> None:
+        """Blend a colour over the window with the coverage as opacity."""
+        self.canvas += coverage * (colour - self.canvas)
+
+    def fill(self, distance: np.ndarray) -> np.ndarray:
+        """Coverage of a shape from its signed distance (negative inside), anti-aliased over one pixel."""
+        return np.clip(0.5 - distance / self.pixel, 0, 1)
+
+    def oval(self, x: np.ndarray, y: np.ndarray, half_width: np.ndarray | float, half_height: np.ndarray | float,
+             power: float = 2.0) -> np.ndarray:
+        """Coverage of the superellipse |x / half_width|^power + |y / half_height|^power < 1; x, y from its centre."""
+        x_ratio, y_ratio = abs(x) / half_width, abs(y) / half_height
+        x_slope, y_slope = x_ratio ** (power - 1), y_ratio ** (power - 1)
+        level = x_slope * x_ratio + y_slope * y_ratio
+        # To first order the distance from the outline is (level - 1) / |gradient of level|.
+        gradient = power * np.sqrt((x_slope / half_width) ** 2 + (y_slope / half_height) ** 2) + 1e-6
+        return self.fill((level - 1) / gradient)
+
+    def glow(self, x: np.ndarray, y: np.ndarray, half_width: np.ndarray | float, half_height: np.ndarray | float
+             ) -> np.ndarray:
+        """Coverage of a soft round spot without an edge."""
+        return np.exp(-((x / half_width) ** 2)) * np.exp(-((y / half_height) ** 2))
+
+
+def egg(y: np.ndarray, above: np.ndarray | float, below: np.ndarray | float) -> np.ndarray:
+    """The half height of an oval whose upper and lower halves differ."""
+    return np.where(y < 0, above, below)
+
+
+# Parts of the picture, from back to front ---------------------------------------------------------------------------
+
+
+def head_size(face: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Half width of the head, and the row of its chin."""
+    return mix(face["face_width"], 59, 77), mix(face["chin_length"], 211, 238)
+
+
+def head_shape(window: Window, face: dict) -> np.ndarray:
+    """Coverage of the head without ears and hair."""
+    width, chin = head_size(face)
+    y = window.y - 128
+    return window.oval(window.x, y, width, egg(y, 82, chin - 128), 2.35)
+
+
+def paint_background(canvas: np.ndarray, face: dict) -> None:
+    """A plain colour, lighter towards the top."""
+    window = Window(canvas, 0, FRAME, 0, FRAME)
+    colour = tinted(face["background_hue"], face["background_lightness"])
+    canvas[:] = mix(1 - window.y / FRAME, colour * 0.86, mix(0.22, colour, WHITE))
+
+
+def paint_hair_behind(canvas: np.ndarray, face: dict) -> None:
+    """The hair seen beside the head."""
+    window = Window(canvas, 40, 162, 30, 226)
+    width, _ = head_size(face)
+    y = window.y - 115
+    window.paint(window.oval(window.x, y, width + 10, egg(y, 70, 42), 2.6), palette(face["hair_colour"], HAIR) * 0.72)
+
+
+def paint_body(canvas: np.ndarray, face: dict) -> None:
+    """Neck with the chin's shadow, shoulders and collar."""
+    skin = palette(face["skin_tone"], SKIN)
+    cloth = tinted(face["clothes_hue"], face["clothes_lightness"])
+    window = Window(canvas, 170, FRAME, 0, FRAME)
+    window.paint(window.oval(window.x, window.y - 275, 118, 61, 2.6), cloth)
+    window.paint(window.oval(window.x, window.y - 214, 47, 34), cloth * 0.72)
+    neck = np.maximum(window.oval(window.x, window.y - 214, 40, 27),
+                      window.oval(window.x, window.y - 190, 35, 38, 5.0))
+    _, chin = head_size(face)
+    shadow = 0.42 * np.exp(-(np.maximum(window.y - chin, 0) / 9) ** 2)
+    window.paint(neck, mix(shadow, skin * 0.94, skin * 0.45))
+
+
+def paint_head(canvas: np.ndarray, face: dict) -> None:
+    """Ears, face and blush."""
+    width, _ = head_size(face)
+    skin = palette(face["skin_tone"], SKIN)
+    window = Window(canvas, 108, 168, 34, 222)
+    ear_x, ear_y = abs(window.x) - width, window.y - 138
+    window.paint(window.oval(ear_x, ear_y, 13, 20), skin * 0.92)
+    window.paint(window.oval(ear_x - 2, ear_y, 6, 12), skin * 0.76)
+
+    window = Window(canvas, 40, 244, 44, 212)
+    cheeks = window.glow(abs(window.x) - 43, window.y - 163, 16, 13)
+    window.paint(head_shape(window, face), mix(0.7 * face["blush"] * cheeks, skin, BLUSH))
+
+
+def paint_hair_in_front(canvas: np.ndarray, face: dict) -> None:
+    """The hair on top: a cap from which the face is cut out along a swept hairline."""
+    window = Window(canvas, 8, 134, 34, 222)
+    width, _ = head_size(face)
+    colour = palette(face["hair_colour"], HAIR)
+    y = window.y - 110
+    top = mix(face["hair_height"], 66, 97)
+    cap = window.oval(window.x, y, width + 9, egg(y, top, 24), 2.5)
+    swept = window.y - 86 - 0.08 * window.x
+    hairline = mix(face["fringe"], 39, 14)
+    cut = window.oval(window.x, swept, width - 3, egg(swept, hairline, 90), 2.5) * head_shape(window, face)
+    shine = window.glow(window.x + 22, y + 0.7 * top + 15, 34, 9)
+    window.paint(cap * (1 - cut), mix(0.35 * shine, colour, WHITE))
+
+
+def paint_nose(canvas: np.ndarray, face: dict) -> None:
+    """A nose shaded below and on one side, with a light tip."""
+    window = Window(canvas, 118, 166, 106, 152)
+    skin = palette(face["skin_tone"], SKIN)
+    width = mix(face["nose_width"], 6.5, 19)
+    y = window.y - mix(face["nose_length"], 137, 153.5)
+    window.paint(window.oval(window.x, y, width, egg(y, 22, 8)), skin * 0.64)
+    y = y + 3.5
+    window.paint(window.oval(window.x + 1.5, y, width - 1, egg(y, 22, 8)), skin)
+    window.paint(0.35 * window.glow(window.x + 1.5, y, 0.5 * width, 5), WHITE)
+
+
+def paint_mouth(canvas: np.ndarray, face: dict) -> None:
+    """Lips around an opening with teeth and tongue, bent by the smile."""
+    window = Window(canvas, 164, 206, 90, 166)
+    lips = palette(face["lip_colour"], LIPS)
+    width = mix(face["mouth_width"], 20, 35)
+    opening = mix(face["mouth_opening"], 1.2, 8.5)
+    bend = mix(face["smile"], -13, 13)
+    y = window.y - 184 - bend * (0.4 - (window.x / width) ** 2)
+    window.paint(window.oval(window.x, y, width, opening + 4.2), lips)
+    inside = window.oval(window.x, y, width - 4, opening)
+    window.paint(inside, MOUTH)
+    window.paint(inside * window.fill(0.45 * opening - y), TONGUE)
+    window.paint(inside * window.fill(y + 0.25 * opening + 1), WHITE)
+
+
+def paint_eyes(canvas: np.ndarray, face: dict) -> None:
+    """Eyes under a dark upper lid, with iris, pupil and a highlight."""
+    window = Window(canvas, 104, 134, 70, 186)
+    iris = palette(face["iris_colour"], IRIS)
+    width = mix(face["eye_width"], 13.5, 21)
+    height = mix(face["eye_opening"], 4, 10.5)
+    x, y = window.x - EYE_OFFSET * np.sign(window.x), window.y - 121
+    window.paint(window.oval(x, y + 2.5, width + 1.5, height + 0.6), INK)
+    white = window.oval(x, y, width, height)
+    window.paint(white, WHITE)
+    x = x - mix(face["gaze"], -1, 1) * (width - 6)
+    window.paint(white * window.oval(x, y, 9.5, 9.5), iris)
+    window.paint(white * window.oval(x, y, 4.5, 4.5), INK)
+    window.paint(white * window.oval(x + 3, y + 3.2, 2.4, 2.4), WHITE)
+
+
+def paint_brows(canvas: np.ndarray, face: dict) -> None:
+    """Arched brows, mirrored, tapering outwards."""
+    window = Window(canvas, 84, 116, 70, 186)
+    colour = mix(0.8, palette(face["hair_colour"], HAIR), BROWN)
+    along = abs(window.x) - EYE_OFFSET
+    centre = mix(face["brow_height"], 104, 95.5) - mix(face["brow_angle"], -0.3, 0.3) * along + 0.008 * along**2
+    window.paint(window.oval(along, window.y - centre, 19, mix(face["brow_thickness"], 1.8, 5), 2.6), colour)

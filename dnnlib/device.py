@@ -1,0 +1,58 @@
+"""Which device TensorFlow runs on, and its import without the chatter."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from .errors import NetworkError
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what is written to stderr: TensorFlow's start-up lines come before its own log level applies."""
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow, quietly unless the user sets TF_CPP_MIN_LOG_LEVEL. TensorFloat-32, less exact, goes off."""
+    with _quiet():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def select_device(gpu_id: str | None) -> str:
+    """Make TensorFlow run on that GPU, or on the CPU for "cpu"; None: GPU 0 if there is one.
+
+    Returns a line that names the device. Call it before anything runs. Raises NetworkError for a GPU that is not there.
+    """
+    import_tensorflow()
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpu_id == "cpu" or (gpu_id is None and not gpus):
+        tf.config.set_visible_devices([], "GPU")
+        hint = ("drop --gpu_id cpu to use the GPU" if gpus else
+                "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU working, see README.md")
+        return f"device: CPU, {os.cpu_count()} cores ({hint})"
+    if gpu_id is not None and not (gpu_id.isdecimal() and int(gpu_id) < len(gpus)):
+        known = ", ".join([*map(str, range(len(gpus))), "cpu"])
+        raise NetworkError(f"--gpu_id {gpu_id} is not there; expected one of {known}"
+                           + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)"))
+    gpu = gpus[int(gpu_id or 0)]
+    tf.config.set_visible_devices(gpu, "GPU")
+    tf.config.experimental.set_memory_growth(gpu, True)
+    name = tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model")
+    return f"device: GPU {gpu_id or 0}, {name}"

@@ -1,0 +1,55 @@
+"""What every network format is read into: settings and named arrays, nothing else.
+
+The arrays are effective weights: the equalized learning rate, the +1 of a style's bias and the flips of an
+up-sampling kernel are already applied, so that the generator computes the same for every format.
+
+    w_avg                               [w_dim]
+    mapping/embed/weight, /bias         [label_dim, embed_dim], [embed_dim]   only if label_dim > 0
+    mapping/{i}/weight, /bias           [in, out], [out]
+    const                               [4, 4, C]
+    {layer}/weight                      [k, k, in, out], for a tf.nn.conv2d or a tf.nn.conv2d_transpose
+    {layer}/bias                        [out]
+    {layer}/style_weight, /style_bias   [w_dim, in], [in]
+    {layer}/noise                       [h, w], already times its strength; not for rgb
+
+A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight only).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """A StyleGAN2 generator as plain data."""
+
+    z_dim: int
+    w_dim: int
+    label_dim: int
+    resolution: int
+    num_channels: int
+    architecture: Literal["skip", "orig", "resnet"]
+    activation: Literal["lrelu", "relu", "linear"]
+    mapping_activation: Literal["lrelu", "relu", "linear"]
+    normalize_z: bool
+    label_normalization: Literal["joint", "separate"]  # [z, embedding] normalized together, or each by itself
+    resample_kernel: tuple[float, ...]
+    conv_clamp: float | None
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def num_layers(self) -> int:
+        """Number of w vectors that the synthesis network takes."""
+        return 2 * (self.resolution.bit_length() - 1) - 2
+
+    @property
+    def mapping_layers(self) -> int:
+        """Number of dense layers from z to w."""
+        return sum(f"mapping/{i}/weight" in self.arrays for i in range(len(self.arrays)))
+
+    @property
+    def resolutions(self) -> list[int]:
+        """4, 8, ..., resolution."""
+        return [2**r for r in range(2, self.resolution.bit_length())]

@@ -1,0 +1,314 @@
+"""StyleGAN2 and StyleGAN2-ADA TensorFlow pickles: a tuple (G, D, Gs) of networks, of which Gs is read.
+
+Layout and defaults: DESIGN 3.1 and 3.2. Every setting and every array of the file is either used, known to be
+harmless, or an error that names it.
+"""
+
+import contextlib
+import math
+import pickle
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from .record import NetworkRecord
+from .safe_pickle import Array, Network, load
+
+# Settings that change the result, with the defaults of both programs.
+_DEFAULTS = {
+    "latent_size": 512, "label_size": 0, "dlatent_size": 512, "mapping_layers": 8, "mapping_fmaps": 512,
+    "mapping_lrmul": 0.01, "mapping_nonlinearity": "lrelu", "normalize_latents": True, "label_fmaps": None,
+    "num_channels": 3, "resolution": 1024, "fmap_base": 16384, "fmap_decay": 1, "fmap_min": 1, "fmap_max": 512,
+    "fmap_const": None, "architecture": "skip", "nonlinearity": "lrelu", "resample_kernel": (1, 3, 3, 1),
+    "use_noise": True, "conv_clamp": None,
+}
+# Settings that change nothing in an untruncated forward pass with constant noise, in float32.
+_HARMLESS = {
+    "truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val", "dlatent_broadcast",
+    "dlatent_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv", "structure", "num_fp16_res",
+    "synthesis_func", "mapping_func", "is_training", "is_validation", "is_template_graph", "return_dlatents",
+    "func_name",
+}
+_SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
+
+
+def read(path: str | Path) -> NetworkRecord:
+    """The averaged generator Gs of a TensorFlow pickle.
+
+    Raises NetworkError, naming what was found, if the file is missing, damaged, asks for anything outside the
+    allow-list, or holds a setting or an array that this reader does not know.
+    """
+    with open(path, "rb") as file:
+        content = load(file, path)
+    if not (isinstance(content, tuple) and len(content) == 3 and all(isinstance(n, Network) for n in content)):
+        raise NetworkError(f"{path} holds {_describe(content)}; expected a tuple (G, D, Gs) of networks: "
+                           "use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
+    generator = content[2]
+    del content  # G and D go before the weights of Gs are copied
+    try:
+        return _to_record(generator.state)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
+    except Exception as error:  # fields of the wrong kind
+        raise NetworkError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
+                           f"({type(error).__name__}: {error}); download it again") from None
+
+
+def _describe(content: Any) -> str:
+    if isinstance(content, (tuple, list)):
+        return f"a {type(content).__name__} of {len(content)}"
+    return f"a {type(content).__name__}"
+
+
+def _to_record(state: dict) -> NetworkRecord:
+    mapping, synthesis = (state["components"][name].state for name in ("mapping", "synthesis"))
+    is_ada = synthesis["build_func_name"] == "G_synthesis"
+    s = types.SimpleNamespace(**_settings(state, mapping, synthesis))
+    resample_kernel = (1.0,) * 2 if s.resample_kernel is None else tuple(float(v) for v in s.resample_kernel)
+    architecture = "orig" if synthesis["build_func_name"] == "G_synthesis_stylegan_revised" else s.architecture
+
+    arrays: dict[str, np.ndarray] = {}
+    record = NetworkRecord(
+        z_dim=s.latent_size, w_dim=s.dlatent_size, label_dim=s.label_size, resolution=s.resolution,
+        num_channels=s.num_channels, architecture=architecture, activation=s.nonlinearity,
+        mapping_activation=s.mapping_nonlinearity, normalize_z=bool(s.normalize_latents),
+        label_normalization="separate" if is_ada else "joint", resample_kernel=resample_kernel,
+        conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp), arrays=arrays,
+    )
+    _check_settings(record)
+
+    files_arrays = _Variables(state, "")
+    arrays["w_avg"] = files_arrays.take("dlatent_avg", (record.w_dim,))
+    files_arrays.skip("lod")
+    files_arrays.expect_none_left()
+
+    _read_mapping(_Variables(mapping, "mapping/"), record, s, is_ada)
+    _read_synthesis(_Variables(synthesis, "synthesis/"), record, s)
+    return record
+
+
+def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
+    """The settings in force; raises NetworkError for one that is not known."""
+    given = {**state["static_kwargs"], **mapping["static_kwargs"], **synthesis["static_kwargs"]}
+    function = synthesis["build_func_name"]
+    if function not in _SYNTHESIS_FUNCTIONS:
+        raise NetworkError(f"its synthesis function is {function!r}; expected {' or '.join(_SYNTHESIS_FUNCTIONS)}: use "
+                           "a StyleGAN2 or StyleGAN2-ADA generator")
+    if mapping["build_func_name"] != "G_mapping":
+        raise NetworkError(f"its mapping function is {mapping['build_func_name']!r}; expected G_mapping")
+    for name, value in given.items():
+        if name == "dtype" and value != "float32":
+            raise NetworkError(f"its dtype is {value!r}; expected float32")
+        if name not in _DEFAULTS and name not in _HARMLESS and name != "dtype":
+            raise NetworkError(f"its setting {name} = {value!r} is not known, so its images might come out wrong; "
+                               "expected a StyleGAN2 or StyleGAN2-ADA generator")
+    settings = {**_DEFAULTS, **{name: value for name, value in given.items() if name in _DEFAULTS}}
+    if settings["mapping_fmaps"] is None or (function == "G_synthesis" and "mapping_fmaps" not in given):
+        settings["mapping_fmaps"] = settings["dlatent_size"]
+    if not settings["use_noise"]:
+        raise NetworkError("its setting use_noise = False is not supported; expected a generator with noise inputs")
+    return settings
+
+
+def _check_settings(record: NetworkRecord) -> None:
+    choices = {"architecture": ("skip", "orig", "resnet"), "activation": ("lrelu", "relu", "linear"),
+               "mapping_activation": ("lrelu", "relu", "linear")}
+    for name, known in choices.items():
+        if (value := getattr(record, name)) not in known:
+            raise NetworkError(f"its {name} is {value!r}; expected one of {', '.join(known)}")
+    if record.resolution < 8 or record.resolution & (record.resolution - 1):
+        raise NetworkError(f"its resolution is {record.resolution}; expected a power of two, 8 or more")
+
+
+class _Variables:
+    """The arrays of one network in the file, taken by name and checked by shape."""
+
+    def __init__(self, state: dict, prefix: str) -> None:
+        self.left = dict(state["variables"])
+        self.prefix = prefix
+
+    def take(self, name: str, shape: tuple[int | None, ...], scale: float = 1.0) -> np.ndarray:
+        """Array `name` in float32, times scale. None in the shape stands for any size."""
+        array = self.left.pop(name, None)
+        if not isinstance(array, Array) or array.values is None:
+            raise NetworkError(f"lacks the array {self.prefix}{name}; expected one of shape {_shape_text(shape)}")
+        values = array.values
+        if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
+            raise NetworkError(f"its array {self.prefix}{name} has shape {_shape_text(values.shape)}; expected "
+                               f"{_shape_text(shape)}")
+        values = values.astype(np.float32) * np.float32(scale)
+        if not np.isfinite(values).all():
+            raise NetworkError(f"its array {self.prefix}{name} holds NaN or infinity; expected finite numbers: "
+                               "download it again")
+        return values
+
+    def skip(self, name: str) -> None:
+        self.left.pop(name, None)
+
+    def expect_none_left(self) -> None:
+        if self.left:
+            raise NetworkError(f"its array {self.prefix}{next(iter(self.left))} is not part of a StyleGAN2 generator "
+                               "of these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
+
+
+def _shape_text(shape: tuple) -> str:
+    return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
+
+
+def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
+    """What a stored weight is multiplied with: lrmul / sqrt(fan_in), fan_in all dimensions but the last."""
+    return lrmul / math.sqrt(math.prod(shape[:-1]))
+
+
+def _read_mapping(variables: _Variables, record: NetworkRecord, s: types.SimpleNamespace, is_ada: bool) -> None:
+    arrays, inputs = record.arrays, record.z_dim
+    if record.label_dim:
+        embed_dim = s.label_fmaps or record.z_dim
+        shape = (record.label_dim, embed_dim)
+        if is_ada:
+            arrays["mapping/embed/weight"] = variables.take("LabelEmbed/weight", shape, equalized_scale(shape))
+            arrays["mapping/embed/bias"] = variables.take("LabelEmbed/bias", (embed_dim,))
+        else:
+            arrays["mapping/embed/weight"] = variables.take("LabelConcat/weight", shape)  # not equalized
+            arrays["mapping/embed/bias"] = np.zeros(embed_dim, np.float32)
+        inputs += embed_dim
+    for i in range(s.mapping_layers):
+        shape = (inputs, record.w_dim if i == s.mapping_layers - 1 else s.mapping_fmaps)
+        scale = equalized_scale(shape, s.mapping_lrmul)
+        arrays[f"mapping/{i}/weight"] = variables.take(f"Dense{i}/weight", shape, scale)
+        arrays[f"mapping/{i}/bias"] = variables.take(f"Dense{i}/bias", shape[1:], s.mapping_lrmul)
+        inputs = shape[1]
+    variables.expect_none_left()
+
+
+def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.SimpleNamespace) -> None:
+    arrays, w_dim = record.arrays, record.w_dim
+
+    def convolution(name: str, target: str, kernel: int, inputs: int, outputs: int) -> None:
+        shape = (kernel, kernel, inputs, outputs)
+        weight = variables.take(f"{name}/weight", shape, equalized_scale(shape))
+        if target.endswith(("conv0", "skip")):  # stored for a correlation; tf.nn.conv2d_transpose spreads the other way
+            weight = np.ascontiguousarray(weight[::-1, ::-1])
+        arrays[f"{target}/weight"] = weight
+        if target.endswith("skip"):
+            return
+        shape = (w_dim, inputs)
+        arrays[f"{target}/style_weight"] = variables.take(f"{name}/mod_weight", shape, equalized_scale(shape))
+        arrays[f"{target}/style_bias"] = variables.take(f"{name}/mod_bias", (inputs,)) + 1
+        arrays[f"{target}/bias"] = variables.take(f"{name}/bias", (outputs,))
+
+    def noisy_convolution(name: str, target: str, inputs: int, outputs: int, layer: int, size: int) -> None:
+        convolution(name, target, 3, inputs, outputs)
+        strength = variables.take(f"{name}/noise_strength", ())
+        arrays[f"{target}/noise"] = variables.take(f"noise{layer}", (1, 1, size, size))[0, 0] * strength
+
+    def channels(resolution: int) -> int:
+        stage = resolution.bit_length() - 2
+        return min(max(int(s.fmap_base / 2 ** (stage * s.fmap_decay)), s.fmap_min), s.fmap_max)
+
+    inputs = s.fmap_const or channels(4)
+    arrays["const"] = np.ascontiguousarray(variables.take("4x4/Const/const", (1, inputs, 4, 4))[0].transpose(1, 2, 0))
+    revised = "ToRGB_lod0/weight" in variables.left
+    for stage, size in enumerate(record.resolutions):
+        name, outputs = f"{size}x{size}", channels(size)
+        if size == 4:
+            noisy_convolution(f"{name}/Conv", "4/conv1", inputs, outputs, 0, size)
+        else:
+            if record.architecture == "resnet":
+                convolution(f"{name}/Skip", f"{size}/skip", 1, inputs, outputs)
+            noisy_convolution(f"{name}/Conv0_up", f"{size}/conv0", inputs, outputs, 2 * stage - 1, size)
+            noisy_convolution(f"{name}/Conv1", f"{size}/conv1", outputs, outputs, 2 * stage, size)
+        if record.architecture == "skip" or size == record.resolution:
+            to_rgb = "ToRGB_lod0" if revised else f"{name}/ToRGB"
+            convolution(to_rgb, f"{size}/rgb", 1, outputs, record.num_channels)
+        inputs = outputs
+    variables.skip("lod")
+    for unused in [n for n in variables.left if n.startswith("ToRGB_lod") and revised]:
+        variables.skip(unused)  # the outputs at lower resolutions, off at lod 0
+    variables.expect_none_left()
+
+
+def write(record: NetworkRecord, path: str | Path, mapping_lrmul: float = 0.01) -> None:
+    """Write a generator without labels in the public layout: the inverse of `read`, within rounding.
+
+    G and Gs are the same network, D is an empty one. A conv_clamp makes it a StyleGAN2-ADA pickle.
+    Raises ValueError for a record with labels.
+    """
+    if record.label_dim:
+        raise ValueError("writing networks with labels is not supported")
+    is_ada = record.conv_clamp is not None
+    arrays = record.arrays
+    channels = [arrays[f"{size}/conv1/weight"].shape[3] for size in record.resolutions]
+    kwargs = {
+        "num_channels": record.num_channels, "resolution": record.resolution, "fmap_max": max(channels),
+        "fmap_base": channels[-1] * record.resolution // 2, "latent_size": record.z_dim, "dlatent_size": record.w_dim,
+        "mapping_fmaps": arrays["mapping/0/weight"].shape[1], "mapping_layers": record.mapping_layers,
+        "mapping_lrmul": mapping_lrmul, "architecture": record.architecture, "normalize_latents": record.normalize_z,
+        "resample_kernel": list(record.resample_kernel), "nonlinearity": record.activation,
+        "mapping_nonlinearity": record.mapping_activation,
+    }
+    if is_ada:
+        kwargs["conv_clamp"] = record.conv_clamp
+
+    mapping = {}
+    for i in range(record.mapping_layers):
+        weight = arrays[f"mapping/{i}/weight"]
+        mapping[f"Dense{i}/weight"] = weight / equalized_scale(weight.shape, mapping_lrmul)
+        mapping[f"Dense{i}/bias"] = arrays[f"mapping/{i}/bias"] / mapping_lrmul
+
+    synthesis = {"4x4/Const/const": arrays["const"].transpose(2, 0, 1)[None]}
+    noises = []
+    for size in record.resolutions:
+        names = {"conv0": "Conv0_up", "conv1": "Conv" if size == 4 else "Conv1", "rgb": "ToRGB", "skip": "Skip"}
+        for target, name in ((f"{size}/{key}", f"{size}x{size}/{name}") for key, name in names.items()):
+            if f"{target}/weight" not in arrays:
+                continue
+            weight = arrays[f"{target}/weight"] / equalized_scale(arrays[f"{target}/weight"].shape)
+            synthesis[f"{name}/weight"] = weight[::-1, ::-1] if target.endswith(("conv0", "skip")) else weight
+            if target.endswith("skip"):
+                continue
+            style_weight = arrays[f"{target}/style_weight"]
+            synthesis[f"{name}/mod_weight"] = style_weight / equalized_scale(style_weight.shape)
+            synthesis[f"{name}/mod_bias"] = arrays[f"{target}/style_bias"] - 1
+            synthesis[f"{name}/bias"] = arrays[f"{target}/bias"]
+            if f"{target}/noise" in arrays:
+                noise = arrays[f"{target}/noise"]
+                synthesis[f"{name}/noise_strength"] = np.float32(noise.any())
+                noises.append(noise[None, None])
+    synthesis = {**{f"noise{k}": noise for k, noise in enumerate(noises)}, **synthesis}
+
+    with _stand_in_classes() as network:
+        def state(name: str, function: str, variables: dict, components: dict) -> Any:
+            instance = network()
+            instance.__dict__ = {
+                "version": 5 if is_ada else 4, "name": name, "static_kwargs": kwargs, "components": components,
+                "build_module_src": "# not needed to read this file\n", "build_func_name": function,
+                "variables": [(key, np.array(value, np.float32)) for key, value in variables.items()],
+            }
+            return instance
+
+        components = {
+            "synthesis": state("G_synthesis", "G_synthesis" if is_ada else "G_synthesis_stylegan2", synthesis, {}),
+            "mapping": state("G_mapping", "G_mapping", mapping, {}),
+        }
+        generator = state("Gs", "G_main", {"dlatent_avg": arrays["w_avg"]}, components)
+        content = pickle.dumps((generator, state("D", "D_stylegan2", {}, {}), generator), protocol=4)
+    Path(path).write_bytes(content)
+
+
+@contextlib.contextmanager
+def _stand_in_classes():
+    """An empty class that pickle writes as dnnlib.tflib.network.Network."""
+    network = type("Network", (), {"__module__": "dnnlib.tflib.network", "__qualname__": "Network"})
+    modules = {name: types.ModuleType(name) for name in ("dnnlib.tflib", "dnnlib.tflib.network")}
+    modules["dnnlib.tflib.network"].Network = network
+    sys.modules.update(modules)
+    try:
+        yield network
+    finally:
+        for name in modules:
+            del sys.modules[name]

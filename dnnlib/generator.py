@@ -1,0 +1,133 @@
+"""A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians (DESIGN 2 and 4)."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from .errors import NetworkError
+from .formats.record import NetworkRecord
+from .networks import MappingNetwork, SynthesisNetwork
+
+BATCH_MEMORY = 1 << 30  # bytes that one batch of images or tangents may take
+
+
+class Generator:
+    """Made by `dnnlib.load_generator`. Arrays in and out are NumPy, in the generator's dtype.
+
+    Shapes: N codes, L = num_layers, D = w_dim; images [N, H, W, C], about -1 to 1, not clipped.
+    """
+
+    def __init__(self, record: NetworkRecord, dtype: str = "float32") -> None:
+        self.z_dim, self.w_dim, self.label_dim = record.z_dim, record.w_dim, record.label_dim
+        self.num_layers, self.resolution, self.num_channels = record.num_layers, record.resolution, record.num_channels
+        self.dtype = np.dtype(dtype)
+        self.w_avg = record.arrays["w_avg"].astype(dtype)
+        self.batch_size = _batch_size(record, self.dtype)  # images, or tangents, at once
+        mapping, synthesis = MappingNetwork(record, dtype), SynthesisNetwork(record, dtype)
+
+        def codes(*shape: int) -> tf.TensorSpec:
+            return tf.TensorSpec((None, *shape), dtype)
+
+        def mapping_jacobian(z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(z)
+                w = mapping(z, labels)
+            return tape.jacobian(w, z)  # [N, D, N, z_dim]
+
+        self._mapping = tf.function(mapping, input_signature=[codes(self.z_dim), codes(self.label_dim)])
+        self._mapping_jacobian = tf.function(mapping_jacobian)
+        self._synthesis = tf.function(lambda ws: synthesis.primal(ws)[0],
+                                      input_signature=[codes(self.num_layers, self.w_dim)])
+        self._linearize = tf.function(lambda ws: synthesis.primal(ws)[1])
+        self._tangent = tf.function(synthesis.tangent, reduce_retracing=True)
+
+    def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not truncated.
+
+        Raises NetworkError if a shape does not fit the network.
+        """
+        z, labels = self._checked_z(z, labels)
+        return np.repeat(self._mapping(z, labels).numpy()[:, None], self.num_layers, axis=1)
+
+    def truncate(self, ws: np.ndarray, psi: float, cutoff: int | None = None) -> np.ndarray:
+        """w_avg + psi (w - w_avg) on the first `cutoff` layers (None: all): [N, L, D]."""
+        ws = self._checked_ws(ws).copy()
+        ws[:, :cutoff] = self.w_avg + psi * (ws[:, :cutoff] - self.w_avg)
+        return ws
+
+    def synthesis(self, ws: np.ndarray) -> np.ndarray:
+        """Images [N, H, W, C] of w+ codes [N, L, D], with the network's constant noise.
+
+        Raises NetworkError if the shape does not fit the network.
+        """
+        return self._synthesis(self._checked_ws(ws)).numpy()
+
+    def jacobian(self, ws: np.ndarray, image_size: int = 256, fused_channel: bool = True,
+                 batch_size: int | None = None, progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:
+        """d image / d w at one w+ code [1, L, D], with respect to a shift common to all layers.
+
+        The image is resized to image_size (or left at the network's resolution, if that is smaller).
+        Returns [H, W, 1, D] with the channels averaged, or [C, H, W, 1, D]. Published as J in Zhu et al. 2021, eq. 2.
+        `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches.
+        """
+        return self._push(self._checked_ws(ws, one=True), np.eye(self.w_dim, dtype=self.dtype), image_size,
+                          fused_channel, batch_size, progress)
+
+    def jacobian_z(self, z: np.ndarray, labels: np.ndarray | None = None, image_size: int = 256,
+                   fused_channel: bool = True, batch_size: int | None = None,
+                   progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:
+        """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last axis [z_dim]."""
+        mapping_jacobian = self.mapping_jacobian(z, labels)  # [D, z_dim]
+        return self._push(self.mapping(z, labels), np.ascontiguousarray(mapping_jacobian.T), image_size, fused_channel,
+                          batch_size, progress)
+
+    def mapping_jacobian(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """d w / d z at one z [1, z_dim]: [D, z_dim]."""
+        z, labels = self._checked_z(z, labels)
+        if len(z) != 1:
+            raise NetworkError(f"{len(z)} z codes; expected one: call once for each")
+        return self._mapping_jacobian(z, labels)[0, :, 0].numpy()
+
+    def _push(self, ws: np.ndarray, tangents: np.ndarray, image_size: int, fused_channel: bool,
+              batch_size: int | None, progress: Callable[[Iterator], Iterator]) -> np.ndarray:
+        """The derivatives of the image of ws along `tangents` [K, D] as the last axis of [(C,) H, W, 1, K]."""
+        rows = nearest_pixels(self.resolution, min(image_size, self.resolution))
+        channels = () if fused_channel else (self.num_channels,)
+        jacobian = np.empty((*channels, len(rows), len(rows), 1, len(tangents)), self.dtype)
+        kept = self._linearize(ws)
+        batch_size = batch_size or self.batch_size
+        for start in progress(range(0, len(tangents), batch_size)):
+            batch = slice(start, start + batch_size)
+            derivatives = self._tangent(kept, tangents[batch]).numpy()[:, rows][:, :, rows]  # [T, H, W, C]
+            if fused_channel:
+                jacobian[..., 0, batch] = derivatives.mean(axis=3).transpose(1, 2, 0)
+            else:
+                jacobian[..., 0, batch] = derivatives.transpose(3, 1, 2, 0)
+        return jacobian
+
+    def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[tf.Tensor, tf.Tensor]:
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise NetworkError(f"z codes of shape {list(z.shape)}; expected [N, {self.z_dim}] for this network")
+        if labels is None:
+            labels = np.zeros((len(z), self.label_dim))
+        if labels.shape != (len(z), self.label_dim):
+            raise NetworkError(f"labels of shape {list(labels.shape)}; expected [{len(z)}, {self.label_dim}]")
+        return tf.constant(z, self.dtype), tf.constant(labels, self.dtype)
+
+    def _checked_ws(self, ws: np.ndarray, one: bool = False) -> np.ndarray:
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_layers, self.w_dim) or (one and len(ws) != 1):
+            raise NetworkError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
+                               f"{self.w_dim}] for this network")
+        return ws.astype(self.dtype, copy=False)
+
+
+def nearest_pixels(size: int, new_size: int) -> np.ndarray:
+    """Source index of each of new_size pixels, as TensorFlow 1 resized: floor(i size / new_size)."""
+    return np.arange(new_size) * size // new_size
+
+
+def _batch_size(record: NetworkRecord, dtype: np.dtype) -> int:
+    """How many images fit into BATCH_MEMORY: about four activations of the largest layer are alive at once."""
+    largest = max(size**2 * record.arrays[f"{size}/conv1/weight"].shape[3] for size in record.resolutions)
+    return int(np.clip(BATCH_MEMORY // (4 * largest * dtype.itemsize), 1, record.w_dim))

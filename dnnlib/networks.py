@@ -1,0 +1,98 @@
+"""The mapping and the synthesis network of StyleGAN2 on tensors (DESIGN 3.2), the latter with its tangent (DESIGN 4).
+
+Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim. Images are [N, H, W, C].
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from .formats.record import NetworkRecord
+from .layers import EPSILON, Kept, StyledConv, ToRGB, Upsampling, activate, convolve, layer_weights
+
+
+class MappingNetwork:
+    """z [N, z_dim] and labels [N, label_dim] -> w [N, D]."""
+
+    def __init__(self, record: NetworkRecord, dtype: str) -> None:
+        self.normalize_z, self.label_normalization = record.normalize_z, record.label_normalization
+        self.activation = record.mapping_activation
+        self.embed = layer_weights(record.arrays, "mapping/embed", dtype)
+        layers = [layer_weights(record.arrays, f"mapping/{i}", dtype) for i in range(record.mapping_layers)]
+        self.layers = [(layer["weight"], layer["bias"]) for layer in layers]
+
+    def __call__(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        parts = [z]
+        if self.embed:
+            parts.append(labels @ self.embed["weight"] + self.embed["bias"])
+        if self.label_normalization == "joint":
+            parts = [tf.concat(parts, axis=1)]
+        if self.normalize_z:
+            parts = [part * tf.math.rsqrt(tf.reduce_mean(part**2, axis=1, keepdims=True) + EPSILON) for part in parts]
+        x = tf.concat(parts, axis=1)
+        for weight, bias in self.layers:
+            x, _ = activate(x @ weight + bias, self.activation)
+        return x
+
+
+class Block(NamedTuple):
+    """The layers of one resolution."""
+
+    convs: list[StyledConv]
+    skip: tf.Tensor | None  # [1, 1, Ci, Co], resnet only
+    rgb: ToRGB | None  # skip: everywhere; orig and resnet: in the last block only
+
+
+class SynthesisNetwork:
+    """ws [N, L, D] -> images [N, H, W, C], with constant noise."""
+
+    def __init__(self, record: NetworkRecord, dtype: str) -> None:
+        def weights(name: str) -> dict[str, tf.Tensor]:
+            return layer_weights(record.arrays, name, dtype)
+
+        self.upsampling = Upsampling(record.resample_kernel, dtype)
+        self.const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
+        self.blocks = []
+        for size in record.resolutions:
+            convs = [StyledConv(weights(f"{size}/{name}"), record.activation, record.conv_clamp, function)
+                     for name, function in (("conv0", self.upsampling.convolve), ("conv1", convolve))
+                     if f"{size}/{name}/weight" in record.arrays]
+            rgb = ToRGB(weights(f"{size}/rgb"), record.conv_clamp) if f"{size}/rgb/weight" in record.arrays else None
+            self.blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
+
+    def primal(self, ws: tf.Tensor) -> tuple[tf.Tensor, list[Kept]]:
+        """The images of ws, and what each layer keeps for `tangent`, in the order of the data flow."""
+        kept = []
+
+        def run(layer: StyledConv | ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
+            y, kept_here = layer.primal(x, ws[:, index])
+            kept.append(kept_here)
+            return y
+
+        return self._flow(run, tf.repeat(self.const, tf.shape(ws)[0], axis=0)), kept
+
+    def tangent(self, kept: list[Kept], dw: tf.Tensor) -> tf.Tensor:
+        """The derivative of the image along dw [T, D], added to the w of all layers: [T, H, W, C]."""
+        kept_in_order = iter(kept)
+
+        def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
+            return layer.tangent(next(kept_in_order), dx, dw)
+
+        return self._flow(run, tf.repeat(tf.zeros_like(self.const), tf.shape(dw)[0], axis=0))
+
+    def _flow(self, run: Callable, x: tf.Tensor) -> tf.Tensor:
+        """How the layers are joined; `run(layer, x, index into ws)` is their primal or tangent, the rest is linear."""
+        image, index = None, 0
+        for block in self.blocks:
+            block_input = x
+            for conv in block.convs:
+                x = run(conv, x, index)
+                index += 1
+            if block.skip is not None:
+                x = (x + self.upsampling.convolve(block_input, block.skip)) / math.sqrt(2)
+            if block.rgb is not None:
+                rgb = run(block.rgb, x, index)
+                image = rgb if image is None else self.upsampling.image(image) + rgb
+        return image

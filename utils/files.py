@@ -1,0 +1,151 @@
+"""Files on disk: read with plain errors, written beside their final name and then renamed."""
+
+import argparse
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A path to write to; it takes the final name if the block succeeds and vanishes if it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: dict[str, Any]) -> None:
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any] | None:
+    """The object in a JSON file, or None if there is no such file or it is no JSON object."""
+    try:
+        content = json.loads(Path(path).read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write_npy(path: str | Path, array: np.ndarray) -> None:
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.save(file, array)
+
+
+def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
+    """The numeric array in a .npy file, memory-mapped if asked for. Nothing in it is executed.
+
+    Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = headers[version](file)
+            needed = file.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if needed > os.path.getsize(path):
+            raise ValueError(f"{os.path.getsize(path)} bytes where {needed} are needed")
+        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is truncated, damaged or no .npy file of numbers ({reason}); expected {what}: "
+                         "make it again") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{path} holds values of type {array.dtype}; expected {what}")
+    return array
+
+
+class SampleFile:
+    """A float32 .npy file [number of samples, ...], written sample by sample.
+
+    It grows under `path`.partial, whose header always counts the finished samples, and takes its name in `finish`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.file = open(self.partial, "wb")  # noqa: SIM115, closed by finish or discard
+        self.count = 0
+
+    def append(self, sample: np.ndarray) -> None:
+        self.file.seek(0, os.SEEK_END)
+        if self.count == 0:
+            self._write_header(sample.shape)
+        np.ascontiguousarray(sample, np.float32).tofile(self.file)
+        self.count += 1
+        self._write_header(sample.shape)
+        self.file.flush()
+
+    def _write_header(self, sample_shape: tuple[int, ...]) -> None:
+        """NumPy leaves room in the header for the first dimension to grow."""
+        self.file.seek(0)
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self.count, *sample_shape)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def finish(self) -> None:
+        self.file.close()
+        os.replace(self.partial, self.path)
+
+    def discard(self) -> None:
+        """Remove what was written; after `finish`, do nothing."""
+        self.file.close()
+        self.partial.unlink(missing_ok=True)
+
+
+def expect_room(folder: str | Path, size: int) -> None:
+    """Raise InputError if `size` bytes do not fit on the disk that holds `folder`."""
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if size > free:
+        raise InputError(f"{size_text(free)} free on the disk of {folder}; expected {size_text(size)}: free some space "
+                         "or choose another --output_dir")
+
+
+def size_text(size: float) -> str:
+    """A number of bytes for people: 4.2 MB."""
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.0f} {units[0]}" if units[0] == "bytes" or size >= 100 else f"{size:.1f} {units[0]}"
+
+
+def sha256(path: str | Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def provenance(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """What goes into the JSON file beside an output: the command, its resolved options, versions, and more."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    versions = {"python": platform.python_version()}
+    for package in ("tensorflow", "numpy", "scipy", "pillow"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"command": ["python", *sys.argv], "options": plain, **more, "versions": versions}

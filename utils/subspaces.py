@@ -1,0 +1,64 @@
+"""From a Jacobian to directions: principal space of a region, projected onto the null space of the rest."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError
+from .low_rank import LowRank, factorize
+
+NOISE = 1e-3  # a direction that keeps less of its norm in the projection is noise
+
+
+@dataclass(frozen=True)
+class Directions:
+    """What a region's Jacobian gives. Rows of both arrays have length 1 and belong together."""
+
+    principal: np.ndarray  # [rank, D]: right singular vectors of L_f, largest singular value first
+    projected: np.ndarray  # [rank, D]: their projections onto the null space of L_b, normalized
+    norm_kept: np.ndarray  # [rank]: length of each projection before it was normalized
+    foreground: LowRank
+    background: LowRank
+    null_space_dimension: int
+
+
+def default_lamb(w_dim: int) -> float:
+    """The published 60 for 512 dimensions; the effect of lamb goes with sqrt(w_dim) / lamb."""
+    return 60 * (w_dim / 512) ** 0.5
+
+
+def gram_matrix(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """M = J^T J / n over the n rows of a Jacobian [H, W, 1, D] or [C, H, W, 1, D] inside a mask [H, W]: float64 [D, D].
+
+    Raises InputError if the mask is of another size or empty, or the rows hold NaN or infinity.
+    """
+    if jacobian.shape[-4:-2] != mask.shape:
+        raise InputError(f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected "
+                         f"{jacobian.shape[-4]} x {jacobian.shape[-3]}, the size of the Jacobian")
+    if not mask.any():
+        raise InputError("the mask has no pixel inside (or none outside); expected some of both: choose another region")
+    rows = jacobian[..., 0, :][..., mask, :].reshape(-1, jacobian.shape[-1]).astype(np.float64)
+    if not np.isfinite(rows).all():
+        raise InputError("the Jacobian holds NaN or infinity; expected finite numbers: compute it again")
+    return rows.T @ rows / len(rows)
+
+
+def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000,
+                      num_relax: int = 0) -> Directions:
+    """Directions that change the image inside a mask [H, W] and not outside it (Zhu et al. 2021, sections 3.2 and 3.3).
+
+    `jacobian` is that of one sample, [H, W, 1, D] or [C, H, W, 1, D]. A lower lamb gives higher ranks, hence a stricter
+    null space; num_relax gives the null space that many dimensions back. With a foreground of rank 0 the arrays are
+    empty. Raises InputError if the mask does not fit or the Jacobian is not finite.
+    """
+    foreground = factorize(gram_matrix(jacobian, mask), lamb, max_iter)
+    background = factorize(gram_matrix(jacobian, ~mask), lamb, max_iter)
+    principal = foreground.vectors[:foreground.rank]
+    first = min(max(1, background.rank - num_relax), len(background.vectors) - 1)
+    null_space = background.vectors[first:]  # [., D]
+    projected = principal @ null_space.T @ null_space
+    norm_kept = np.linalg.norm(projected, axis=1)
+    return Directions(
+        principal=principal, projected=projected / np.maximum(norm_kept, np.finfo(float).tiny)[:, None],
+        norm_kept=norm_kept, foreground=foreground, background=background, null_space_dimension=len(null_space),
+    )
