@@ -1,10 +1,11 @@
 """Fit the demo network to the drawn faces, by regression from z (DESIGN 9).
 
-    python demo/train.py demo/demo128.pkl            about 100 minutes on two cores
+    python demo/train.py demo/demo128.pkl                      about 90 minutes on two cores
+    python demo/train.py demo/demo128.pkl --from_stage 4       go on with the last stage from the file as it is
 
 The mapping network learns the attributes first, through a linear read-out of w. Then the synthesis network learns the
-drawings at 16, 32, 64 and 128 pixels in turn, since every resolution has its own RGB output. The file gets the running
-average of the weights.
+drawings at 16, 32, 64 and 128 pixels in turn, since every resolution has its own RGB output. Each stage starts from the
+running average of the weights of the one before, which is what the file gets.
 """
 
 import argparse
@@ -27,8 +28,8 @@ from dnnlib.initial import initial_network
 from dnnlib.networks import MappingNetwork, SynthesisNetwork
 
 W_DIM = 64
-MAPPING_STEPS, MAPPING_BATCH = 4000, 256
-STAGES = ((16, 64, 1500), (32, 32, 1500), (64, 16, 2500), (128, 16, 9000))  # resolution, batch, steps
+# Resolution (None: the mapping network alone), batch, steps.
+STAGES = ((None, 256, 4000), (16, 64, 1500), (32, 32, 1500), (64, 16, 2500), (128, 16, 8000))
 LEARNING_RATE = 3e-3
 AVERAGE_OVER = 500  # steps
 # Where a face differs most from the others, in the 256 frame: rows, columns, weight of the pixels in the loss.
@@ -61,57 +62,57 @@ def image_loss(images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.
     return loss
 
 
-class Training:
-    """The weights, their running average, and the optimizer."""
+class Stage:
+    """The weights, their running average, and the optimizer, at one resolution."""
 
-    def __init__(self, record: NetworkRecord, seed: int) -> None:
-        self.random = np.random.Generator(np.random.PCG64(seed))
-        self.record = record
+    def __init__(self, record: NetworkRecord, resolution: int | None, random: np.random.Generator) -> None:
+        self.record, self.resolution, self.random = record, resolution, random
         fixed = ("noise", "w_avg")
         # Trained at unit variance, so that Adam's steps suit every layer: StyleGAN2's equalized learning rate.
         self.scales = {name: np.float32(np.prod(array.shape[:-1]) ** -0.5) if name.endswith("weight") else np.float32(1)
                        for name, array in record.arrays.items() if not name.endswith(fixed)}
         self.variables = {name: tf.Variable(record.arrays[name] / scale) for name, scale in self.scales.items()}
         self.read_out = tf.Variable(tf.zeros([W_DIM, len(faces.ATTRIBUTES)]))
-        trained = [*self.variables.values(), self.read_out]
-        self.average = [tf.Variable(variable) for variable in trained]
+        self.averages = {name: tf.Variable(variable) for name, variable in self.variables.items()}
+        self.trained = {name: variable for name, variable in self.variables.items()
+                        if name.startswith("mapping/") or (resolution and _size(name) <= resolution)}
         self.optimizer = tf.keras.optimizers.Adam(LEARNING_RATE, beta_1=0.9, beta_2=0.99)
-        self.optimizer.build(trained)
+        self.optimizer.build([*self.trained.values(), self.read_out])
+        self.pixel_weights = pixel_weights(resolution) if resolution else None
+        self.step = tf.function(self._step)
 
-    def step_function(self, resolution: int | None):
-        """One step at a resolution (None: the mapping network alone) on z, attributes and images; returns the loss."""
-        names = [name for name in self.variables
-                 if name.startswith("mapping/") or (resolution and _size(name) <= resolution)]
-        trained = [self.variables[name] for name in names] + [self.read_out]
-        weights = pixel_weights(resolution) if resolution else None
+    def _step(self, z: tf.Tensor, attributes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        """One step of the optimizer and of the running average; returns the loss."""
+        with tf.GradientTape() as tape:
+            loss = self._loss(z, attributes, images)
+        variables = [*self.trained.values(), self.read_out]
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        # Over the last tenth of the steps at first, so that the start is soon forgotten.
+        over = tf.minimum(float(AVERAGE_OVER), tf.cast(self.optimizer.iterations, tf.float32) / 10 + 1)
+        for name, variable in self.trained.items():
+            self.averages[name].assign_add((variable - self.averages[name]) / over)
+        return loss
 
-        @tf.function
-        def step(z: tf.Tensor, attributes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                arrays = self.record.arrays | {name: self.variables[name] * self.scales[name] for name in names}
-                record = dataclasses.replace(self.record, resolution=resolution or 4, arrays=arrays)
-                w = MappingNetwork(record, "float32")(z, tf.zeros([tf.shape(z)[0], 0]))
-                loss = tf.reduce_mean((w @ self.read_out + 0.5 - attributes) ** 2)
-                if resolution:
-                    ws = tf.repeat(w[:, None], record.num_layers, axis=1)
-                    loss += image_loss(SynthesisNetwork(record, "float32").primal(ws)[0], images, weights)
-            self.optimizer.apply_gradients(zip(tape.gradient(loss, trained), trained, strict=True))
-            keep = 1 - 1 / tf.minimum(float(AVERAGE_OVER), tf.cast(self.optimizer.iterations, tf.float32) / 10 + 1)
-            for average, variable in zip(self.average, [*self.variables.values(), self.read_out], strict=True):
-                average.assign(variable + keep * (average - variable))
-            return loss
+    def _loss(self, z: tf.Tensor, attributes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        arrays = self.record.arrays | {name: self.variables[name] * self.scales[name] for name in self.trained}
+        record = dataclasses.replace(self.record, resolution=self.resolution or 4, arrays=arrays)
+        w = MappingNetwork(record, "float32")(z, tf.zeros([tf.shape(z)[0], 0]))
+        loss = tf.reduce_mean((w @ self.read_out + 0.5 - attributes) ** 2)
+        if self.resolution:
+            ws = tf.repeat(w[:, None], record.num_layers, axis=1)
+            loss += image_loss(SynthesisNetwork(record, "float32").primal(ws)[0], images, self.pixel_weights)
+        return loss
 
-        return step
-
-    def batch(self, size: int, resolution: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def batch(self, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Random z, their attributes, and the drawn faces."""
         z = self.random.standard_normal((size, faces.Z_DIM))
         attributes = faces.attributes(z)
-        images = faces.draw(attributes, resolution) if resolution else np.zeros((size, 1, 1, 3))
+        images = faces.draw(attributes, self.resolution) if self.resolution else np.zeros((size, 1, 1, 3))
         return z.astype(np.float32), attributes.astype(np.float32), images.astype(np.float32)
 
     def averaged_record(self) -> NetworkRecord:
-        averages = {name: average.numpy() * np.float32(self.scales[name])
-                    for name, average in zip(self.variables, self.average[:-1], strict=True)}
+        """The network of the averaged weights, with w_avg over 10,000 z."""
+        averages = {name: average.numpy() * self.scales[name] for name, average in self.averages.items()}
         record = dataclasses.replace(self.record, arrays=self.record.arrays | averages)
         z = np.random.RandomState(0).randn(10000, faces.Z_DIM).astype(np.float32)
         w = MappingNetwork(record, "float32")(z, tf.zeros([len(z), 0]))
@@ -128,23 +129,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", help="network file to write")
     parser.add_argument("--seed", type=int, default=1, help="seed of the weights and of the faces (default: 1)")
+    parser.add_argument("--from_stage", type=int, default=0, help="first stage to run (default: 0)")
     args = parser.parse_args()
 
-    training = Training(initial_network(128, faces.Z_DIM, W_DIM, 2, 1536, 96, args.seed), args.seed)
-    for stage, (resolution, batch, steps) in enumerate(((None, MAPPING_BATCH, MAPPING_STEPS), *STAGES)):
-        step_function = training.step_function(resolution)
+    if args.from_stage:
+        record = tensorflow_pickle.read(args.path)
+    else:
+        record = initial_network(128, faces.Z_DIM, W_DIM, 2, 1536, 96, args.seed)
+    for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage:]:
+        stage = Stage(record, resolution, np.random.Generator(np.random.PCG64([args.seed, k])))
         start, mean_loss = time.perf_counter(), 0.0
         for step in range(1, steps + 1):
-            if stage == len(STAGES):  # at full resolution the learning rate falls to zero
-                training.optimizer.learning_rate.assign(LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)))
-            mean_loss += (float(step_function(*training.batch(batch, resolution))) - mean_loss) / min(step, 100)
+            if k == len(STAGES) - 1:  # at full resolution the learning rate falls to zero
+                stage.optimizer.learning_rate.assign(LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)))
+            mean_loss += (float(stage.step(*stage.batch(batch_size))) - mean_loss) / min(step, 100)
             if step % 100 == 0 or step == steps:
                 seconds = (time.perf_counter() - start) / step
                 print(f"{resolution or 'mapping'}: step {step} of {steps}, loss {mean_loss:.4f}, "
                       f"{seconds:.3f} s a step", flush=True)
-            if resolution and (step % 500 == 0 or step == steps):
+            if step % 500 == 0 or step == steps:
+                record = stage.averaged_record()
                 temporary = Path(f"{args.path}.partial")
-                tensorflow_pickle.write(training.averaged_record(), temporary, mapping_lrmul=1.0)
+                tensorflow_pickle.write(record, temporary, mapping_lrmul=1.0)
                 temporary.replace(args.path)
 
 

@@ -14,13 +14,13 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 2400p
 h1 { font-size: 1.3rem; margin: 0 0 .2rem; }
 p { margin: 0 0 1rem; color: GrayText; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; }
+table { border-collapse: collapse; width: 100%; }
 th { position: sticky; top: 0; background: Canvas; font-weight: 600; padding: .4rem; }
 td { padding: 3px; }
-td:first-child { white-space: nowrap; padding-right: 1rem; }
+td:first-child { white-space: nowrap; padding-right: 1rem; width: 1%; }
 tr.first td { border-top: 1px solid var(--line); padding-top: 8px; }
 td:nth-child(2) { padding-right: 12px; }
-img { display: block; width: 100%; min-width: 96px; border-radius: 4px; }
+img { display: block; width: 100%; min-width: 96px; max-width: 256px; margin: auto; border-radius: 4px; }
 footer { margin-top: 1.5rem; font-size: .85rem; color: GrayText; overflow-wrap: anywhere; }
 """
 

@@ -49,7 +49,7 @@ class EditResults:
 
     def __init__(self, options: argparse.Namespace, distances: np.ndarray, facts: dict[str, Any]) -> None:
         self.options, self.facts = options, facts
-        self.heads = ["original", *(f"{distance:+.4g}" if distance else "0" for distance in distances)]
+        self.heads = ["original", *(f"{distance:+.3g}" if distance else "0" for distance in distances)]
         self.originals: list[np.ndarray] = []
         self.pictures: list[list[np.ndarray]] = []  # of the present direction, a row for each sample
         self.page_rows: list[Row] = []

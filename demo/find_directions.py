@@ -1,0 +1,111 @@
+"""Find the ready directions of directions/demo128/ with the toolkit's own steps, measure them, write the table.
+
+    python demo/find_directions.py                   about two minutes on two cores
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np
+
+from dnnlib import load_generator
+from dnnlib.generator import Generator
+from utils import files
+from utils.editing import walk
+from utils.regions import region_mask
+from utils.sampling import random_codes
+
+NETWORK = "demo/demo128.pkl"
+JACOBIAN_COMMAND = f"compute_jacobian.py {NETWORK} --d_name demo"
+JACOBIAN = "outputs/jacobian_seed_4/w_dataset_demo.npy"
+FOLDER = Path("directions/demo128")
+FRESH_SEED, FRESH_FACES = 1000, 50  # not used for choosing
+CHANGE_INSIDE = 0.1  # mean absolute change, images in [-1, 1], at the distance to use
+
+
+class Choice(NamedTuple):
+    """A direction that proved good: where it came from, and the layers it is used on."""
+
+    name: str
+    effect: str
+    region: str
+    lamb: float
+    sample: int
+    row: int
+    layers: str
+
+
+CHOICES: tuple[Choice, ...] = ()
+
+
+def measured_change(generator: Generator, ws: np.ndarray, direction: np.ndarray, layers: list[int], distance: float,
+                    mask: np.ndarray) -> tuple[float, float]:
+    """Mean absolute change inside and outside the mask at -distance and +distance, images clipped to [-1, 1]."""
+    originals = np.clip(generator.synthesis(ws), -1, 1)
+    edited = walk(ws, direction, layers, np.array([-distance, distance]))  # [N, 2, L, D]
+    changes = [abs(np.clip(generator.synthesis(edited[:, k]), -1, 1) - originals).mean(axis=(0, 3)) for k in (0, 1)]
+    change = np.mean(changes, axis=0)  # [H, W]
+    return float(change[mask].mean()), float(change[~mask].mean())
+
+
+def distance_to_use(generator: Generator, ws: np.ndarray, direction: np.ndarray, layers: list[int],
+                    mask: np.ndarray) -> float:
+    """The smallest multiple of 0.5 at which the mean absolute change inside reaches CHANGE_INSIDE."""
+    distances = np.arange(0.5, 40.5, 0.5)
+    for distance in distances:
+        if measured_change(generator, ws, direction, layers, distance, mask)[0] >= CHANGE_INSIDE:
+            return float(distance)
+    raise ValueError(f"no distance up to {distances[-1]} changes the inside by {CHANGE_INSIDE}")
+
+
+def run_step(command: str) -> None:
+    print(f"python {command}", flush=True)
+    subprocess.run([sys.executable, *command.split()], check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    os.chdir(ROOT)
+    run_step(JACOBIAN_COMMAND)
+    generator = load_generator(NETWORK)
+    ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
+    lines = []
+    for choice in CHOICES:
+        command = f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
+        run_step(command)
+        stem = f"directions_img_{choice.sample:02d}_region_{choice.region}_demo_projected"
+        source = Path("outputs/directions") / f"{stem}.npy"
+        direction = np.load(source)[choice.row]
+        mask = region_mask(choice.region, generator.resolution, generator.resolution)
+        layers = [int(layer) for layer in choice.layers.split(",")]
+        distance = distance_to_use(generator, ws[:20], direction, layers, mask)
+        inside, outside = measured_change(generator, ws, direction, layers, distance, mask)
+        files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
+        files.write_json(FOLDER / f"{choice.name}.json", (files.read_json(source.with_suffix(".json")) or {}) | {
+            "command": ["python", *command.split()], "row": choice.row, "layers": layers, "distance": distance,
+            "change_inside": inside, "change_outside": outside})
+        lines.append(f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | {choice.region} | "
+                     f"{choice.sample}, {choice.row} | {choice.layers} | ±{distance:g} | `--region {choice.region} "
+                     f"--lamb {choice.lamb:g}` | {inside:.3f} | {outside:.4f} | {inside / outside:.1f} |")
+        print(lines[-1], flush=True)
+    write_table(lines)
+
+
+def write_table(lines: list[str]) -> None:
+    """Put the rows between the markers of directions/README.md."""
+    path = Path("directions/README.md")
+    before, rest = path.read_text().split("<!-- table -->\n")[:2]
+    head = ("| file | changes | region | sample, row | layers | distance | found with | inside | outside | ratio |\n"
+            "|---|---|---|---|---|---|---|---|---|---|\n")
+    after = rest.split("<!-- end -->")[1]
+    with files.replacing(path) as partial:
+        partial.write_text(before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after)
+
+
+if __name__ == "__main__":
+    main()

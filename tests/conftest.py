@@ -1,0 +1,118 @@
+"""What the tests share: the golden networks, the scripts run in this process, network files with something changed."""
+
+import functools
+import importlib
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the golden numbers are a CPU's
+
+from dnnlib import NetworkError, load_generator
+from dnnlib.formats import tensorflow_pickle
+from dnnlib.formats.safe_pickle import Array, Network, load
+from utils import command_line
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "tests" / "data"
+NETWORKS = ["tf_skip_64", "tf_label_32", "tf_resnet_32", "tf_orig_16", "tf_revised_16", "ada_clamp_64", "ada_label_16"]
+
+
+class Run(NamedTuple):
+    """What a script left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the three scripts."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of the golden files."""
+    return DATA
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request) -> str:
+    """The name of each golden network in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable:
+    """golden(name): what the reference implementation computes, by key."""
+    return functools.cache(lambda name: dict(np.load(DATA / f"{name}.npz")))
+
+
+@pytest.fixture(scope="session")
+def generator() -> Callable:
+    """generator(name, dtype): a golden network, loaded once a session."""
+    return functools.cache(lambda name, dtype="float32": load_generator(DATA / f"{name}.pkl", dtype))
+
+
+@pytest.fixture
+def edited(tmp_path) -> Callable:
+    """edited(name, edit, protocol): a copy of a golden pickle whose Gs has gone through edit(state).
+
+    There the state of a component, and the variables of each network, are plain dicts.
+    """
+
+    def plain(value):
+        if isinstance(value, Network):
+            components = {name: plain(part) for name, part in value.state["components"].items()}
+            variables = {name: plain(array) for name, array in value.state["variables"]}
+            kwargs = dict(value.state["static_kwargs"])
+            return {**value.state, "static_kwargs": kwargs, "components": components, "variables": variables}
+        return np.array(value.values) if isinstance(value, Array) else value
+
+    def make(name: str, edit: Callable[[dict], None] = lambda state: None, protocol: int = 4) -> Path:
+        with open(DATA / f"{name}.pkl", "rb") as file:
+            state = plain(load(file, name)[2])
+        edit(state)
+        with tensorflow_pickle._stand_in_classes() as stand_in:
+
+            def dressed(state: dict):
+                instance = stand_in()
+                instance.__dict__ = dict(state)
+                if "components" in state:
+                    instance.components = {name: dressed(part) for name, part in state["components"].items()}
+                if "variables" in state:
+                    instance.variables = list(state["variables"].items())
+                return instance
+
+            gs = dressed(state)
+            content = pickle.dumps((gs, gs, gs), protocol=protocol)
+        path = tmp_path / f"edited_{name}.pkl"
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def run_script(tmp_path, monkeypatch, capsys) -> Callable:
+    """run_script("manipulate", *arguments): run a script in this process, with tmp_path as working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(script: str, *arguments: object) -> Run:
+        monkeypatch.setattr("sys.argv", [f"{script}.py", *map(str, arguments)])
+        capsys.readouterr()
+        status = 0
+        try:
+            command_line.run(importlib.import_module(script).main, NetworkError)
+        except SystemExit as stop:
+            status = stop.code
+        return Run(status, *capsys.readouterr())
+
+    return run

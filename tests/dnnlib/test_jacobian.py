@@ -1,0 +1,159 @@
+"""The Jacobian against the original program's, reverse mode, and central differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dnnlib import read_network
+from dnnlib.generator import nearest_pixels
+from dnnlib.networks import SynthesisNetwork
+
+STEP = 1e-6  # of central differences, in float64
+
+
+def close(a, b, tolerance=1e-4):
+    """max |a - b| <= tolerance max |b|, for arrays of one shape."""
+    return a.shape == b.shape and np.abs(a - b).max() <= tolerance * np.abs(b).max()
+
+
+def close_but_for_kinks(a, b):
+    """Equal within 1e-5 of the largest value at 99 of 100 places: elsewhere a step may cross an activation's kink."""
+    return a.shape == b.shape and np.mean(np.abs(a - b) <= 1e-5 * np.abs(b).max()) >= 0.99
+
+
+def random(*shape, seed=7):
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
+
+
+def first_code(seed=4, z_dim=32):
+    """The z that the golden Jacobians belong to."""
+    return np.random.RandomState(seed).randn(2, z_dim)[:1]
+
+
+@pytest.mark.parametrize(("key", "method", "size", "fused"), [
+    ("jacobian_w", "jacobian", 64, True), ("jacobian_w_32", "jacobian", 32, True),
+    ("jacobian_w_32_rgb", "jacobian", 32, False), ("jacobian_z", "jacobian_z", 64, True),
+])
+def test_golden(generator, golden, key, method, size, fused):
+    """The Jacobians are those of the original reverse-mode program."""
+    g, z = generator("tf_skip_64"), first_code()
+    code = g.mapping(z) if method == "jacobian" else z
+    jacobian = getattr(g, method)(code, image_size=size, fused_channel=fused)
+    assert jacobian.dtype == np.float32
+    assert close(jacobian, golden("tf_skip_64")[key][0])
+
+
+def test_reverse_mode(generator, golden, data, network):
+    """Rows of the Jacobian are the gradients that TensorFlow's reverse mode gives for single output values."""
+    ws = golden(network)["w"][:1].astype(np.float64)
+    jacobian = generator(network, "float64").jacobian(ws, fused_channel=False)[:, :, :, 0]  # [C, H, W, D]
+    synthesis = SynthesisNetwork(read_network(data / f"{network}.pkl"), "float64")
+    shift = tf.zeros([ws.shape[2]], tf.float64)
+    places = np.random.Generator(np.random.PCG64(3)).integers(0, jacobian.shape[:3], (6, 3))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(shift)
+        image = synthesis.primal(ws + shift)[0][0]
+        values = [image[row, column, channel] for channel, row, column in places]
+    rows = np.stack([tape.gradient(value, shift).numpy() for value in values])
+    assert close(jacobian[tuple(places.T)], rows, 1e-9)
+    assert (np.abs(rows).max(axis=1) > 0).sum() >= 3  # a clamp may hold some still
+
+
+def test_central_differences(generator, golden, network):
+    """J t is the derivative of the image along t, channel by channel."""
+    g = generator(network, "float64")
+    ws, t = golden(network)["w"][1:2].astype(np.float64), random(g.w_dim)
+    along = g.jacobian(ws, fused_channel=False)[:, :, :, 0] @ t  # [C, H, W]
+    difference = (g.synthesis(ws + STEP * t) - g.synthesis(ws - STEP * t))[0] / (2 * STEP)
+    assert close_but_for_kinks(along, difference.transpose(2, 0, 1))
+
+
+def test_central_differences_in_z(generator, golden, network):
+    """J_z t is the derivative of the image along t in z, through the mapping network, labels and all."""
+    g, numbers = generator(network, "float64"), golden(network)
+    z, label, t = numbers["z"][1:2], numbers["label"][1:2], random(g.z_dim)
+    along = g.jacobian_z(z, label, fused_channel=False)[:, :, :, 0] @ t
+    images = [g.synthesis(g.mapping(z + sign * STEP * t, label)) for sign in (1, -1)]
+    assert close_but_for_kinks(along, (images[0] - images[1])[0].transpose(2, 0, 1) / (2 * STEP))
+
+
+@pytest.mark.parametrize("name", ["tf_skip_64", "ada_clamp_64"])
+def test_different_w_in_each_layer(generator, name):
+    """At a W+ code, the Jacobian is with respect to a shift common to all layers."""
+    g = generator(name, "float64")
+    ws, t = random(1, g.num_layers, g.w_dim, seed=1), random(g.w_dim, seed=2)
+    along = g.jacobian(ws)[:, :, 0] @ t
+    difference = (g.synthesis(ws + STEP * t) - g.synthesis(ws - STEP * t))[0].mean(axis=2) / (2 * STEP)
+    assert close_but_for_kinks(along, difference)
+
+
+@pytest.mark.parametrize(("name", "acts"), [("ada_clamp_64", True), ("tf_skip_64", False)])
+def test_clamp_acts(golden, data, name, acts):
+    """ada_clamp_64 does clamp, in its layers and in its RGB outputs, so that the tests above see slopes of 0."""
+    network = SynthesisNetwork(read_network(data / f"{name}.pkl"), "float64")
+    kept = network.primal(tf.constant(golden(name)["w"][:2], tf.float64))[1]
+    assert any((layer[-1].numpy() == 0).any() for layer in kept if len(layer) == 5) == acts
+    assert any((layer[-1].numpy() == 0).any() for layer in kept if len(layer) == 3) == acts
+
+
+def test_fused_is_the_mean_over_channels(generator, golden, network):
+    """[H, W, 1, D] is the mean of [C, H, W, 1, D]."""
+    g, ws = generator(network), golden(network)["w"][:1]
+    fused, each = g.jacobian(ws), g.jacobian(ws, fused_channel=False)
+    assert each.shape == (3, g.resolution, g.resolution, 1, g.w_dim)
+    assert close(fused, each.mean(axis=0), 1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 5, 24, 32, 63])
+@pytest.mark.parametrize("method", ["jacobian", "jacobian_z"])
+def test_smaller_image(generator, golden, method, size):
+    """A smaller image_size picks the pixels floor(i 64 / size) of the full Jacobian."""
+    g = generator("tf_skip_64")
+    code = golden("tf_skip_64")["w" if method == "jacobian" else "z"][:1]
+    pixels = [int(np.floor(i * 64 / size)) for i in range(size)]
+    full, small = (getattr(g, method)(code, image_size=each) for each in (64, size))
+    assert close(small, full[pixels][:, pixels], 1e-6)
+
+
+@pytest.mark.parametrize("size", [65, 256, 100000])
+def test_larger_image(generator, golden, size):
+    """An image_size above the network's resolution gives the Jacobian at that resolution."""
+    g, ws = generator("tf_skip_64"), golden("tf_skip_64")["w"][:1]
+    np.testing.assert_array_equal(g.jacobian(ws, size), g.jacobian(ws, 64))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 31, 1000])
+def test_batch_size_does_not_matter(generator, golden, batch_size):
+    """However many tangents are pushed at once, the Jacobian is the same within 1e-5."""
+    g, numbers = generator("tf_skip_64"), golden("tf_skip_64")
+    ws, z = numbers["w"][:1], numbers["z"][:1]
+    assert close(g.jacobian(ws, batch_size=batch_size), g.jacobian(ws), 1e-5)
+    assert close(g.jacobian_z(z, batch_size=batch_size), g.jacobian_z(z), 1e-5)
+
+
+def test_chain_rule(generator, golden):
+    """J_z = J_w dw/dz."""
+    g, z = generator("tf_skip_64", "float64"), golden("tf_skip_64")["z"][:1]
+    assert close(g.jacobian(g.mapping(z)) @ g.mapping_jacobian(z), g.jacobian_z(z), 1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 32, None])
+def test_progress_counts_batches(generator, golden, batch_size):
+    """`progress` sees one item for each batch of tangents."""
+    g, seen = generator("tf_skip_64"), []
+
+    def progress(batches):
+        for batch in batches:
+            seen.append(batch)
+            yield batch
+
+    g.jacobian(golden("tf_skip_64")["w"][:1], batch_size=batch_size, progress=progress)
+    assert len(seen) == -(-32 // (batch_size or g.batch_size))
+
+
+def test_nearest_pixels():
+    """Source indices are floor(i in / out) for every pair of sizes."""
+    for size in range(1, 40):
+        for new_size in range(1, 40):
+            expected = [i * size // new_size for i in range(new_size)]
+            assert nearest_pixels(size, new_size).tolist() == expected

@@ -1,0 +1,189 @@
+"""Nothing in a network file is executed, and whatever is wrong with one ends in a NetworkError of one line."""
+
+import collections
+import io
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+from dnnlib import NetworkError, read_network
+from dnnlib.formats import safe_pickle
+
+PROTOCOL = b"\x80\x04"
+
+
+def text(value: str) -> bytes:
+    """The opcode that pushes a string."""
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def by_stack_global(module: str, name: str, argument: str) -> bytes:
+    """A pickle that calls module.name(argument), the name taken from the stack."""
+    return PROTOCOL + text(module) + text(name) + b"\x93" + text(argument) + b"\x85R."
+
+
+def by_global(module: str, name: str, argument: str) -> bytes:
+    """A pickle that calls module.name(argument), the old way."""
+    return f"c{module}\n{name}\n(S{argument!r}\ntR.".encode()
+
+
+def by_instance(module: str, name: str, argument: str) -> bytes:
+    """A pickle that makes an instance module.name(argument) with the INST opcode."""
+    return f"(S{argument!r}\ni{module}\n{name}\n.".encode()
+
+
+@pytest.mark.parametrize("form", [by_stack_global, by_global, by_instance])
+@pytest.mark.parametrize(("module", "name"), [
+    ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("builtins", "exec"), ("builtins", "getattr"),
+    ("builtins", "open"), ("numpy", "load"), ("numpy", "frombuffer"), ("numpy.core.multiarray", "fromfile"),
+    ("numpy", "core.multiarray.scalar"), ("numpy.testing", "runstring"), ("dnnlib.tflib.network", "Network.state"),
+    ("dnnlib.formats.safe_pickle", "load"), ("torch._utils", "_rebuild_tensor_v2"), ("collections", "defaultdict"),
+])
+def test_foreign_callable_is_refused(tmp_path, form, module, name):
+    """A callable outside the allow-list is refused by its name, and is not called."""
+    marker = tmp_path / "marker"
+    command = f"open({str(marker)!r}, 'w')" if module == "builtins" and name != "open" else f"touch {marker}"
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(form(module, name, command))
+    with pytest.raises(NetworkError, match=re.escape(f"{path} asks for {module}.{name}; refused")) as caught:
+        read_network(path)
+    assert "\n" not in str(caught.value)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("form", [by_stack_global, by_global, by_instance])
+def test_these_pickles_are_dangerous(tmp_path, form):
+    """Python's own unpickler executes the hostile pickles of this file, so that their refusal is no accident."""
+    pickle.loads(form("os", "system", f"touch {tmp_path / 'marker'}"))
+    assert (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("content", [PROTOCOL + text("secret") + b"Q.", b"Psecret\n."])
+def test_persistent_id_is_refused(content):
+    """A reference to an object outside the file is refused by its name."""
+    with pytest.raises(NetworkError, match="external object 'secret'; refused"):
+        safe_pickle.load(io.BytesIO(content), "file")
+
+
+@pytest.mark.parametrize(("module", "name", "stand_in"), [
+    ("dnnlib.tflib.network", "Network", safe_pickle.Network), ("dnnlib.util", "EasyDict", safe_pickle.EasyDict),
+    ("numpy", "ndarray", safe_pickle.Array), ("numpy", "dtype", safe_pickle._DType),
+    ("collections", "OrderedDict", collections.OrderedDict),
+])
+@pytest.mark.parametrize("state", [
+    text("values") + b"N",  # a dict of attributes
+    b"slots",
+], ids=["attributes", "slots"])
+def test_build_cannot_alter_a_class(module, name, stand_in, state):
+    """BUILD pointed at a class of the allow-list changes nothing there: neither by __dict__ nor by setattr."""
+    before = dict(vars(stand_in))
+    pairs = b"}" + text("values") + text("changed") + b"s"
+    argument = b"N" + pairs + b"\x86" if state == b"slots" else pairs
+    with pytest.raises(NetworkError) as caught:
+        safe_pickle.load(io.BytesIO(PROTOCOL + text(module) + text(name) + b"\x93" + argument + b"b."), "file")
+    assert "\n" not in str(caught.value)
+    assert dict(vars(stand_in)) == before
+
+
+class ForgedArray:
+    """Pickled as a NumPy array with this state, whatever it claims."""
+
+    def __init__(self, *state):
+        self.state = state
+
+    def __reduce__(self):
+        return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), self.state
+
+
+class ForgedBuffer:
+    """Pickled as protocol 5 pickles an array."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return np._core.numeric._frombuffer, self.arguments
+
+
+FLOAT = np.dtype("f4")
+
+
+@pytest.mark.parametrize(("forged", "words"), [
+    (ForgedArray(1, (4,), FLOAT, False, b"\0" * 12), r"shape \(4,\) that does not fit"),
+    (ForgedArray(1, (2,), FLOAT, False, b"\0" * 12), r"shape \(2,\) that does not fit"),
+    (ForgedArray(1, (2**60,), FLOAT, False, b"\0" * 12), r"shape \(1152921504606846976,\) that does not fit"),
+    (ForgedArray(1, (2**60, 16), FLOAT, False, b""), "does not fit"),
+    (ForgedArray(1, (-1, -3), FLOAT, False, b"\0" * 12), "damaged"),
+    (ForgedArray(1, ("a",), FLOAT, False, b"\0" * 12), "damaged"),
+    (ForgedArray(1, (3,), FLOAT, False, "text"), "does not fit"),
+    (ForgedArray(1, (3,), FLOAT, False, [1.0, 2.0, 3.0]), "does not fit"),
+    (ForgedArray(1, (1,), np.dtype("O"), False, [print]), "type 'O8'"),
+    (ForgedArray(1, (1,), np.dtype("V8"), False, b"\0" * 8), "type 'V8'"),
+    (ForgedArray(1, (1,), "no dtype", False, b"\0" * 8), "damaged"),
+    (ForgedArray(1, (1,)), "damaged"),
+    (ForgedBuffer(b"\0" * 12, FLOAT, (4,), "C"), r"shape \(4,\) that does not fit"),
+    (ForgedBuffer(b"\0" * 12, FLOAT, (2**60,), "F"), "does not fit"),
+    (ForgedBuffer(b"\0" * 8, np.dtype("O"), (1,), "C"), "type 'O8'"),
+    (np.array([{}], dtype=object), "type 'O8'"),
+    (np.zeros(2, "U3"), "type 'U3'"),
+])
+def test_forged_array_is_refused(forged, words):
+    """An array whose shape does not fit its bytes, or that does not hold plain numbers, is refused without being made."""
+    with pytest.raises(NetworkError, match=words) as caught:
+        safe_pickle.load(io.BytesIO(pickle.dumps(forged, protocol=4)), "file")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fraction", np.linspace(0, 1, 48, endpoint=False).round(4).tolist() + [0.999, 0.99999])
+def test_truncated_file(tmp_path, data, fraction):
+    """A golden file cut anywhere is a NetworkError of one line that names the file."""
+    content = (data / "tf_orig_16.pkl").read_bytes()
+    path = tmp_path / "cut.pkl"
+    path.write_bytes(content[:int(fraction * len(content))])
+    with pytest.raises(NetworkError, match=re.escape(str(path))) as caught:
+        read_network(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"hello, this is text\n", b"", b"\x80\x04K\x01.",
+                                     pickle.dumps([1, 2, 3]), pickle.dumps((1, 2, 3)), b"PK\x03\x04", b"\x80\x09."])
+def test_foreign_file(tmp_path, content):
+    """A file that is no pickle of three networks is a NetworkError that says what was expected."""
+    path = tmp_path / "foreign.pkl"
+    path.write_bytes(content)
+    with pytest.raises(NetworkError, match=r"[Ee]xpected a (StyleGAN2|tuple)") as caught:
+        read_network(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    """A file that is not there is Python's own error, which names it."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_network(tmp_path / "nowhere.pkl")
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("array", [
+    np.arange(6, dtype="<f4").reshape(2, 3), np.asfortranarray(np.arange(6, dtype="<f8").reshape(2, 3)),
+    np.arange(4, dtype=">f4"), np.array(2.5, "f4"), np.array([True, False]), np.zeros((0, 3), "f2"),
+    np.float32(1.5), np.int64(-3),
+], ids=lambda array: f"{array.dtype.str}{list(array.shape)}")
+def test_arrays_of_newer_files(array, protocol):
+    """Arrays and scalars under numpy._core names, in every protocol and memory order, have the values they were given."""
+    content = pickle.dumps(array, protocol=protocol)
+    assert b"numpy._core" in content
+    read = safe_pickle.load(io.BytesIO(content), "file")
+    values = read.values if isinstance(read, safe_pickle.Array) else np.array(read)
+    np.testing.assert_array_equal(values, array)
+    assert values.shape == array.shape
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_network_of_newer_files(edited, data, protocol):
+    """A network pickled again by today's NumPy, in any protocol, is the same record."""
+    record, original = read_network(edited("tf_label_32", protocol=protocol)), read_network(data / "tf_label_32.pkl")
+    assert record.arrays.keys() == original.arrays.keys()
+    for name, array in original.arrays.items():
+        np.testing.assert_array_equal(record.arrays[name], array, err_msg=name)

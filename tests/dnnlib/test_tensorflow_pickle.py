@@ -1,0 +1,197 @@
+"""Every setting and every array of a TensorFlow pickle is used, known to be harmless, or an error that names it."""
+
+import dataclasses
+import pickle
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from dnnlib import NetworkError, read_network
+from dnnlib.formats import tensorflow_pickle
+from dnnlib.initial import initial_network
+
+
+def setting(name, value, part="synthesis"):
+    """An edit that changes one setting of a component."""
+
+    def edit(state):
+        state["components"][part]["static_kwargs"][name] = value
+
+    return edit
+
+
+def array(name, change, part="synthesis"):
+    """An edit that replaces one array of a component with change(array); None removes it."""
+
+    def edit(state):
+        variables = (state["components"][part] if part else state)["variables"]
+        value = change(variables.pop(name, None))
+        if value is not None:
+            variables[name] = value
+
+    return edit
+
+
+def function(name, part="synthesis"):
+    """An edit that changes the function which a component was built with."""
+
+    def edit(state):
+        state["components"][part]["build_func_name"] = name
+
+    return edit
+
+
+def poisoned(value):
+    """A change of an array: its first number becomes `value`."""
+
+    def change(array):
+        array.flat[0] = value
+        return array
+
+    return change
+
+
+def absent(part):
+    """An edit that removes a field of the state."""
+
+    def edit(state):
+        del state[part]
+
+    return edit
+
+
+@pytest.mark.parametrize(("edit", "words"), [
+    (setting("style_strength", 3), "setting style_strength = 3 is not known"),
+    (setting("use_spectral_norm", True, "mapping"), "setting use_spectral_norm = True is not known"),
+    (setting("use_noise", False), "use_noise = False is not supported"),
+    (setting("architecture", "pyramid"), "architecture is 'pyramid'; expected one of skip, orig, resnet"),
+    (setting("nonlinearity", "swish"), "activation is 'swish'; expected one of lrelu, relu, linear"),
+    (setting("mapping_nonlinearity", "tanh", "mapping"), "mapping_activation is 'tanh'"),
+    (setting("dtype", "float16"), "dtype is 'float16'; expected float32"),
+    (setting("resolution", 48), "resolution is 48; expected a power of two"),
+    (setting("resolution", 4), "resolution is 4; expected a power of two, 8 or more"),
+    (setting("resolution", 32), "lacks the array synthesis/32x32/Conv0_up/weight"),
+    (setting("resolution", 8), "lacks the array synthesis/8x8/ToRGB/weight"),
+    (setting("num_channels", 1), "16x16/ToRGB/weight has shape [1, 1, 12, 3]; expected [1, 1, 12, 1]"),
+    (setting("dlatent_size", 25), "dlatent_avg has shape [24]; expected [25]"),
+    (setting("latent_size", 23), "Dense0/weight has shape [24, 24]; expected [23, 24]"),
+    (setting("mapping_layers", 9), "lacks the array mapping/Dense8/weight"),
+    (setting("mapping_layers", 7), "mapping/Dense7/weight is not part of"),
+    (setting("label_size", 2), "lacks the array mapping/LabelConcat/weight"),
+    (setting("resolution", "16"), "TypeError"),
+    (function("G_style"), "synthesis function is 'G_style'; expected G_synthesis_stylegan2 or"),
+    (function("G_synthesis_stylegan3"), "synthesis function is 'G_synthesis_stylegan3'"),
+    (function("G_mapping_conditional", "mapping"), "mapping function is 'G_mapping_conditional'; expected G_mapping"),
+    (array("8x8/Conv1/weight", lambda a: None), "lacks the array synthesis/8x8/Conv1/weight"),
+    (array("noise3", lambda a: None), "lacks the array synthesis/noise3; expected one of shape [1, 1, 16, 16]"),
+    (array("Dense2/bias", lambda a: None, "mapping"), "lacks the array mapping/Dense2/bias"),
+    (array("dlatent_avg", lambda a: None, None), "lacks the array dlatent_avg"),
+    (array("8x8/Conv1/extra", lambda a: np.zeros(3)), "array synthesis/8x8/Conv1/extra is not part of"),
+    (array("Dense8/weight", lambda a: np.zeros(3), "mapping"), "array mapping/Dense8/weight is not part of"),
+    (array("surprise", lambda a: np.zeros(3), None), "array surprise is not part of"),
+    (array("8x8/Conv1/mod_bias", lambda a: a[:-1]), "8x8/Conv1/mod_bias has shape [11]; expected [12]"),
+    (array("16x16/Conv0_up/weight", lambda a: a[:1]),
+     "16x16/Conv0_up/weight has shape [1, 3, 12, 12]; expected [3, 3, 12, 12]"),
+    (array("4x4/Const/const", lambda a: a[0]), "4x4/Const/const has shape [12, 4, 4]; expected [1, 12, 4, 4]"),
+    (array("noise0", lambda a: a[..., :2]), "noise0 has shape [1, 1, 4, 2]; expected [1, 1, 4, 4]"),
+    (array("Dense0/weight", poisoned(np.nan), "mapping"), "mapping/Dense0/weight holds NaN or infinity"),
+    (array("4x4/Conv/bias", poisoned(np.inf)), "synthesis/4x4/Conv/bias holds NaN or infinity"),
+    (array("dlatent_avg", poisoned(-np.inf), None), "dlatent_avg holds NaN or infinity"),
+    (absent("static_kwargs"), "damaged: its networks lack a field"),
+    (absent("variables"), "damaged: its networks lack a field"),
+    (absent("components"), "damaged: its networks lack a field"),
+])
+def test_unusable_network(edited, edit, words):
+    """A network with a setting or an array that the reader cannot use is refused in one line that names it."""
+    path = edited("tf_orig_16", edit)
+    with pytest.raises(NetworkError, match=re.escape(words)) as caught:
+        read_network(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_edited_copy_is_otherwise_the_same(edited, data):
+    """The files of `test_unusable_network` differ from a good one by the edit alone: without it they read the same."""
+    copy, original = read_network(edited("tf_orig_16")), read_network(data / "tf_orig_16.pkl")
+    for name, values in original.arrays.items():
+        np.testing.assert_array_equal(copy.arrays[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("name", [
+    "truncation_psi", "truncation_cutoff", "dlatent_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv",
+    "structure", "num_fp16_res", "dlatent_broadcast",
+])
+def test_harmless_setting(edited, data, name):
+    """A setting that cannot change an untruncated float32 image with constant noise changes nothing in the record."""
+    record, original = read_network(edited("tf_orig_16", setting(name, 0.5))), read_network(data / "tf_orig_16.pkl")
+    assert record.arrays.keys() == original.arrays.keys()
+    assert dataclasses.replace(record, arrays={}) == dataclasses.replace(original, arrays={})
+
+
+@pytest.mark.parametrize(("name", "value", "field", "expected"), [
+    ("resample_kernel", None, "resample_kernel", (1.0, 1.0)),
+    ("resample_kernel", [1, 2, 1], "resample_kernel", (1.0, 2.0, 1.0)),
+    ("nonlinearity", "relu", "activation", "relu"),
+    ("mapping_nonlinearity", "linear", "mapping_activation", "linear"),
+    ("normalize_latents", False, "normalize_z", False),
+    ("conv_clamp", 3, "conv_clamp", 3.0),
+])
+def test_setting_reaches_the_record(edited, name, value, field, expected):
+    """A setting that changes the image is in the record."""
+    assert getattr(read_network(edited("tf_orig_16", setting(name, value))), field) == expected
+
+
+@pytest.mark.parametrize("scale", [0.25, 3.0])
+def test_mapping_lrmul(edited, data, scale):
+    """mapping_lrmul scales the mapping network's weights and biases, and nothing else."""
+    original = read_network(data / "tf_orig_16.pkl").arrays
+    scaled = read_network(edited("tf_orig_16", setting("mapping_lrmul", 0.01 * scale, "mapping"))).arrays
+    for name, values in original.items():
+        factor = scale if name.startswith("mapping/") else 1
+        np.testing.assert_allclose(scaled[name], values * factor, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("content", [(1, 2), [1, 2, 3], {"G_ema": 1}, (1, 2, 3)])
+def test_other_pickle(tmp_path, content):
+    """A pickle of anything but three networks is refused, and the error says what it holds."""
+    path = tmp_path / "other.pkl"
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(NetworkError, match=f"holds a {type(content).__name__}.*expected a tuple"):
+        read_network(path)
+
+
+@pytest.mark.parametrize("lrmul", [0.01, 1.0])
+def test_write_then_read(tmp_path, data, network, lrmul):
+    """Reading what was written gives the record back, within rounding; a record with labels is refused."""
+    record = read_network(data / f"{network}.pkl")
+    path = tmp_path / "written.pkl"
+    if record.label_dim:
+        with pytest.raises(ValueError, match="labels"):
+            tensorflow_pickle.write(record, path)
+        return
+    tensorflow_pickle.write(record, path, lrmul)
+    again = read_network(path)
+    assert again.arrays.keys() == record.arrays.keys()
+    for name, values in record.arrays.items():
+        np.testing.assert_allclose(again.arrays[name], values, rtol=1e-5, atol=1e-7, err_msg=name)
+    # Joint or separate, normalization is the same without labels.
+    same = {"arrays": {}, "label_normalization": "joint"}
+    assert dataclasses.replace(again, **same) == dataclasses.replace(record, **same)
+
+
+def test_write_initial_network(tmp_path):
+    """An untrained network of channels that differ between resolutions survives write and read."""
+    record = initial_network(32, 16, 24, 3, 128, 20, seed=0)
+    tensorflow_pickle.write(record, tmp_path / "written.pkl", 1.0)
+    again = read_network(tmp_path / "written.pkl")
+    assert dataclasses.replace(again, arrays={}) == dataclasses.replace(record, arrays={})
+    for name, values in record.arrays.items():
+        np.testing.assert_allclose(again.arrays[name], values, rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def test_write_leaves_no_modules(tmp_path, data):
+    """The stand-in classes that pickle needs for writing are gone afterwards."""
+    tensorflow_pickle.write(read_network(data / "tf_orig_16.pkl"), tmp_path / "written.pkl")
+    assert not [name for name in sys.modules if name.startswith("dnnlib.tflib")]
