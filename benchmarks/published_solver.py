@@ -11,7 +11,7 @@ def published_solver(matrix: np.ndarray, lamb: float, max_steps: int = 10000) ->
     n = len(matrix)
     mu = n**2 / (4 * np.abs(matrix).sum(axis=0).max())
     sparse, multiplier = np.zeros_like(matrix), np.zeros_like(matrix)
-    for step in range(1, max_steps + 1):
+    for step in range(1, max_steps + 1):  # noqa: B007, returned
         u, values, vt = np.linalg.svd(matrix - sparse + multiplier / mu)
         shrunk = np.maximum(values - 1 / mu, 0)
         low = (u * shrunk) @ vt

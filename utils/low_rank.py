@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
+from .anderson import Anderson
+
 TOLERANCE = 1e-7  # of both relative residuals
-BALANCE_EVERY = 10  # steps
-BALANCE_LIMIT = 5.0  # how far apart the residuals may drift before the penalty changes
+BALANCE_EVERY = 50  # steps
+BALANCE_LIMIT = 10.0  # how far apart the residuals may drift before the penalty changes
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class LowRank:
     rank: int
     steps: int
     primal_residual: float  # |M - L - S| / |M|
-    dual_residual: float  # mu |S - previous S| / |Y|
+    dual_residual: float  # mu |next S - S| / |Y|
     converged: bool
 
 
@@ -28,34 +30,36 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
     """Split a symmetric matrix [n, n] into low rank and sparse: min |L|_* + |S|_1 / lamb subject to L + S = M.
 
     Alternating directions: L by soft-thresholding the eigenvalues, S by soft-thresholding the entries, then the
-    multiplier Y. It stops when both the primal and the dual residual are below 1e-7, since the primal one alone
-    certifies nothing; the penalty mu moves to keep the two in balance. `converged` is False after max_iter steps.
+    multiplier Y, seen as the fixed-point iteration of V = S + Y / mu and accelerated. It stops when both the primal and
+    the dual residual are below 1e-7, since the primal one alone certifies nothing; the penalty mu keeps the two in
+    balance. `converged` is False after max_iter steps.
     """
     norm = np.linalg.norm(matrix)
+    if norm == 0:  # nothing changes there
+        return LowRank(np.eye(len(matrix)), np.zeros(len(matrix)), np.zeros_like(matrix), 0, 0, 0.0, 0.0, True)
     m = matrix.astype(np.float64) / norm  # the solution scales with M
-    n = len(m)
-    mu = n**2 / (4 * np.abs(m).sum(axis=0).max())  # the published penalty, as a start
-    s, y = np.zeros_like(m), np.zeros_like(m)
-    primal = dual = np.inf
+    mu = m.size / (2 * np.abs(m).sum())
+    v = np.zeros_like(m)
+    anderson = Anderson()
     for step in range(1, max_iter + 1):
-        values, vectors = scipy.linalg.eigh(m - s + y / mu, driver="evd", overwrite_a=True, check_finite=False)
+        s = soft_threshold(v, 1 / (lamb * mu))
+        values, vectors = scipy.linalg.eigh(m - s + (v - s), driver="evd", overwrite_a=True, check_finite=False)
         shrunk = soft_threshold(values, 1 / mu)
-        low = (vectors * shrunk) @ vectors.T
-        previous = s
-        s = soft_threshold(m - low + y / mu, 1 / (lamb * mu))
-        difference = m - low - s
-        y += mu * difference
+        difference = m - (vectors * shrunk) @ vectors.T - s
+        image = v + difference
+        next_s = soft_threshold(image, 1 / (lamb * mu))
         primal = float(np.linalg.norm(difference))
-        dual = float(mu * np.linalg.norm(s - previous) / np.linalg.norm(y))
+        dual = float(np.linalg.norm(next_s - s) / np.linalg.norm(image - next_s))
         if primal <= TOLERANCE and dual <= TOLERANCE:
             break
-        if step % BALANCE_EVERY == 0:
-            # Ever more gentle, so that mu settles and the iteration converges.
-            factor = 2 ** (1 / (1 + step / 500))
-            if primal > BALANCE_LIMIT * dual:
-                mu *= factor
-            elif dual > BALANCE_LIMIT * primal:
-                mu /= factor
+        if step % BALANCE_EVERY == 0 and not 1 / BALANCE_LIMIT < primal / dual < BALANCE_LIMIT:
+            # Ever more gentle, so that mu settles. S and Y = mu (V - S) stay.
+            factor = 2 ** (np.sign(primal - dual) / (1 + step / 500))
+            mu *= factor
+            v = next_s + (image - next_s) / factor
+            anderson.restart()
+        else:
+            v = anderson.next_point(image, difference)
     order = np.argsort(-np.abs(shrunk), kind="stable")
     return LowRank(
         vectors=vectors.T[order], singular_values=np.abs(shrunk[order]) * norm, sparse=s * norm,

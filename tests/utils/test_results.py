@@ -1,0 +1,122 @@
+"""What manipulate.py leaves behind."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils.errors import InputError
+from utils.results import EditResults, choose_output_dir
+
+FACTS = {"network_sha256": "n", "directions_sha256": "d", "options": {"start": 0, "end": 1}, "command": ["python", "x"],
+         "versions": {"python": "3"}}
+OTHERS = [{**FACTS, "network_sha256": "m"}, {**FACTS, "directions_sha256": "e"},
+          {**FACTS, "options": {"start": 1, "end": 2}}, {**FACTS, "options": {"start": 0, "end": 2}}]
+
+
+def leave_results(folder, facts, name="lowrankgan"):
+    """The folder looks as if manipulate.py had written there."""
+    folder.mkdir(parents=True)
+    (folder / f"manipulate_results_{name}.json").write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=["network", "directions", "start", "end"])
+def test_other_results_are_kept(tmp_path, monkeypatch, other):
+    """The default folder gets a number after its name as long as it holds results of something else."""
+    monkeypatch.chdir(tmp_path)
+    places = [tmp_path / "outputs" / "manipulations" / name for name in ("eyes", "eyes_2", "eyes_3")]
+    chosen = lambda: tmp_path / choose_output_dir(None, "some/where/eyes.npy", "lowrankgan", FACTS)  # noqa: E731
+    assert chosen() == places[0]
+    leave_results(places[0], other)
+    assert chosen() == places[1]
+    leave_results(places[1], other)
+    assert chosen() == places[2]
+    leave_results(places[2], FACTS)
+    assert chosen() == places[2]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=["network", "directions", "start", "end"])
+def test_named_folder_is_taken(tmp_path, other):
+    """A folder that the user names is refused if it holds results of something else, unless --name differs."""
+    leave_results(tmp_path / "mine", other)
+    with pytest.raises(InputError, match=r"mine holds results of other directions.*--output_dir"):
+        choose_output_dir(str(tmp_path / "mine"), "eyes.npy", "lowrankgan", FACTS)
+    assert choose_output_dir(str(tmp_path / "mine"), "eyes.npy", "another", FACTS) == tmp_path / "mine"
+
+
+def test_same_results_are_replaced(tmp_path, monkeypatch):
+    """A second run of the same edit goes to the same folder."""
+    monkeypatch.chdir(tmp_path)
+    leave_results(tmp_path / "outputs" / "manipulations" / "eyes", FACTS)
+    assert choose_output_dir(None, "eyes.npy", "lowrankgan", FACTS).name == "eyes"
+    leave_results(tmp_path / "mine", FACTS)
+    assert choose_output_dir(str(tmp_path / "mine"), "eyes.npy", "lowrankgan", FACTS) == tmp_path / "mine"
+
+
+def test_foreign_json_does_not_count(tmp_path):
+    """A JSON file that is damaged does not stand in the way."""
+    (tmp_path / "manipulate_results_lowrankgan.json").write_text("{")
+    assert choose_output_dir(str(tmp_path), "eyes.npy", "lowrankgan", FACTS) == tmp_path
+
+
+def options(folder, **changed):
+    return argparse.Namespace(**{
+        "output_dir": folder, "total_num": 2, "step": 3, "start": 4, "end": 6, "save_raw": True, "name": "n", "seed": 4,
+        "matrix_path": "a/eyes.npy", "restore_path": "b/model.pkl", "mani_layers": [4, 5], **changed})
+
+
+def picture(value, size=16):
+    return np.full((size, size, 3), value, np.uint8)
+
+
+@pytest.mark.parametrize("save_raw", [True, False])
+def test_files_and_order(tmp_path, save_raw):
+    """Images in the order of edited_codes land in raw files, grids and rows under their sample, direction and step."""
+    with EditResults(options(tmp_path, save_raw=save_raw), np.array([-4.0, 0.0, 4.0]), FACTS) as results:
+        for value in range(2 + 2 * 2 * 3):
+            results.add(picture(value * 10))
+    raw = {f"ori_{row:06d}.png": row * 10 for row in range(2)}
+    raw |= {f"mani_{row:06d}_ind_{direction:06d}_{step:06d}.png": 10 * (2 + 6 * (direction - 4) + 3 * row + step)
+            for direction in (4, 5) for row in range(2) for step in range(3)}
+    other = {"eyes_direction_04_n.png", "eyes_direction_05_n.png", "manipulate_results_n.html",
+             "manipulate_results_n.json"}
+    assert {path.name for path in tmp_path.iterdir()} == other | (set(raw) if save_raw else set())
+    for name, value in raw.items() if save_raw else ():
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / name)), picture(value), err_msg=name)
+    grid = np.asarray(Image.open(tmp_path / "eyes_direction_05_n.png"))
+    assert [[grid[30 + 20 * row + 8, 4 + 20 * column + 8, 0] for column in range(4)] for row in range(2)] == [
+        [0, 80, 90, 100], [10, 110, 120, 130]]
+    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS
+    page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
+    for words in ("sample 0, direction 4", "sample 1, direction 5", "original", "-4", "+4", "eyes on model", "4 rows"):
+        assert words in page
+
+
+def test_interrupted(tmp_path):
+    """An interruption keeps the finished rows on the page, and no half row."""
+    with pytest.raises(KeyboardInterrupt), \
+            EditResults(options(tmp_path, save_raw=False), np.array([-4.0, 0.0, 4.0]), FACTS) as results:
+        for value in range(2 + 3 + 2):
+            results.add(picture(value))
+        raise KeyboardInterrupt
+    page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
+    assert "sample 0, direction 4" in page
+    assert "sample 1" not in page
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_large_images_are_averaged_down(tmp_path):
+    """Pictures of the page and the grids have at most 256 pixels, raw files all of them."""
+    with EditResults(options(tmp_path, total_num=1, step=1, end=5), np.array([1.0]), FACTS) as results:
+        results.add(picture(0, 512))
+        results.add(picture(255, 512))
+    assert Image.open(tmp_path / "ori_000000.png").size == (512, 512)
+    assert Image.open(tmp_path / "eyes_direction_04_n.png").size == (4 + 2 * 260, 30 + 260)
+
+
+@pytest.mark.parametrize(("distance", "head"), [(-4.0, "-4"), (0.0, "0"), (1.25, "+1.25"), (1e-3, "+0.001")])
+def test_heads(tmp_path, distance, head):
+    """Columns are headed by the original and by the signed distance."""
+    assert EditResults(options(tmp_path), np.array([distance]), FACTS).heads == ["original", head]
