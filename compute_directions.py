@@ -5,7 +5,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils import files
-from utils.command_line import Parser, finite_float, not_negative_int, positive_int, run
+from utils.command_line import Parser, file_name_part, finite_float, not_negative_int, positive_int, run
 from utils.errors import InputError
 from utils.low_rank import LowRank
 from utils.regions import BOXES, region_mask
@@ -27,7 +27,7 @@ def parse_arguments():
         help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the published 60 for 512)")
     add("--max_iter", type=positive_int, default=10000, help="steps of the factorization at the most")
     add("--num_relax", type=not_negative_int, default=0, help="dimensions that the background gives back")
-    add("--name", default="lowrankgan", help="last part of the file names")
+    add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
     return parser.parse_args()
 
 
@@ -43,8 +43,9 @@ def main() -> None:
     if args.lamb <= 0:
         raise InputError(f"--lamb {args.lamb}; expected a positive number")
 
+    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     saved = 0
-    with tqdm(total=len(jacobians), desc=f"directions, {args.region}", unit="sample", leave=False) as bar:
+    with tqdm(total=len(jacobians), desc=f"directions, {args.region}", unit="sample", leave=False, disable=None) as bar:
         for i, jacobian in enumerate(jacobians):
             directions = region_directions(jacobian, mask, args.lamb, args.max_iter, args.num_relax)
             bar.update()

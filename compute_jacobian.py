@@ -1,14 +1,12 @@
 """Step 1 of 3: the Jacobian of a few random images with respect to the latent code."""
 
-import time
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from dnnlib import NetworkError, load_generator, select_device
 from utils import files, sampling
-from utils.command_line import Parser, not_negative_int, positive_int, run
+from utils.command_line import Parser, duration_text, file_name_part, not_negative_int, positive_int, run, seed
 from utils.pictures import save_png, to_uint8
 
 EXAMPLES = """\
@@ -31,8 +29,8 @@ def parse_arguments():
     add("--no-save_png", dest="save_png", action="store_false", default=True, help="do not save them")
     add("--fused_channel", action="store_true", default=True, help="mean over RGB")
     add("--no-fused_channel", dest="fused_channel", action="store_false", default=True, help="each channel by itself")
-    add("--seed", type=not_negative_int, default=4, help="seed of the random latent codes")
-    add("--d_name", default="ffhq", help="name of the data set, part of the file names")
+    add("--seed", type=seed, default=4, help="seed of the random latent codes")
+    add("--d_name", type=file_name_part, default="ffhq", help="name of the data set, part of the file names")
     add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
     return parser.parse_args()
 
@@ -49,13 +47,13 @@ def main() -> None:
         print(f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}")
 
     args.output_dir.mkdir(parents=True, exist_ok=True)
-    announce_cost(generator, args, size, generator.mapping(z[:1], labels[:1]))
+    announce_cost(generator, args, size)
     outputs = {"w": files.SampleFile(args.output_dir / f"w_dataset_{args.d_name}.npy")}
     if args.compute_z:
         outputs["z"] = files.SampleFile(args.output_dir / f"z_dataset_{args.d_name}.npy")
     batches = -(-generator.w_dim // (args.batch_size or generator.batch_size))
     try:
-        with tqdm(total=args.total_num * batches, desc="Jacobian", unit="batch", smoothing=0.1) as bar:
+        with tqdm(total=args.total_num * batches, desc="Jacobian", unit="batch", smoothing=0.1, disable=None) as bar:
 
             def progress(iterable):
                 for item in iterable:
@@ -73,7 +71,7 @@ def main() -> None:
                     outputs["z"].append(jacobian @ generator.mapping_jacobian(z[i:i + 1], labels[i:i + 1]))
                 outputs["w"].append(jacobian)
         finish(args, outputs)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
         if outputs["w"].count:
             finish(args, outputs)
         raise
@@ -82,32 +80,26 @@ def main() -> None:
             output.discard()
 
 
-def announce_cost(generator, args, size: int, ws: np.ndarray) -> None:
-    """Print the expected time, from one timed image, and the disk space; fail early if the disk is too full."""
+def announce_cost(generator, args, size: int) -> None:
+    """Print the expected time and disk space; fail early if the disk is too full."""
     rows = size**2 * (1 if args.fused_channel else generator.num_channels)
     columns = generator.w_dim + (generator.z_dim if args.compute_z else 0)
     space = 4 * args.total_num * rows * columns
     files.expect_room(args.output_dir, space)
-    generator.synthesis(ws)  # the first image also pays for building the graph
-    start = time.perf_counter()
-    generator.synthesis(ws)
-    seconds = (time.perf_counter() - start) * generator.w_dim * args.total_num
+    seconds = generator.seconds_per_image() * generator.w_dim * args.total_num
     print(f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {args.total_num} "
           f"sample{'s' * (args.total_num > 1)}", flush=True)
-
-
-def duration_text(seconds: float) -> str:
-    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
 def finish(args, outputs: dict[str, files.SampleFile]) -> None:
     """Give the files their names, a JSON file of the same name beside each, and say where they are."""
     network_hash = files.sha256(args.restore_path)
+    count = outputs["w"].count
     for space, output in outputs.items():
-        output.finish()
+        output.finish(count)
         files.write_json(output.path.with_suffix(".json"), files.provenance(
-            args, seed=args.seed, latent_space=space, samples=output.count, network_sha256=network_hash))
-        print(f"{output.path}: Jacobian of {output.count} of {args.total_num} samples with respect to {space}")
+            args, seed=args.seed, latent_space=space, samples=count, network_sha256=network_hash))
+        print(f"{output.path}: Jacobian of {count} of {args.total_num} samples with respect to {space}")
 
 
 if __name__ == "__main__":

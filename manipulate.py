@@ -8,7 +8,17 @@ from tqdm import tqdm
 
 from dnnlib import NetworkError, load_generator, select_device
 from utils import files, sampling
-from utils.command_line import Parser, finite_float, layer_list, not_negative_int, positive_int, run
+from utils.command_line import (
+    Parser,
+    duration_text,
+    file_name_part,
+    finite_float,
+    layer_list,
+    not_negative_int,
+    positive_int,
+    run,
+    seed,
+)
 from utils.editing import edited_codes, in_batches, walk
 from utils.errors import InputError
 from utils.pictures import to_uint8
@@ -36,8 +46,8 @@ def parse_arguments():
     add("--end_distance", type=finite_float, default=4.0, help="distance of the last step")
     add("--step", type=positive_int, default=7, help="number of steps")
     add("--save_raw", action="store_true", help="save each image at full size as well")
-    add("--seed", type=not_negative_int, default=4, help="seed of the random latent codes")
-    add("--name", default="lowrankgan", help="last part of the file names")
+    add("--seed", type=seed, default=4, help="seed of the random latent codes")
+    add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
     add("--latent_path", help="latent codes to edit: a .npy file [N, z_dim] of z")
     add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
     return parser.parse_args()
@@ -63,11 +73,21 @@ def main() -> None:
     args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, args.name, facts)
     codes = edited_codes(ws, directions[args.start:args.end], args.mani_layers, distances)
     total = len(z) * (1 + args.step * (args.end - args.start))
-    with (EditResults(args, distances, facts) as results, tqdm(total=total, desc="editing", unit="image") as bar):
+    announce_cost(generator, args, total)
+    with (EditResults(args, distances, facts) as results,
+          tqdm(total=total, desc="editing", unit="image", disable=None) as bar):
         for batch in in_batches(codes, args.batch_size or generator.batch_size):
             for image in to_uint8(generator.synthesis(batch)):
                 results.add(image)
             bar.update(len(batch))
+
+
+def announce_cost(generator, args, total: int) -> None:
+    """Print the expected time, and the disk space of raw images; fail early if the disk is too full."""
+    space = total * generator.resolution**2 * 3 if args.save_raw else 0
+    files.expect_room(args.output_dir, space)
+    disk = f" and up to {files.size_text(space)} of disk" if space else ""
+    print(f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images", flush=True)
 
 
 def read_directions(args) -> np.ndarray:
@@ -88,7 +108,7 @@ def read_directions(args) -> np.ndarray:
 def warn_of_another_network(matrix_path: str, network_hash: str) -> None:
     origin = (files.read_json(Path(matrix_path).with_suffix(".json")) or {}).get("network_sha256")
     if origin not in (None, network_hash):
-        print(f"WARNING: {matrix_path} was found on another network (SHA-256 {origin[:12]}…, this one is "
+        print(f"WARNING: {matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
               f"{network_hash[:12]}…): its effect may be anything", file=sys.stderr)
 
 

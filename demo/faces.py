@@ -65,11 +65,12 @@ def colours(stops: str) -> np.ndarray:
     return np.array([list(bytes.fromhex(stop)) for stop in stops.split()], dtype=np.float32) / 255
 
 
-HUES = colours("e8505b f29a4a f0cf5a 6fbf73 3fb0ac 4a8fd6 7a6fd0 c86bb5")
-SKIN = colours("ffe0cc f5c7a3 dda077 a86f48 6e442c")
-HAIR = colours("221a1c 4a2a1c 8a5128 d9a441 f3d98b d8552a")
-IRIS = colours("4a2413 a8722a 4fa04a 35b0c0 2f5fd6")
-LIPS = colours("f79aa8 e0566a c01f48 6a2060")
+# Few stops and near-linear paths: a small network learns smooth functions of an attribute sooner than winding ones.
+HUES = colours("e8705b 8fb08a 4a86d6")
+SKIN = colours("ffe0cc c98f68 6e442c")
+HAIR = colours("221a1c 8a4a26 f0cf7c")
+IRIS = colours("5a2c12 4f9a4a 2f6fe0")
+LIPS = colours("f79aa8 b01a48")
 WHITE, INK, BROWN, MOUTH, TONGUE, BLUSH = colours("ffffff 241a22 2e1710 5a1220 e0707a f0506a").reshape(6, 3, 1, 1, 1)
 
 
@@ -85,10 +86,9 @@ def mix(t: np.ndarray | float, start: np.ndarray | float, end: np.ndarray | floa
 
 
 def tinted(hue: np.ndarray, lightness: np.ndarray) -> np.ndarray:
-    """A hue from deep (lightness 0) over pure to pale (lightness 1): [3, N, 1, 1]."""
+    """A hue from deep (lightness 0) to pale (lightness 1): [3, N, 1, 1]."""
     pure = palette(hue, HUES)
-    deep, pale = pure * 0.4, mix(0.75, pure, WHITE)
-    return mix(np.minimum(2 * lightness, 1), deep, mix(np.maximum(2 * lightness - 1, 0), pure, pale))
+    return mix(lightness, pure * 0.55, mix(0.6, pure, WHITE))
 
 
 # Shapes -------------------------------------------------------------------------------------------------------------

@@ -29,8 +29,9 @@ from dnnlib.networks import MappingNetwork, SynthesisNetwork
 
 W_DIM = 64
 # Resolution (None: the mapping network alone), batch, steps.
-STAGES = ((None, 256, 4000), (16, 64, 1500), (32, 32, 1500), (64, 16, 2500), (128, 16, 8000))
+STAGES = ((None, 256, 12000), (16, 32, 2000), (32, 32, 2000), (64, 16, 3000), (128, 16, 7500))
 LEARNING_RATE = 3e-3
+ATTRIBUTE_WEIGHT = 10  # of the squared error of the read-out, against the image loss
 AVERAGE_OVER = 500  # steps
 # Where a face differs most from the others, in the 256 frame: rows, columns, weight of the pixels in the loss.
 EMPHASIS = (
@@ -97,7 +98,7 @@ class Stage:
         arrays = self.record.arrays | {name: self.variables[name] * self.scales[name] for name in self.trained}
         record = dataclasses.replace(self.record, resolution=self.resolution or 4, arrays=arrays)
         w = MappingNetwork(record, "float32")(z, tf.zeros([tf.shape(z)[0], 0]))
-        loss = tf.reduce_mean((w @ self.read_out + 0.5 - attributes) ** 2)
+        loss = ATTRIBUTE_WEIGHT * tf.reduce_mean((w @ self.read_out + 0.5 - attributes) ** 2)
         if self.resolution:
             ws = tf.repeat(w[:, None], record.num_layers, axis=1)
             loss += image_loss(SynthesisNetwork(record, "float32").primal(ws)[0], images, self.pixel_weights)
@@ -135,12 +136,12 @@ def main() -> None:
     if args.from_stage:
         record = tensorflow_pickle.read(args.path)
     else:
-        record = initial_network(128, faces.Z_DIM, W_DIM, 2, 1536, 96, args.seed)
+        record = initial_network(128, faces.Z_DIM, W_DIM, 2, 1024, 96, args.seed)
     for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage:]:
         stage = Stage(record, resolution, np.random.Generator(np.random.PCG64([args.seed, k])))
         start, mean_loss = time.perf_counter(), 0.0
         for step in range(1, steps + 1):
-            if k == len(STAGES) - 1:  # at full resolution the learning rate falls to zero
+            if k in (0, len(STAGES) - 1):  # the first and the last stage end with a learning rate of zero
                 stage.optimizer.learning_rate.assign(LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)))
             mean_loss += (float(stage.step(*stage.batch(batch_size))) - mean_loss) / min(step, 100)
             if step % 100 == 0 or step == steps:

@@ -1,5 +1,6 @@
 """A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians (DESIGN 2 and 4)."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -62,6 +63,14 @@ class Generator:
         Raises NetworkError if the shape does not fit the network.
         """
         return self._synthesis(self._checked_ws(ws)).numpy()
+
+    def seconds_per_image(self) -> float:
+        """How long the synthesis of one image takes, measured; a tangent takes about as long."""
+        ws = np.repeat(self.w_avg[None, None], self.num_layers, axis=1)
+        self.synthesis(ws)  # the first image also pays for building the graph
+        start = time.perf_counter()
+        self.synthesis(ws)
+        return time.perf_counter() - start
 
     def jacobian(self, ws: np.ndarray, image_size: int = 256, fused_channel: bool = True,
                  batch_size: int | None = None, progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:

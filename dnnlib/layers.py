@@ -29,7 +29,7 @@ class StyledConv:
                  convolve: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> None:
         self.weight = weights["weight"]  # [3, 3, Ci, Co]
         self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]  # [D, Ci], [Ci]
-        self.offset = weights["noise"][:, :, None] + weights["bias"]  # [h, w, Co]
+        self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
         self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
         self.activation, self.clamp, self.convolve = activation, clamp, convolve
 
@@ -37,7 +37,7 @@ class StyledConv:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
         p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
-        y, slope = activate(p * pixels(d) + self.offset, self.activation, self.clamp)
+        y, slope = activate(p * pixels(d) + (self.noise + self.bias), self.activation, self.clamp)
         return y, (x, s, d, p, slope)
 
     def tangent(self, kept: Kept, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from .errors import InputError
 
+MOST_LAYERS = 1000  # no network has as many
+
 
 class Parser(argparse.ArgumentParser):
     """Shows defaults and the examples as written; a wrong argument is one line on stderr and exit status 2."""
@@ -26,7 +28,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 
 
 def fail(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # one line, whatever names a file or user chose
     sys.exit(2)
 
 
@@ -59,25 +61,47 @@ def _describe(error: OSError) -> str:
     return f"{name} {remedies.get(error.errno, f'cannot be used: {error.strerror or error}')}"
 
 
-def positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} given; expected 1 or more")
+def duration_text(seconds: float) -> str:
+    """A time for people: about 40 s, about 12 min."""
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+
+
+def _whole_number(text: str, span: range, expected: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value not in span:
+        raise argparse.ArgumentTypeError(f"{text} given; expected a whole number, {expected}")
     return value
+
+
+def positive_int(text: str) -> int:
+    return _whole_number(text, range(1, 2**31), "1 or more")
 
 
 def not_negative_int(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} given; expected 0 or more")
-    return value
+    return _whole_number(text, range(2**31), "0 or more")
+
+
+def seed(text: str) -> int:
+    return _whole_number(text, range(2**32), f"0 to {2**32 - 1}")
 
 
 def finite_float(text: str) -> float:
-    value = float(text)
-    if not abs(value) < float("inf"):
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e38:  # what a float32 holds
         raise argparse.ArgumentTypeError(f"{text} given; expected a finite number")
     return value
+
+
+def file_name_part(text: str) -> str:
+    if not text or "/" in text or "\\" in text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} given; expected a part of a file name")
+    return text
 
 
 def layer_list(text: str) -> list[int]:
@@ -85,9 +109,9 @@ def layer_list(text: str) -> list[int]:
     layers: list[int] = []
     try:
         for part in text.split(","):
-            first, _, last = part.partition("-")
-            span = range(int(first), int(last or first) + 1)
-            if not span or span.start < 0:
+            first, dash, last = part.partition("-")
+            span = range(int(first), int(last if dash else first) + 1)
+            if not span or span.start < 0 or span.stop > MOST_LAYERS:
                 raise ValueError
             layers += span
     except ValueError:

@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import hashlib
 import importlib.metadata
+import io
 import json
+import math
 import os
 import platform
 import shutil
@@ -27,6 +29,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -46,8 +51,10 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
 
 
 def write_npy(path: str | Path, array: np.ndarray) -> None:
-    with replacing(path) as partial, open(partial, "wb") as file:
-        np.save(file, array)
+    buffer = io.BytesIO()  # NumPy writing to a file of its own would not notice a full disk
+    np.save(buffer, array)
+    with replacing(path) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
@@ -89,27 +96,44 @@ class SampleFile:
         self.count = 0
 
     def append(self, sample: np.ndarray) -> None:
-        self.file.seek(0, os.SEEK_END)
-        if self.count == 0:
-            self._write_header(sample.shape)
-        np.ascontiguousarray(sample, np.float32).tofile(self.file)
+        """Add a sample. If it does not fit on the disk, OSError is raised and the samples before it stay."""
+        try:
+            if self.count == 0:
+                self.sample_shape = sample.shape
+                self._write_header(0)
+            self.file.seek(self._end(self.count))
+            # Not tofile, which would not notice a full disk.
+            self.file.write(memoryview(np.ascontiguousarray(sample, "<f4")).cast("B"))
+            self.file.flush()
+            self._write_header(self.count + 1)
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
+            raise
         self.count += 1
-        self._write_header(sample.shape)
-        self.file.flush()
 
-    def _write_header(self, sample_shape: tuple[int, ...]) -> None:
+    def _write_header(self, count: int) -> None:
         """NumPy leaves room in the header for the first dimension to grow."""
         self.file.seek(0)
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self.count, *sample_shape)}
+        header = {"descr": "<f4", "fortran_order": False, "shape": (count, *self.sample_shape)}
         np.lib.format.write_array_header_1_0(self.file, header)
+        self.header_length = self.file.tell()
+        self.file.flush()
 
-    def finish(self) -> None:
+    def _end(self, count: int) -> int:
+        """Where the first `count` samples end in the file."""
+        return self.header_length + count * 4 * math.prod(self.sample_shape)
+
+    def finish(self, count: int) -> None:
+        """Keep the first `count` samples under the final name."""
+        self._write_header(count)
+        self.file.truncate(self._end(count))
         self.file.close()
         os.replace(self.partial, self.path)
 
     def discard(self) -> None:
         """Remove what was written; after `finish`, do nothing."""
-        self.file.close()
+        with contextlib.suppress(OSError):  # what could not be written before is not wanted any more
+            self.file.close()
         self.partial.unlink(missing_ok=True)
 
 

@@ -40,7 +40,7 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
     m = matrix.astype(np.float64) / norm  # the solution scales with M
     mu = m.size / (2 * np.abs(m).sum())
     v = np.zeros_like(m)
-    anderson = Anderson()
+    anderson, next_balance = Anderson(), BALANCE_EVERY
     for step in range(1, max_iter + 1):
         s = soft_threshold(v, 1 / (lamb * mu))
         values, vectors = scipy.linalg.eigh(m - s + (v - s), driver="evd", overwrite_a=True, check_finite=False)
@@ -49,17 +49,18 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
         image = v + difference
         next_s = soft_threshold(image, 1 / (lamb * mu))
         primal = float(np.linalg.norm(difference))
-        dual = float(np.linalg.norm(next_s - s) / np.linalg.norm(image - next_s))
+        dual = float(np.linalg.norm(next_s - s) / max(np.linalg.norm(image - next_s), 1e-30))
         if primal <= TOLERANCE and dual <= TOLERANCE:
             break
-        if step % BALANCE_EVERY == 0 and not 1 / BALANCE_LIMIT < primal / dual < BALANCE_LIMIT:
+        v = anderson.next_point(image, difference)
+        unbalanced = max(primal, dual) > BALANCE_LIMIT * min(primal, dual)
+        if step >= next_balance and unbalanced and primal == anderson.best_norm:
             # Ever more gentle, so that mu settles. S and Y = mu (V - S) stay.
             factor = 2 ** (np.sign(primal - dual) / (1 + step / 500))
             mu *= factor
             v = next_s + (image - next_s) / factor
             anderson.restart()
-        else:
-            v = anderson.next_point(image, difference)
+            next_balance = step + BALANCE_EVERY
     order = np.argsort(-np.abs(shrunk), kind="stable")
     return LowRank(
         vectors=vectors.T[order], singular_values=np.abs(shrunk[order]) * norm, sparse=s * norm,

@@ -54,6 +54,7 @@ class EditResults:
         self.pictures: list[list[np.ndarray]] = []  # of the present direction, a row for each sample
         self.page_rows: list[Row] = []
         self.count = 0  # edited images so far
+        options.output_dir.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> "EditResults":
         return self
@@ -91,6 +92,7 @@ class EditResults:
             stem = f"{Path(self.options.matrix_path).stem}_direction_{direction:02d}_{self.options.name}"
             path = self.options.output_dir / f"{stem}.png"
             save_png(path, grid(self.pictures, self.heads))
+            files.write_json(path.with_suffix(".json"), self.facts | {"direction": direction})
             tqdm.write(str(path))
             self.pictures = []
 
@@ -103,5 +105,6 @@ class EditResults:
         versions = ", ".join(f"{name} {version}" for name, version in self.facts["versions"].items())
         footer = f"{' '.join(self.facts['command'])} · seed {options.seed} · {versions}"
         write_page(path, title, summary, self.heads, self.page_rows, footer)
-        files.write_json(path.with_suffix(".json"), self.facts)
+        complete = len(self.page_rows) == options.total_num * (options.end - options.start)
+        files.write_json(path.with_suffix(".json"), self.facts | {"rows": len(self.page_rows), "complete": complete})
         tqdm.write(str(path))

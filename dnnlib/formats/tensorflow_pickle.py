@@ -133,14 +133,17 @@ class _Variables:
 
     def take(self, name: str, shape: tuple[int | None, ...], scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale. None in the shape stands for any size."""
-        array = self.left.pop(name, None)
-        if not isinstance(array, Array) or array.values is None:
+        values = self.left.pop(name, None)
+        if isinstance(values, Array):
+            values = values.values
+        elif isinstance(values, float):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
+            values = np.float32(values)
+        if not isinstance(values, (np.ndarray, np.float32)):
             raise NetworkError(f"lacks the array {self.prefix}{name}; expected one of shape {_shape_text(shape)}")
-        values = array.values
         if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
             raise NetworkError(f"its array {self.prefix}{name} has shape {_shape_text(values.shape)}; expected "
                                f"{_shape_text(shape)}")
-        values = values.astype(np.float32) * np.float32(scale)
+        values = np.asarray(values, np.float32) * np.float32(scale)
         if not np.isfinite(values).all():
             raise NetworkError(f"its array {self.prefix}{name} holds NaN or infinity; expected finite numbers: "
                                "download it again")
@@ -226,7 +229,8 @@ def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.Simpl
             to_rgb = "ToRGB_lod0" if revised else f"{name}/ToRGB"
             convolution(to_rgb, f"{size}/rgb", 1, outputs, record.num_channels)
         inputs = outputs
-    variables.skip("lod")
+    if "lod" in variables.left and (lod := float(variables.take("lod", ()))) != 0:
+        raise NetworkError(f"its lod is {lod:g}; expected 0, a network trained to its full resolution")
     for unused in [n for n in variables.left if n.startswith("ToRGB_lod") and revised]:
         variables.skip(unused)  # the outputs at lower resolutions, off at lod 0
     variables.expect_none_left()

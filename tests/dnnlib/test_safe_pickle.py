@@ -63,7 +63,7 @@ def test_these_pickles_are_dangerous(tmp_path, form):
 @pytest.mark.parametrize("content", [PROTOCOL + text("secret") + b"Q.", b"Psecret\n."])
 def test_persistent_id_is_refused(content):
     """A reference to an object outside the file is refused by its name."""
-    with pytest.raises(NetworkError, match="external object 'secret'; refused"):
+    with pytest.raises(NetworkError, match="external object 'secret'"):
         safe_pickle.load(io.BytesIO(content), "file")
 
 
@@ -130,13 +130,13 @@ FLOAT = np.dtype("f4")
     (np.zeros(2, "U3"), "type 'U3'"),
 ])
 def test_forged_array_is_refused(forged, words):
-    """An array whose shape does not fit its bytes, or that does not hold plain numbers, is refused without being made."""
+    """An array whose shape does not fit its bytes, or that holds no plain numbers, is refused."""
     with pytest.raises(NetworkError, match=words) as caught:
         safe_pickle.load(io.BytesIO(pickle.dumps(forged, protocol=4)), "file")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("fraction", np.linspace(0, 1, 48, endpoint=False).round(4).tolist() + [0.999, 0.99999])
+@pytest.mark.parametrize("fraction", [*np.linspace(0, 1, 48, endpoint=False).round(4), 0.999, 0.99999])
 def test_truncated_file(tmp_path, data, fraction):
     """A golden file cut anywhere is a NetworkError of one line that names the file."""
     content = (data / "tf_orig_16.pkl").read_bytes()
@@ -171,7 +171,7 @@ def test_missing_file(tmp_path):
     np.float32(1.5), np.int64(-3),
 ], ids=lambda array: f"{array.dtype.str}{list(array.shape)}")
 def test_arrays_of_newer_files(array, protocol):
-    """Arrays and scalars under numpy._core names, in every protocol and memory order, have the values they were given."""
+    """Arrays and scalars under numpy._core names are read, in every protocol and memory order."""
     content = pickle.dumps(array, protocol=protocol)
     assert b"numpy._core" in content
     read = safe_pickle.load(io.BytesIO(content), "file")

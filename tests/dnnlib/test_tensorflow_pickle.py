@@ -195,3 +195,14 @@ def test_write_leaves_no_modules(tmp_path, data):
     """The stand-in classes that pickle needs for writing are gone afterwards."""
     tensorflow_pickle.write(read_network(data / "tf_orig_16.pkl"), tmp_path / "written.pkl")
     assert not [name for name in sys.modules if name.startswith("dnnlib.tflib")]
+
+
+@pytest.mark.parametrize("edit", [
+    array("4x4/Conv/noise_strength", lambda a: np.float32(a)),
+    array("lod", lambda a: np.float32(0), None),
+], ids=["noise_strength", "lod"])
+def test_scalars(edited, data, edit):
+    """TensorFlow 1 hands a variable of shape [] over as a NumPy scalar, which is read like an array of shape []."""
+    record = read_network(edited("tf_orig_16", edit))
+    np.testing.assert_array_equal(record.arrays["4/conv1/noise"],
+                                  read_network(data / "tf_orig_16.pkl").arrays["4/conv1/noise"])

@@ -93,7 +93,7 @@ WHOLE = npy(np.zeros((5, 4)))
 ], ids=range(16))
 @pytest.mark.parametrize("mmap", [False, True])
 def test_unusable_npy(tmp_path, content, words, mmap):
-    """A file that is truncated, foreign, or not of numbers is an error of one line that names it and what was expected."""
+    """A file that is truncated, foreign, or not of numbers is an error of one line: which, and what was expected."""
     path = tmp_path / "bad.npy"
     path.write_bytes(content)
     with pytest.raises(InputError, match=words) as caught:
@@ -127,11 +127,21 @@ def test_sample_file(tmp_path):
         assert output.count == n
         np.testing.assert_array_equal(np.load(output.partial), samples[:n])
         assert not output.path.exists()
-    output.finish()
+    output.finish(4)
     np.testing.assert_array_equal(files.read_npy(output.path, "samples", mmap=True), samples)
     assert list(output.path.parent.iterdir()) == [output.path]
     output.discard()
     assert output.path.exists()
+
+
+def test_sample_file_keeps_fewer(tmp_path):
+    """finish(n) keeps the first n samples and not a byte more."""
+    output = files.SampleFile(tmp_path / "w.npy")
+    for i in range(3):
+        output.append(np.full((2, 3), i))
+    output.finish(2)
+    np.testing.assert_array_equal(np.load(output.path)[:, 0, 0], [0, 1])
+    assert output.path.stat().st_size == 128 + 2 * 6 * 4
 
 
 def test_sample_file_grows_by_digits(tmp_path):
@@ -141,7 +151,7 @@ def test_sample_file_grows_by_digits(tmp_path):
         output.append(np.full((2, 3), i))
         if i == 11:
             np.testing.assert_array_equal(np.load(output.partial)[:, 0, 0], range(12))
-    output.finish()
+    output.finish(1000)
     array = np.load(output.path)
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, np.arange(1000.0)[:, None, None] * np.ones((2, 3)))

@@ -68,7 +68,8 @@ def test_grid(rows, columns, size):
     covered = np.zeros(canvas.shape[:2], bool)
     for r in range(rows):
         for c in range(columns):
-            place = (slice(top := HEAD + r * (size + GAP), top + size), slice(left := GAP + c * (size + GAP), left + size))
+            top, left = HEAD + r * (size + GAP), GAP + c * (size + GAP)
+            place = slice(top, top + size), slice(left, left + size)
             np.testing.assert_array_equal(canvas[place], pictures[r][c])
             covered[place] = True
     assert (canvas[HEAD:][~covered[HEAD:]] == PAPER).all()

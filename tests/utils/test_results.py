@@ -80,7 +80,8 @@ def test_files_and_order(tmp_path, save_raw):
     raw = {f"ori_{row:06d}.png": row * 10 for row in range(2)}
     raw |= {f"mani_{row:06d}_ind_{direction:06d}_{step:06d}.png": 10 * (2 + 6 * (direction - 4) + 3 * row + step)
             for direction in (4, 5) for row in range(2) for step in range(3)}
-    other = {"eyes_direction_04_n.png", "eyes_direction_05_n.png", "manipulate_results_n.html",
+    other = {"eyes_direction_04_n.png", "eyes_direction_05_n.png", "eyes_direction_04_n.json",
+             "eyes_direction_05_n.json", "manipulate_results_n.html",
              "manipulate_results_n.json"}
     assert {path.name for path in tmp_path.iterdir()} == other | (set(raw) if save_raw else set())
     for name, value in raw.items() if save_raw else ():
@@ -88,7 +89,7 @@ def test_files_and_order(tmp_path, save_raw):
     grid = np.asarray(Image.open(tmp_path / "eyes_direction_05_n.png"))
     assert [[grid[30 + 20 * row + 8, 4 + 20 * column + 8, 0] for column in range(4)] for row in range(2)] == [
         [0, 80, 90, 100], [10, 110, 120, 130]]
-    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS
+    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {"rows": 4, "complete": True}
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
     for words in ("sample 0, direction 4", "sample 1, direction 5", "original", "-4", "+4", "eyes on model", "4 rows"):
         assert words in page

@@ -1,0 +1,117 @@
+"""The drawn faces that the demo network learns from."""
+
+import math
+
+import numpy as np
+import pytest
+
+from demo import faces
+from utils.regions import region_mask
+
+MEAN = np.full((1, 24), 0.5)
+
+
+def changed(name, low=0.1, high=0.9, resolution=256):
+    """How much each pixel of a mean face changes when one attribute goes from low to high: [R, R]."""
+    values = np.repeat(MEAN, 2, axis=0)
+    values[:, faces.ATTRIBUTES.index(name)] = low, high
+    drawn = faces.draw(values, resolution)
+    return np.abs(drawn[1] - drawn[0]).sum(axis=-1)
+
+
+def test_attribute_vectors():
+    """The 24 vectors are orthonormal, named, and always the same."""
+    assert faces.VECTORS.shape == (24, faces.Z_DIM)
+    assert len(set(faces.ATTRIBUTES)) == 24
+    np.testing.assert_allclose(faces.VECTORS @ faces.VECTORS.T, np.eye(24), atol=1e-12)
+    np.testing.assert_array_equal(faces.VECTORS, faces.attribute_vectors())
+
+
+def test_attributes_are_phi_of_the_projections():
+    """Attribute k is Phi(v_k . z / rms(z))."""
+    z = np.random.RandomState(0).randn(20, faces.Z_DIM)
+    values = faces.attributes(z)
+    for n, k in np.ndindex(values.shape):
+        score = faces.VECTORS[k] @ z[n] / math.sqrt(np.mean(z[n] ** 2))
+        assert values[n, k] == pytest.approx(0.5 * (1 + math.erf(score / math.sqrt(2))), abs=1e-12)
+    assert ((values > 0) & (values < 1)).all()
+
+
+def test_attributes_do_not_depend_on_the_length_of_z():
+    """Only the direction of z counts, as for a network that normalizes z."""
+    z = np.random.RandomState(1).randn(5, faces.Z_DIM)
+    np.testing.assert_allclose(faces.attributes(3 * z), faces.attributes(z), atol=1e-12)
+
+
+def test_attributes_are_uniform():
+    """For normal z every attribute is uniform: mean 1/2, variance 1/12, and attributes are uncorrelated."""
+    values = faces.attributes(np.random.RandomState(2).randn(20000, faces.Z_DIM))
+    np.testing.assert_allclose(values.mean(axis=0), 1 / 2, atol=0.01)
+    np.testing.assert_allclose(values.var(axis=0), 1 / 12, atol=0.004)
+    np.testing.assert_allclose(np.corrcoef(values.T), np.eye(24), atol=0.03)
+
+
+@pytest.mark.parametrize("resolution", [4, 16, 32, 64, 128, 256])
+def test_range_and_shape(resolution):
+    """Faces are float32 [N, R, R, 3] within [-1, 1], also at extreme attributes."""
+    values = np.concatenate([np.zeros((1, 24)), np.ones((1, 24)), np.random.RandomState(3).rand(4, 24)])
+    drawn = faces.draw(values, resolution)
+    assert (drawn.shape, drawn.dtype) == ((6, resolution, resolution, 3), np.float32)
+    assert drawn.min() >= -1 - 1e-6
+    assert drawn.max() <= 1 + 1e-6
+    assert drawn.std() > 0.1
+
+
+def test_faces_are_the_drawings_of_their_attributes():
+    """faces(z) draws attributes(z), each face for itself."""
+    z = np.random.RandomState(4).randn(3, faces.Z_DIM)
+    drawn = faces.faces(z, 64)
+    np.testing.assert_array_equal(drawn, faces.draw(faces.attributes(z), 64))
+    for n in range(3):
+        np.testing.assert_allclose(faces.faces(z[n:n + 1], 64)[0], drawn[n], atol=1e-6)
+
+
+@pytest.mark.parametrize(("coarse", "fine", "tolerance"), [(4, 64, 1e-5), (16, 64, 1e-5), (32, 64, 1e-5),
+                                                          (64, 128, 0.02), (128, 256, 0.01)])
+def test_resolutions_agree(coarse, fine, tolerance):
+    """A coarse drawing is the fine one averaged in blocks: exactly below 64, but for anti-aliasing above."""
+    z = np.random.RandomState(5).randn(4, faces.Z_DIM)
+    block = fine // coarse
+    averaged = faces.faces(z, fine).reshape(4, coarse, block, coarse, block, 3).mean(axis=(2, 4))
+    assert np.abs(faces.faces(z, coarse) - averaged).mean() <= tolerance
+
+
+@pytest.mark.parametrize("name", faces.ATTRIBUTES)
+def test_every_attribute_shows(name):
+    """Each attribute changes the picture, visibly, and smoothly: half the way changes less than all of it."""
+    assert changed(name).max() > 0.2
+    assert 0 < changed(name, 0.5, 0.51).mean() < changed(name).mean()
+
+
+@pytest.mark.parametrize(("region", "names"), [
+    ("eyes", ["eye_opening", "eye_width", "gaze", "iris_colour"]),
+    ("mouth", ["mouth_opening", "mouth_width", "smile", "lip_colour"]),
+    ("nose", ["nose_length", "nose_width"]),
+    ("brows", ["brow_height", "brow_angle", "brow_thickness"]),
+])
+def test_attributes_are_local(region, names):
+    """What belongs to a part of the face changes its box of section 5, and hardly anything outside."""
+    mask = region_mask(region, 256, 256)
+    for name in names:
+        change = changed(name)
+        assert change[~mask].sum() <= 0.15 * change.sum(), name
+        assert change[mask].max() > 0.2, name
+
+
+def test_background_is_not_local():
+    """The test above can fail: the background changes the picture mostly outside the eyes."""
+    change, mask = changed("background_hue"), region_mask("eyes", 256, 256)
+    assert change[~mask].sum() > 0.9 * change.sum()
+
+
+def test_place_of_the_eyes():
+    """The eyes stand at the centres of their boxes, 32 columns to the left and right of the axis."""
+    opening = changed("eye_opening").sum(axis=0)
+    left, right = opening[:128], opening[128:][::-1]
+    assert np.abs(left - right).sum() < 0.05 * opening.sum()  # but for the highlights, on the same side in both
+    assert abs(np.average(np.arange(128), weights=left) - 96) < 2

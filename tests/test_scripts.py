@@ -1,0 +1,385 @@
+"""The three scripts, end to end, on a golden network."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+JACOBIAN = Path("outputs/jacobian_seed_4/w_dataset_ffhq.npy")
+EYES = Path("outputs/directions/directions_img_00_region_eyes_lowrankgan.npy")
+EYES_PROJECTED = EYES.with_name("directions_img_00_region_eyes_lowrankgan_projected.npy")
+STEM = EYES_PROJECTED.stem
+EDITS = Path("outputs/manipulations") / STEM
+
+
+def run_process(root, cwd, script, *arguments):
+    """Run a script as a user does, in the folder cwd."""
+    return subprocess.run([sys.executable, root / f"{script}.py", *map(str, arguments)], cwd=cwd, text=True,
+                          capture_output=True, timeout=120)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its content."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def without_bars(err: str) -> list[str]:
+    """The lines of stderr that no progress bar has written."""
+    return [line for line in re.split(r"[\r\n]+", err) if line.strip() and not re.search(r"\d+%\|| \d+/\d+ \[", line)]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, root, data):
+    """The folder after the three published steps, each a process of its own, and what each has printed."""
+    cwd = tmp_path_factory.mktemp("published")
+    model = data / "tf_skip_64.pkl"
+    steps = [
+        ("compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 2),
+        ("compute_directions", JACOBIAN, "--lamb", 8),
+        ("manipulate", model, EYES_PROJECTED, "--gpu_id", "cpu", "--total_num", 3),
+    ]
+    return cwd, [run_process(root, cwd, *step) for step in steps]
+
+
+def test_published_steps_succeed(published):
+    """Each step ends with status 0, names what it wrote, and prints nothing on stderr but its progress bar."""
+    _, steps = published
+    for step in steps:
+        assert step.returncode == 0, step.stderr
+        assert without_bars(step.stderr) == []
+    assert steps[0].stdout.startswith("device: CPU")
+    assert steps[2].stdout.startswith("device: CPU")
+    assert str(JACOBIAN) in steps[0].stdout
+    assert "outputs/directions" in steps[1].stdout
+    assert str(EDITS / "manipulate_results_lowrankgan.html") in steps[2].stdout
+    assert "network makes images of 64 x 64" in steps[0].stdout
+    assert re.search(r"expected: about .* of disk for 2 samples", steps[0].stdout)
+
+
+def test_published_files(published):
+    """The files of DESIGN 7 are there under their names, each output with its JSON, and no others."""
+    cwd, _ = published
+    directions = [f"directions_img_{i:02d}_region_eyes_lowrankgan{p}" for i in range(2) for p in ("", "_projected")]
+    expected = {
+        *(str(JACOBIAN.with_suffix(suffix)) for suffix in (".npy", ".json")),
+        *(str(JACOBIAN.with_name(f"syn_dataset_ffhq_number_{i:04d}.png")) for i in range(2)),
+        *(f"outputs/directions/{name}{suffix}" for name in directions for suffix in (".npy", ".json")),
+        *(str(EDITS / f"manipulate_results_lowrankgan{suffix}") for suffix in (".html", ".json")),
+        *(str(EDITS / f"{STEM}_direction_00_lowrankgan{suffix}") for suffix in (".png", ".json")),
+    }
+    assert set(tree(cwd)) == expected
+
+
+def test_published_numbers(published, golden):
+    """Through the files, too, the Jacobian is the original program's; directions are unit rows of w_dim."""
+    cwd, _ = published
+    jacobian, expected = np.load(cwd / JACOBIAN), golden("tf_skip_64")["jacobian_w"]
+    assert (jacobian.shape, jacobian.dtype) == ((2, 64, 64, 1, 32), np.float32)
+    assert np.abs(jacobian[:1] - expected).max() <= 1e-4 * np.abs(expected).max()
+    for path in (EYES, EYES_PROJECTED):
+        rows = np.load(cwd / path)
+        assert rows.dtype == np.float32
+        assert rows.shape[1] == 32
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+
+
+def test_published_facts(published, data):
+    """The JSON beside each output holds seed, versions and the network's hash, for directions the solver's facts."""
+    cwd, _ = published
+    network = hashlib.sha256((data / "tf_skip_64.pkl").read_bytes()).hexdigest()
+    for path in (JACOBIAN, EYES, EYES_PROJECTED, EDITS / "manipulate_results_lowrankgan"):
+        facts = json.loads((cwd / path.with_suffix(".json")).read_text())
+        assert (facts["seed"], facts["network_sha256"]) == (4, network)
+        assert {"python", "tensorflow", "numpy", "scipy"} <= set(facts["versions"])
+    facts = json.loads((cwd / EYES.with_suffix(".json")).read_text())
+    assert (facts["region"], facts["sample"], facts["converged"], facts["projected"]) == ("eyes", 0, True, False)
+    assert facts["options"]["lamb"] == 8
+    assert facts["foreground"]["rank"] == len(np.load(cwd / EYES)) == len(facts["norm_kept"])
+    assert max(facts["foreground"]["primal_residual"], facts["background"]["dual_residual"]) <= 1e-7
+    assert json.loads((cwd / EYES_PROJECTED.with_suffix(".json")).read_text())["projected"] is True
+
+
+def test_published_pictures(published, golden, generator):
+    """The PNG of a sample is its image; a row of the grid is the original and 7 steps, the middle one the original."""
+    cwd, _ = published
+    g = generator("tf_skip_64")
+    image = g.synthesis(g.mapping(np.random.RandomState(4).randn(2, 32)[:1]))[0]
+    png = np.asarray(Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0000.png"))).astype(int)
+    assert np.abs(png - np.clip((image + 1) * 127.5, 0, 255)).max() <= 1
+    grid = np.asarray(Image.open(cwd / EDITS / f"{STEM}_direction_00_lowrankgan.png"))[30:]
+    cells = grid.reshape(3, 68, 4 + 8 * 68, 3)[:, :64, 4:].reshape(3, 64, 8, 68, 3)[:, :, :, :64].swapaxes(1, 2)
+    np.testing.assert_array_equal(cells[0, 0], np.clip(np.rint((image + 1) * 127.5), 0, 255))
+    np.testing.assert_array_equal(cells[:, 0], cells[:, 4])
+    assert (cells[:, 0] != cells[:, 1]).any(axis=(1, 2, 3)).all()
+    page = (cwd / EDITS / "manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == 3 * 8
+
+
+@pytest.mark.parametrize("script", ["compute_jacobian", "compute_directions", "manipulate"])
+def test_help(root, tmp_path, script):
+    """--help shows defaults and two examples, and imports no TensorFlow before arguments are parsed."""
+    done = subprocess.run([sys.executable, "-X", "importtime", root / f"{script}.py", "--help"], cwd=tmp_path,
+                          text=True, capture_output=True)
+    assert done.returncode == 0
+    imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    assert {"argparse", "numpy"} <= imported
+    assert not {"tensorflow", "keras"} & imported
+    assert "(default:" in done.stdout
+    examples = done.stdout.split("examples:\n")[1].strip().splitlines()
+    assert len(examples) == 2
+    assert all(line.strip().startswith(f"python {script}.py ") for line in examples)
+    assert tree(tmp_path) == {}
+
+
+def test_same_seed_same_bytes(run_script, data, tmp_path):
+    """A second run with the same seed writes the same bytes; another seed does not."""
+    model = data / "tf_orig_16.pkl"
+    for folder, seed in (("a", 4), ("b", 4), ("c", 5)):
+        run = run_script("compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 2, "--output_dir", folder,
+                         "--seed", seed)
+        assert run.status == 0
+    once, again, other = (tree(tmp_path / folder) for folder in "abc")
+    names = {name for name in once if not name.endswith(".json")}
+    assert len(names) == 3
+    for name in names:
+        assert once[name] == again[name]
+        assert once[name] != other[name]
+
+
+def test_edit_again_same_bytes(published, run_script, data, tmp_path):
+    """The same edit, in two folders and in batches of another size, gives the same pictures."""
+    cwd, _ = published
+    for folder, more in (("a", []), ("b", [])):
+        assert run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
+                          "--step", 3, "--output_dir", folder, "--save_raw", *more).status == 0
+    once, again = (tree(tmp_path / folder) for folder in "ab")
+    names = {name for name in once if name.endswith(".png")}
+    assert len(names) == 2 + 2 * 3 + 1
+    assert {name: once[name] for name in names} == {name: again[name] for name in names}
+
+
+def test_compute_z(run_script, data, golden):
+    """--compute_z writes the Jacobian with respect to z as well, which is the original program's."""
+    run = run_script("compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 1, "--compute_z",
+                     "--no-save_png", "--batch_size", 9)
+    assert run.status == 0
+    folder = Path("outputs/jacobian_seed_4")
+    assert sorted(os.listdir(folder)) == [f"{space}_dataset_ffhq.{kind}" for space in "wz" for kind in ("json", "npy")]
+    for space in "wz":
+        jacobian, expected = np.load(folder / f"{space}_dataset_ffhq.npy"), golden("tf_skip_64")[f"jacobian_{space}"]
+        assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
+        assert json.loads((folder / f"{space}_dataset_ffhq.json").read_text())["latent_space"] == space
+
+
+def test_no_fused_channel(run_script, data, golden):
+    """--no-fused_channel writes a Jacobian for each channel, and compute_directions.py takes it."""
+    assert run_script("compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 1, "--image_size",
+                      32, "--no-fused_channel", "--d_name", "rgb", "--output_dir", "here").status == 0
+    jacobian, expected = np.load("here/w_dataset_rgb.npy"), golden("tf_skip_64")["jacobian_w_32_rgb"]
+    assert jacobian.shape == (1, 3, 32, 32, 1, 32)
+    assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
+    assert Path("here/syn_dataset_rgb_number_0000.png").exists()
+    assert run_script("compute_directions", "here/w_dataset_rgb.npy", "--lamb", 8, "--region", "mouth").status == 0
+    assert Path("outputs/directions/directions_img_00_region_mouth_lowrankgan_projected.npy").exists()
+
+
+def test_save_raw_start_end_latent_path(run_script, data, tmp_path, generator):
+    """Raw images are those of w + a direction for the codes of --latent_path and the rows --start to --end."""
+    g, z = generator("tf_orig_16"), np.random.RandomState(9).randn(2, 24)
+    directions = np.random.RandomState(8).randn(4, 24)
+    np.save("z.npy", z)
+    np.save("some.npy", directions)
+    assert run_script("manipulate", data / "tf_orig_16.pkl", "some.npy", "--gpu_id", "cpu", "--latent_path", "z.npy",
+                      "--start", 1, "--end", 3, "--mani_layers", "2-3", "--step", 3, "--start_distance", -2,
+                      "--end_distance", 1, "--save_raw", "--name", "test").status == 0
+    folder = tmp_path / "outputs" / "manipulations" / "some"
+    ws = g.mapping(z)
+    expected = {f"ori_{row:06d}.png": ws[row] for row in range(2)}
+    for row in range(2):
+        for direction in (1, 2):
+            for step, distance in enumerate((-2, -0.5, 1)):
+                code = ws[row].copy()
+                code[2:4] += (distance * directions[direction]).astype(np.float32)
+                expected[f"mani_{row:06d}_ind_{direction:06d}_{step:06d}.png"] = code
+    images = g.synthesis(np.stack(list(expected.values())))
+    for name, image in zip(expected, images, strict=True):
+        png = np.asarray(Image.open(folder / name)).astype(int)
+        assert np.abs(png - np.clip((image + 1) * 127.5, 0, 255)).max() <= 1, name
+    assert {path.name for path in folder.iterdir()} == {
+        *expected, "some_direction_01_test.png", "some_direction_01_test.json", "some_direction_02_test.png",
+        "some_direction_02_test.json", "manipulate_results_test.html",
+        "manipulate_results_test.json"}
+
+
+def test_a_single_direction_may_be_a_vector(run_script, data):
+    """A direction of shape [w_dim] is one row."""
+    np.save("vector.npy", np.eye(24)[3])
+    run = run_script("manipulate", data / "tf_orig_16.pkl", "vector.npy", "--gpu_id", "cpu", "--total_num", 1,
+                     "--mani_layers", "0-5", "--step", 1)
+    assert run.status == 0
+    assert Path("outputs/manipulations/vector/vector_direction_00_lowrankgan.png").exists()
+
+
+def test_other_directions_of_the_same_name_are_kept(run_script, data, tmp_path):
+    """Two direction files of one stem: the second run leaves the first one's results alone."""
+    arguments = ["--gpu_id", "cpu", "--total_num", 1, "--mani_layers", 3, "--step", 2]
+    for seed, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "eyes.npy", np.random.RandomState(seed).randn(2, 24))
+    runs = [run_script("manipulate", data / "tf_orig_16.pkl", "one/eyes.npy", *arguments)]
+    first = tree(tmp_path / "outputs/manipulations/eyes")
+    runs.append(run_script("manipulate", data / "tf_orig_16.pkl", "two/eyes.npy", *arguments))
+    runs.append(run_script("manipulate", data / "tf_orig_16.pkl", "one/eyes.npy", *arguments, "--start", 1, "--end", 2))
+    assert [run.status for run in runs] == [0, 0, 0]
+    assert tree(tmp_path / "outputs/manipulations/eyes") == first
+    assert sorted(os.listdir("outputs/manipulations")) == ["eyes", "eyes_2", "eyes_3"]
+    assert "eyes_2" in runs[1].out
+
+
+@pytest.mark.parametrize(("more", "said", "class_of"), [([], True, None), (["--class_index", 3], False, 3)])
+def test_network_with_labels(run_script, data, generator, more, said, class_of):
+    """--class_index chooses the class in both scripts; without it all labels are zero, which is said."""
+    model, g = data / "tf_label_32.pkl", generator("tf_label_32")
+    run = run_script("compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 1, "--output_dir", "j", *more)
+    assert run.status == 0
+    assert ("no --class_index given: all 5 labels are zero" in run.out) == said
+    z = np.random.RandomState(4).randn(1, 32)
+    ws = g.mapping(z, None if class_of is None else np.eye(5)[[class_of]])
+    np.testing.assert_allclose(np.load("j/w_dataset_ffhq.npy")[0], g.jacobian(ws), atol=1e-5)
+    np.save("d.npy", np.eye(32)[:1])
+    run = run_script("manipulate", model, "d.npy", "--gpu_id", "cpu", "--total_num", 1, "--step", 1, "--save_raw",
+                     *more)
+    assert run.status == 0
+    png = np.asarray(Image.open("outputs/manipulations/d/ori_000000.png")).astype(int)
+    assert np.abs(png - np.clip((g.synthesis(ws)[0] + 1) * 127.5, 0, 255)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["tf_revised_16", "tf_resnet_32", "ada_label_16"])
+def test_other_architectures(run_script, data, name):
+    """The three steps also work on the other kinds of network."""
+    model = data / f"{name}.pkl"
+    cpu = ["--gpu_id", "cpu", "--total_num", 1]
+    assert run_script("compute_jacobian", model, *cpu).status == 0
+    assert run_script("compute_directions", JACOBIAN, "--lamb", 5).status == 0
+    run = run_script("manipulate", model, EYES, *cpu, "--mani_layers", "2,3", "--step", 2)
+    assert (run.status, "WARNING" in run.err) == (0, False)
+
+
+def test_warning_of_another_network(published, run_script, data):
+    """Directions found on another network are walked with a warning on stderr, and without one on their own."""
+    cwd, _ = published
+    arguments = [cwd / EYES, "--gpu_id", "cpu", "--total_num", 1, "--step", 1, "--output_dir"]
+    run = run_script("manipulate", data / "tf_label_32.pkl", *arguments, "a")
+    assert run.status == 0
+    assert [line for line in without_bars(run.err) if "WARNING" in line and "another network" in line]
+    run = run_script("manipulate", data / "tf_skip_64.pkl", *arguments, "b")
+    assert run.status == 0
+    assert "WARNING" not in run.err
+
+
+def test_rank_0_sample_is_skipped(published, run_script, tmp_path):
+    """A sample of foreground rank 0 is skipped with a warning that names --lamb; the others are saved."""
+    cwd, _ = published
+    jacobian = np.load(cwd / JACOBIAN)
+    jacobian[0] = 0
+    rows, columns = np.arange(64)[:, None], np.arange(64)
+    jacobian[0, rows, columns, 0, (rows + columns) % 32] = 1  # Gram matrices near a multiple of 1: all sparse
+    np.save("mixed.npy", jacobian)
+    run = run_script("compute_directions", "mixed.npy", "--lamb", 8)
+    assert run.status == 0
+    assert re.search(r"sample 0\n.*rank 0 .*\n.*\n.*WARNING: rank 0.*--lamb", run.out)
+    names = {Path(name).name for name in tree(tmp_path / "outputs")}
+    assert names == {f"directions_img_01_region_eyes_lowrankgan{p}.{kind}" for p in ("", "_projected")
+                     for kind in ("npy", "json")}
+
+
+def test_max_iter_is_marked(published, run_script):
+    """A solver that hits --max_iter saves, warns, and marks the result as not converged."""
+    cwd, _ = published
+    run = run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--max_iter", 3)
+    assert run.status == 0
+    assert "WARNING: not converged, raise --max_iter" in run.out
+    facts = json.loads(EYES.with_suffix(".json").read_text())
+    assert (facts["converged"], facts["foreground"]["converged"], facts["foreground"]["steps"]) == (False, False, 3)
+    assert EYES.exists()
+
+
+@pytest.mark.parametrize("num_relax", [0, 1, 1000])
+def test_num_relax(published, run_script, num_relax):
+    """--num_relax gives the null space that many dimensions back, up to all but one."""
+    cwd, _ = published
+    assert run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--num_relax", num_relax).status == 0
+    facts = json.loads(EYES.with_suffix(".json").read_text())
+    assert facts["null_space_dimension"] == min(32 - facts["background"]["rank"] + num_relax, 31)
+
+
+def interrupt(root, cwd, ready, script, *arguments):
+    """Send SIGINT to a script as soon as ready() is true; its status and stderr."""
+    with open(cwd / "stderr", "w+") as err:
+        process = subprocess.Popen([sys.executable, root / f"{script}.py", *map(str, arguments)], cwd=cwd, stderr=err,
+                                   stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 90
+            while not ready() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert process.poll() is None, "it ended before it could be interrupted"
+            process.send_signal(signal.SIGINT)
+            status = process.wait(30)
+        finally:
+            process.kill()
+        err.seek(0)
+        return status, err.read()
+
+
+def test_interrupted_jacobian(root, data, tmp_path):
+    """Ctrl-C keeps the finished samples in a readable file, says so in its JSON, and exits 130 without a traceback."""
+    partial = tmp_path / JACOBIAN.with_name(JACOBIAN.name + ".partial")
+    sample = 64 * 64 * 32 * 4
+    status, err = interrupt(root, tmp_path, lambda: partial.exists() and partial.stat().st_size > 2 * sample,
+                            "compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 500)
+    assert status == 130
+    assert "Traceback" not in err
+    assert without_bars(err)[-1] == "stopped"
+    jacobian = np.load(tmp_path / JACOBIAN)
+    assert 2 <= len(jacobian) < 500
+    assert np.abs(jacobian).max(axis=(1, 2, 3, 4)).min() > 0
+    assert json.loads((tmp_path / JACOBIAN.with_suffix(".json")).read_text())["samples"] == len(jacobian)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_interrupted_edit(root, data, tmp_path):
+    """Ctrl-C keeps the finished rows of an edit on the page, and exits 130 without a traceback."""
+    np.save(tmp_path / "d.npy", np.eye(32))
+    folder = tmp_path / "outputs" / "manipulations" / "d"
+    status, err = interrupt(root, tmp_path, lambda: (folder / "d_direction_00_lowrankgan.png").exists(), "manipulate",
+                            data / "tf_skip_64.pkl", "d.npy", "--gpu_id", "cpu", "--end", 32, "--total_num", 40)
+    assert status == 130
+    assert "Traceback" not in err
+    page = (folder / "manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
+    assert "sample 39, direction 0" in page
+    assert "direction 31" not in page
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_scripts_run_from_another_folder_with_odd_names(root, data, tmp_path):
+    """Paths with spaces, umlauts and markup in them work from beginning to end."""
+    folder = tmp_path / "a b ä <i>&amp;"
+    folder.mkdir()
+    shutil.copy(data / "tf_orig_16.pkl", folder / "my <net>.pkl")
+    np.save(folder / "my <way>.npy", np.eye(24)[:1])
+    done = run_process(root, folder, "manipulate", "my <net>.pkl", "my <way>.npy", "--gpu_id", "cpu", "--total_num", 1,
+                       "--mani_layers", 1, "--step", 1)
+    assert (done.returncode, without_bars(done.stderr)) == (0, [])
+    page = next(folder.rglob("*.html")).read_text(encoding="utf-8")
+    assert "my &lt;way&gt; on my &lt;net&gt;" in page
+    assert "<way>" not in page
