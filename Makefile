@@ -2,7 +2,7 @@
 # make test     the tests
 # make lint     ruff
 # make bench    what it costs
-# All set up what they need in .venv. PYTHON=python3.12 make demo chooses another Python.
+# All set up what they need in .venv. PYTHON=python3.12 make demo chooses another Python (if there is no .venv yet).
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -14,7 +14,7 @@ EYES := outputs/directions/directions_img_00_region_eyes_demo_projected.npy
 demo: .venv/ready
 	$(PY) compute_jacobian.py demo/demo128.pkl --total_num 1 --d_name demo
 	$(PY) compute_directions.py outputs/jacobian_seed_4/w_dataset_demo.npy --region eyes --name demo
-	$(PY) manipulate.py demo/demo128.pkl $(EYES) --output_dir outputs/manipulations/demo
+	$(PY) manipulate.py demo/demo128.pkl $(EYES) --total_num 5
 
 test: .venv/ready-dev
 	$(PY) -m pytest -q

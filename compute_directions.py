@@ -47,7 +47,10 @@ def main() -> None:
     saved = 0
     with tqdm(total=len(jacobians), desc=f"directions, {args.region}", unit="sample", leave=False, disable=None) as bar:
         for i, jacobian in enumerate(jacobians):
-            directions = region_directions(jacobian, mask, args.lamb, args.max_iter, args.num_relax)
+            try:
+                directions = region_directions(jacobian, mask, args.lamb, args.max_iter, args.num_relax)
+            except InputError as error:
+                raise InputError(f"{args.jaco_path}, sample {i}: {error}") from None
             bar.update()
             bar.write(report(i, directions))
             if directions.foreground.rank:

@@ -62,7 +62,7 @@ def main() -> None:
         raise InputError(f"{args.matrix_path} has directions of {directions.shape[1]} dimensions; expected "
                          f"{generator.w_dim}, the w of {args.restore_path}: use directions found on this network")
     network_hash = files.sha256(args.restore_path)
-    warn_of_another_network(args.matrix_path, network_hash)
+    warn_of_another_origin(args.matrix_path, network_hash)
     z = read_or_draw_codes(args, generator.z_dim)
     ws = generator.mapping(z, sampling.class_labels(args.class_index, len(z), generator.label_dim))
     distances = np.linspace(args.start_distance, args.end_distance, args.step)
@@ -71,6 +71,7 @@ def main() -> None:
     facts = files.provenance(args, seed=args.seed, network_sha256=network_hash,
                              directions_sha256=files.sha256(args.matrix_path), distances=distances.tolist())
     args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, args.name, facts)
+    facts["options"]["output_dir"] = str(args.output_dir)
     codes = edited_codes(ws, directions[args.start:args.end], args.mani_layers, distances)
     total = len(z) * (1 + args.step * (args.end - args.start))
     announce_cost(generator, args, total)
@@ -105,8 +106,13 @@ def read_directions(args) -> np.ndarray:
     return directions
 
 
-def warn_of_another_network(matrix_path: str, network_hash: str) -> None:
-    origin = (files.read_json(Path(matrix_path).with_suffix(".json")) or {}).get("network_sha256")
+def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
+    """Warn of directions that were found on another network, or in z."""
+    facts = files.read_json(Path(matrix_path).with_suffix(".json")) or {}
+    if facts.get("latent_space") == "z":
+        print(f"WARNING: {matrix_path} was found in z, but w is edited: use directions from a w_dataset file",
+              file=sys.stderr)
+    origin = facts.get("network_sha256")
     if origin not in (None, network_hash):
         print(f"WARNING: {matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
               f"{network_hash[:12]}…): its effect may be anything", file=sys.stderr)

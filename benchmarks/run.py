@@ -136,10 +136,10 @@ def main() -> None:
     table += "".join(f"| {row.what} | {row.measured} | {row.limit} | {row.how} |\n" for row in rows)
     print(table)
     path = ROOT / "benchmarks/README.md"
-    before, rest = path.read_text().split("<!-- table -->\n")
+    before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")
     with replacing(path) as partial:
         partial.write_text(f"{before}<!-- table -->\n{device.split(' (')[0]}\n\n{table}<!-- end -->"
-                           + rest.split("<!-- end -->")[1])
+                           + rest.split("<!-- end -->")[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -56,12 +56,11 @@ def measured_change(generator: Generator, ws: np.ndarray, direction: np.ndarray,
 
 def distance_to_use(generator: Generator, ws: np.ndarray, direction: np.ndarray, layers: list[int],
                     mask: np.ndarray) -> float:
-    """The smallest multiple of 0.5 at which the mean absolute change inside reaches CHANGE_INSIDE."""
-    distances = np.arange(0.5, 40.5, 0.5)
-    for distance in distances:
-        if measured_change(generator, ws, direction, layers, distance, mask)[0] >= CHANGE_INSIDE:
-            return float(distance)
-    raise ValueError(f"no distance up to {distances[-1]} changes the inside by {CHANGE_INSIDE}")
+    """The smallest multiple of 0.1 at which the mean absolute change inside reaches CHANGE_INSIDE."""
+    for tenths in range(1, 200):
+        if measured_change(generator, ws, direction, layers, tenths / 10, mask)[0] >= CHANGE_INSIDE:
+            return tenths / 10
+    raise ValueError(f"no distance below 20 changes the inside by {CHANGE_INSIDE}")
 
 
 def run_step(command: str) -> None:
@@ -83,7 +82,7 @@ def main() -> None:
         direction = np.load(source)[choice.row]
         mask = region_mask(choice.region, generator.resolution, generator.resolution)
         layers = [int(layer) for layer in choice.layers.split(",")]
-        distance = distance_to_use(generator, ws[:20], direction, layers, mask)
+        distance = distance_to_use(generator, ws, direction, layers, mask)
         inside, outside = measured_change(generator, ws, direction, layers, distance, mask)
         files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
         files.write_json(FOLDER / f"{choice.name}.json", (files.read_json(source.with_suffix(".json")) or {}) | {
@@ -99,12 +98,13 @@ def main() -> None:
 def write_table(lines: list[str]) -> None:
     """Put the rows between the markers of directions/README.md."""
     path = Path("directions/README.md")
-    before, rest = path.read_text().split("<!-- table -->\n")[:2]
+    before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")[:2]
     head = ("| file | changes | region | sample, row | layers | distance | found with | inside | outside | ratio |\n"
             "|---|---|---|---|---|---|---|---|---|---|\n")
     after = rest.split("<!-- end -->")[1]
     with files.replacing(path) as partial:
-        partial.write_text(before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after)
+        partial.write_text(before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after,
+                           encoding="utf-8")
 
 
 if __name__ == "__main__":

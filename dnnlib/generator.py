@@ -1,5 +1,6 @@
 """A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians (DESIGN 2 and 4)."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -36,12 +37,17 @@ class Generator:
                 w = mapping(z, labels)
             return tape.jacobian(w, z)  # [N, D, N, z_dim]
 
+        def derivatives(kept: list, dw: tf.Tensor, rows: tf.Tensor, fused_channel: bool) -> tf.Tensor:
+            """[T, H, W, C] at the pixels that the resize keeps, C = 1 if fused."""
+            image = tf.gather(tf.gather(synthesis.tangent(kept, dw), rows, axis=1), rows, axis=2)
+            return tf.reduce_mean(image, axis=3, keepdims=True) if fused_channel else image
+
         self._mapping = tf.function(mapping, input_signature=[codes(self.z_dim), codes(self.label_dim)])
         self._mapping_jacobian = tf.function(mapping_jacobian)
         self._synthesis = tf.function(lambda ws: synthesis.primal(ws)[0],
                                       input_signature=[codes(self.num_layers, self.w_dim)])
         self._linearize = tf.function(lambda ws: synthesis.primal(ws)[1])
-        self._tangent = tf.function(synthesis.tangent, reduce_retracing=True)
+        self._derivatives = tf.function(derivatives, reduce_retracing=True)
 
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not truncated.
@@ -62,7 +68,8 @@ class Generator:
 
         Raises NetworkError if the shape does not fit the network.
         """
-        return self._synthesis(self._checked_ws(ws)).numpy()
+        with _memory_error(f"{len(ws)} images"):
+            return self._synthesis(self._checked_ws(ws)).numpy()
 
     def seconds_per_image(self) -> float:
         """How long the synthesis of one image takes, measured; a tangent takes about as long."""
@@ -102,18 +109,16 @@ class Generator:
               batch_size: int | None, progress: Callable[[Iterator], Iterator]) -> np.ndarray:
         """The derivatives of the image of ws along `tangents` [K, D] as the last axis of [(C,) H, W, 1, K]."""
         rows = nearest_pixels(self.resolution, min(image_size, self.resolution))
-        channels = () if fused_channel else (self.num_channels,)
-        jacobian = np.empty((*channels, len(rows), len(rows), 1, len(tangents)), self.dtype)
+        channels = 1 if fused_channel else self.num_channels
+        jacobian = np.empty((channels, len(rows), len(rows), 1, len(tangents)), self.dtype)
         kept = self._linearize(ws)
         batch_size = batch_size or self.batch_size
         for start in progress(range(0, len(tangents), batch_size)):
             batch = slice(start, start + batch_size)
-            derivatives = self._tangent(kept, tangents[batch]).numpy()[:, rows][:, :, rows]  # [T, H, W, C]
-            if fused_channel:
-                jacobian[..., 0, batch] = derivatives.mean(axis=3).transpose(1, 2, 0)
-            else:
-                jacobian[..., 0, batch] = derivatives.transpose(3, 1, 2, 0)
-        return jacobian
+            with _memory_error(f"{batch_size} tangents"):
+                derivatives = self._derivatives(kept, tangents[batch], rows, fused_channel).numpy()
+            jacobian[..., 0, batch] = derivatives.transpose(3, 1, 2, 0)
+        return jacobian[0] if fused_channel else jacobian
 
     def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[tf.Tensor, tf.Tensor]:
         if z.ndim != 2 or z.shape[1] != self.z_dim:
@@ -129,6 +134,15 @@ class Generator:
             raise NetworkError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
                                f"{self.w_dim}] for this network")
         return ws.astype(self.dtype, copy=False)
+
+
+@contextlib.contextmanager
+def _memory_error(batch: str) -> Iterator[None]:
+    """Turn TensorFlow's error for a batch that does not fit into Python's."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise MemoryError(f"a batch of {batch} does not fit") from None
 
 
 def nearest_pixels(size: int, new_size: int) -> np.ndarray:

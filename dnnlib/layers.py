@@ -72,6 +72,11 @@ def pixels(channels: tf.Tensor) -> tf.Tensor:
     return channels[:, None, None, :]
 
 
+def normalize(x: tf.Tensor) -> tf.Tensor:
+    """Every row of x [N, C] scaled to a mean square of 1."""
+    return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=1, keepdims=True) + EPSILON)
+
+
 def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tuple[tf.Tensor, tf.Tensor]:
     """The activation with its gain, then the clamp to +-clamp; and the slope of both, 0 where the clamp acts."""
     gain = {"lrelu": np.sqrt(2), "relu": np.sqrt(2), "linear": 1.0}[activation]

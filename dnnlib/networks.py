@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from .formats.record import NetworkRecord
-from .layers import EPSILON, Kept, StyledConv, ToRGB, Upsampling, activate, convolve, layer_weights
+from .layers import Kept, StyledConv, ToRGB, Upsampling, activate, convolve, layer_weights, normalize
 
 
 class MappingNetwork:
@@ -24,14 +24,15 @@ class MappingNetwork:
         self.layers = [(layer["weight"], layer["bias"]) for layer in layers]
 
     def __call__(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        parts = [z]
+        x = z
         if self.embed:
-            parts.append(labels @ self.embed["weight"] + self.embed["bias"])
-        if self.label_normalization == "joint":
-            parts = [tf.concat(parts, axis=1)]
+            embedding = labels @ self.embed["weight"] + self.embed["bias"]
+            if self.label_normalization == "joint":
+                x = tf.concat([z, embedding], axis=1)
         if self.normalize_z:
-            parts = [part * tf.math.rsqrt(tf.reduce_mean(part**2, axis=1, keepdims=True) + EPSILON) for part in parts]
-        x = tf.concat(parts, axis=1)
+            x = normalize(x)
+        if self.embed and self.label_normalization == "separate":
+            x = tf.concat([x, normalize(embedding)], axis=1)
         for weight, bias in self.layers:
             x, _ = activate(x @ weight + bias, self.activation)
         return x

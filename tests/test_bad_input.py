@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -98,7 +97,11 @@ def test_unusable_network(run_script, inputs, script, path, words):
 ])
 def test_unsupported_architecture(run_script, edited, tmp_path, setting, value, words):
     """A network of another kind is refused with the name of what is not supported."""
-    path = edited("tf_orig_16", lambda s: s["components"]["synthesis"]["static_kwargs"].update({setting: value}))
+    def edit(state):
+        for network in (state, *state["components"].values()):
+            network["static_kwargs"][setting] = value
+
+    path = edited("tf_orig_16", edit)
     check(run_script("compute_jacobian", path, *CPU), words, tmp_path, {path.name})
 
 
@@ -269,6 +272,8 @@ def test_as_a_process(root, inputs, script, arguments, words):
 @pytest.mark.parametrize("limit", [20, 100, 1000, 2000])
 def test_disk_full_under_directions(root, inputs, limit):
     """When a file cannot be written to its end, none of it is left under any name, and the error is one line."""
+    resource = pytest.importorskip("resource")  # not on Windows
+
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -285,6 +290,8 @@ def test_disk_full_under_directions(root, inputs, limit):
 
 def test_disk_full_under_the_jacobian(root, inputs):
     """When the disk is full in the middle of the samples, no half file is left, and the error is one line."""
+    resource = pytest.importorskip("resource")  # not on Windows
+
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))
 

@@ -36,7 +36,7 @@ def test_w_avg_is_the_mean_of_w(generator):
 @pytest.mark.parametrize("name", [choice.name for choice in CHOICES])
 def test_ready_direction_changes_its_region(generator, name):
     """At the distance of the table the region changes as much as it says there, the rest as little."""
-    facts = json.loads((DIRECTIONS / f"{name}.json").read_text())
+    facts = json.loads((DIRECTIONS / f"{name}.json").read_text(encoding="utf-8"))
     direction = np.load(DIRECTIONS / f"{name}.npy")
     assert direction.shape == (1, generator.w_dim)
     assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-5)
@@ -49,7 +49,7 @@ def test_ready_direction_changes_its_region(generator, name):
 
 def test_table_lists_the_files():
     """directions/README.md has a row for each direction of the folder."""
-    table = (ROOT / "directions/README.md").read_text()
+    table = (ROOT / "directions/README.md").read_text(encoding="utf-8")
     files = sorted(path.stem for path in DIRECTIONS.glob("*.npy"))
     assert files == sorted(choice.name for choice in CHOICES)
     assert all(f"](demo128/{name}.npy)" in table for name in files)

@@ -39,7 +39,7 @@ def run(main: Callable[[], None], *user_errors: type[Exception]) -> None:
     except (InputError, *user_errors) as error:
         fail(str(error))
     except MemoryError as error:
-        fail(f"not enough memory ({error}); choose a smaller --batch_size or --image_size")
+        fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")
     except OSError as error:
         fail(_describe(error))
     except KeyboardInterrupt:

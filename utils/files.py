@@ -38,13 +38,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
     with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> dict[str, Any] | None:
     """The object in a JSON file, or None if there is no such file or it is no JSON object."""
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
@@ -140,7 +140,7 @@ class SampleFile:
 def expect_room(folder: str | Path, size: int) -> None:
     """Raise InputError if `size` bytes do not fit on the disk that holds `folder`."""
     existing = Path(folder).absolute()
-    while not existing.exists():
+    while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     free = shutil.disk_usage(existing).free
     if size > free:

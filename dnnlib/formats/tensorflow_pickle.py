@@ -26,12 +26,13 @@ _DEFAULTS = {
     "fmap_const": None, "architecture": "skip", "nonlinearity": "lrelu", "resample_kernel": (1, 3, 3, 1),
     "use_noise": True, "conv_clamp": None,
 }
+# Those of StyleGAN2-ADA alone: the functions of StyleGAN2 take and ignore them.
+_ADA_ONLY = ("label_fmaps", "fmap_const", "use_noise", "conv_clamp")
 # Settings that change nothing in an untruncated forward pass with constant noise, in float32.
 _HARMLESS = {
     "truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val", "dlatent_broadcast",
-    "dlatent_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv", "structure", "num_fp16_res",
-    "synthesis_func", "mapping_func", "is_training", "is_validation", "is_template_graph", "return_dlatents",
-    "func_name",
+    "dlatent_avg_beta", "w_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv", "structure",
+    "num_fp16_res", "conditioning", "synthesis_func", "mapping_func",
 }
 _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
 
@@ -66,35 +67,43 @@ def _describe(content: Any) -> str:
 
 def _to_record(state: dict) -> NetworkRecord:
     mapping, synthesis = (state["components"][name].state for name in ("mapping", "synthesis"))
-    is_ada = synthesis["build_func_name"] == "G_synthesis"
+    function = synthesis["build_func_name"]
+    is_ada, revised = function == "G_synthesis", function == "G_synthesis_stylegan_revised"
     s = types.SimpleNamespace(**_settings(state, mapping, synthesis))
     resample_kernel = (1.0,) * 2 if s.resample_kernel is None else tuple(float(v) for v in s.resample_kernel)
-    architecture = "orig" if synthesis["build_func_name"] == "G_synthesis_stylegan_revised" else s.architecture
 
     arrays: dict[str, np.ndarray] = {}
     record = NetworkRecord(
         z_dim=s.latent_size, w_dim=s.dlatent_size, label_dim=s.label_size, resolution=s.resolution,
-        num_channels=s.num_channels, architecture=architecture, activation=s.nonlinearity,
+        num_channels=s.num_channels, architecture="orig" if revised else s.architecture, activation=s.nonlinearity,
         mapping_activation=s.mapping_nonlinearity, normalize_z=bool(s.normalize_latents),
         label_normalization="separate" if is_ada else "joint", resample_kernel=resample_kernel,
         conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp), arrays=arrays,
     )
     _check_settings(record)
 
-    files_arrays = _Variables(state, "")
-    arrays["w_avg"] = files_arrays.take("dlatent_avg", (record.w_dim,))
-    files_arrays.skip("lod")
-    files_arrays.expect_none_left()
+    variables = _Variables(state, "")
+    arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
+    variables.skip("lod")
+    variables.expect_none_left()
 
     _read_mapping(_Variables(mapping, "mapping/"), record, s, is_ada)
-    _read_synthesis(_Variables(synthesis, "synthesis/"), record, s)
+    _read_synthesis(_Variables(synthesis, "synthesis/"), record, s, revised)
     return record
 
 
 def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
     """The settings in force; raises NetworkError for one that is not known."""
-    given = {**state["static_kwargs"], **mapping["static_kwargs"], **synthesis["static_kwargs"]}
+    given: dict[str, Any] = {}
+    for network in (state, mapping, synthesis):  # each repeats the settings that it was built with
+        for name, value in network["static_kwargs"].items():
+            if given.setdefault(name, value) != value and name in _DEFAULTS:
+                raise NetworkError(f"its networks disagree on the setting {name}: {given[name]!r} and {value!r}; "
+                                   "expected a file as StyleGAN2 wrote it")
     function = synthesis["build_func_name"]
+    if state["build_func_name"] != "G_main":
+        raise NetworkError(f"its generator function is {state['build_func_name']!r}; expected G_main: use a StyleGAN2 "
+                           "or StyleGAN2-ADA generator")
     if function not in _SYNTHESIS_FUNCTIONS:
         raise NetworkError(f"its synthesis function is {function!r}; expected {' or '.join(_SYNTHESIS_FUNCTIONS)}: use "
                            "a StyleGAN2 or StyleGAN2-ADA generator")
@@ -106,11 +115,10 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
         if name not in _DEFAULTS and name not in _HARMLESS and name != "dtype":
             raise NetworkError(f"its setting {name} = {value!r} is not known, so its images might come out wrong; "
                                "expected a StyleGAN2 or StyleGAN2-ADA generator")
-    settings = {**_DEFAULTS, **{name: value for name, value in given.items() if name in _DEFAULTS}}
+    ignored = () if function == "G_synthesis" else _ADA_ONLY
+    settings = _DEFAULTS | {name: value for name, value in given.items() if name in _DEFAULTS and name not in ignored}
     if settings["mapping_fmaps"] is None or (function == "G_synthesis" and "mapping_fmaps" not in given):
         settings["mapping_fmaps"] = settings["dlatent_size"]
-    if not settings["use_noise"]:
-        raise NetworkError("its setting use_noise = False is not supported; expected a generator with noise inputs")
     return settings
 
 
@@ -188,7 +196,7 @@ def _read_mapping(variables: _Variables, record: NetworkRecord, s: types.SimpleN
     variables.expect_none_left()
 
 
-def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.SimpleNamespace) -> None:
+def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.SimpleNamespace, revised: bool) -> None:
     arrays, w_dim = record.arrays, record.w_dim
 
     def convolution(name: str, target: str, kernel: int, inputs: int, outputs: int) -> None:
@@ -206,8 +214,10 @@ def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.Simpl
 
     def noisy_convolution(name: str, target: str, inputs: int, outputs: int, layer: int, size: int) -> None:
         convolution(name, target, 3, inputs, outputs)
-        strength = variables.take(f"{name}/noise_strength", ())
-        arrays[f"{target}/noise"] = variables.take(f"noise{layer}", (1, 1, size, size))[0, 0] * strength
+        arrays[f"{target}/noise"] = np.zeros((size, size), np.float32)
+        if s.use_noise:
+            strength = variables.take(f"{name}/noise_strength", ())
+            arrays[f"{target}/noise"] = variables.take(f"noise{layer}", (1, 1, size, size))[0, 0] * strength
 
     def channels(resolution: int) -> int:
         stage = resolution.bit_length() - 2
@@ -215,7 +225,6 @@ def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.Simpl
 
     inputs = s.fmap_const or channels(4)
     arrays["const"] = np.ascontiguousarray(variables.take("4x4/Const/const", (1, inputs, 4, 4))[0].transpose(1, 2, 0))
-    revised = "ToRGB_lod0/weight" in variables.left
     for stage, size in enumerate(record.resolutions):
         name, outputs = f"{size}x{size}", channels(size)
         if size == 4:
@@ -239,7 +248,8 @@ def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.Simpl
 def write(record: NetworkRecord, path: str | Path, mapping_lrmul: float = 0.01) -> None:
     """Write a generator without labels in the public layout: the inverse of `read`, within rounding.
 
-    G and Gs are the same network, D is an empty one. A conv_clamp makes it a StyleGAN2-ADA pickle.
+    Its channels must be min(fmap_base / 2^(r-1), fmap_max) at resolution 2^r for some fmap_base and fmap_max. G and Gs
+    are the same network, D is an empty one. A conv_clamp makes it a StyleGAN2-ADA pickle.
     Raises ValueError for a record with labels.
     """
     if record.label_dim:

@@ -101,14 +101,15 @@ def test_wrong_shape(generator, method, shapes, words):
 
 @pytest.mark.parametrize("settings", [
     {"resample_kernel": None}, {"resample_kernel": [1, 2, 1]}, {"nonlinearity": "relu"}, {"nonlinearity": "linear"},
-    {"conv_clamp": 0.3}, {"mapping_nonlinearity": "relu"}, {"normalize_latents": False},
+    {"mapping_nonlinearity": "relu"}, {"normalize_latents": False},
 ], ids=str)
 def test_setting_changes_the_image(edited, generator, golden, settings):
     """A network with one setting changed still makes images, and other ones."""
     z = golden("tf_orig_16")["z"]
 
     def edit(state):
-        state["components"]["synthesis"]["static_kwargs"].update(settings)
+        for network in (state, *state["components"].values()):
+            network["static_kwargs"].update(settings)
 
     changed, original = load_generator(edited("tf_orig_16", edit)), generator("tf_orig_16")
     images = changed.synthesis(changed.mapping(z))

@@ -13,11 +13,21 @@ from dnnlib.formats import tensorflow_pickle
 from dnnlib.initial import initial_network
 
 
-def setting(name, value, part="synthesis"):
-    """An edit that changes one setting of a component."""
+def setting(name, value):
+    """An edit that changes one setting, in all networks that repeat it."""
 
     def edit(state):
-        state["components"][part]["static_kwargs"][name] = value
+        for network in (state, *state["components"].values()):
+            network["static_kwargs"][name] = value
+
+    return edit
+
+
+def setting_of_one(name, value):
+    """An edit that changes one setting of the synthesis network alone."""
+
+    def edit(state):
+        state["components"]["synthesis"]["static_kwargs"][name] = value
 
     return edit
 
@@ -64,11 +74,11 @@ def absent(part):
 
 @pytest.mark.parametrize(("edit", "words"), [
     (setting("style_strength", 3), "setting style_strength = 3 is not known"),
-    (setting("use_spectral_norm", True, "mapping"), "setting use_spectral_norm = True is not known"),
-    (setting("use_noise", False), "use_noise = False is not supported"),
+    (setting_of_one("use_spectral_norm", True), "setting use_spectral_norm = True is not known"),
+    (setting_of_one("resolution", 32), "disagree on the setting resolution: 16 and 32"),
     (setting("architecture", "pyramid"), "architecture is 'pyramid'; expected one of skip, orig, resnet"),
     (setting("nonlinearity", "swish"), "activation is 'swish'; expected one of lrelu, relu, linear"),
-    (setting("mapping_nonlinearity", "tanh", "mapping"), "mapping_activation is 'tanh'"),
+    (setting("mapping_nonlinearity", "tanh"), "mapping_activation is 'tanh'"),
     (setting("dtype", "float16"), "dtype is 'float16'; expected float32"),
     (setting("resolution", 48), "resolution is 48; expected a power of two"),
     (setting("resolution", 4), "resolution is 4; expected a power of two, 8 or more"),
@@ -136,18 +146,41 @@ def test_harmless_setting(edited, data, name):
     ("nonlinearity", "relu", "activation", "relu"),
     ("mapping_nonlinearity", "linear", "mapping_activation", "linear"),
     ("normalize_latents", False, "normalize_z", False),
-    ("conv_clamp", 3, "conv_clamp", 3.0),
 ])
 def test_setting_reaches_the_record(edited, name, value, field, expected):
     """A setting that changes the image is in the record."""
     assert getattr(read_network(edited("tf_orig_16", setting(name, value))), field) == expected
 
 
+@pytest.mark.parametrize(("network", "expected"), [("ada_label_16", 3.0), ("tf_orig_16", None)])
+def test_conv_clamp_is_of_ada(edited, network, expected):
+    """conv_clamp acts in StyleGAN2-ADA; StyleGAN2's functions take it and ignore it."""
+    assert read_network(edited(network, setting("conv_clamp", 3))).conv_clamp == expected
+
+
+def test_network_without_noise(edited):
+    """A StyleGAN2-ADA generator with use_noise off has no noise arrays, and gets zeros."""
+    def edit(state):
+        setting("use_noise", False)(state)
+        variables = state["components"]["synthesis"]["variables"]
+        for name in [name for name in variables if name.startswith("noise") or name.endswith("noise_strength")]:
+            del variables[name]
+
+    record = read_network(edited("ada_label_16", edit))
+    assert not record.arrays["16/conv1/noise"].any()
+
+
+def test_stylegan1_is_refused(edited):
+    """A generator that was not built by G_main is refused by the name of its function."""
+    with pytest.raises(NetworkError, match="generator function is 'G_style'; expected G_main"):
+        read_network(edited("ada_label_16", lambda state: state.update(build_func_name="G_style")))
+
+
 @pytest.mark.parametrize("scale", [0.25, 3.0])
 def test_mapping_lrmul(edited, data, scale):
     """mapping_lrmul scales the mapping network's weights and biases, and nothing else."""
     original = read_network(data / "tf_orig_16.pkl").arrays
-    scaled = read_network(edited("tf_orig_16", setting("mapping_lrmul", 0.01 * scale, "mapping"))).arrays
+    scaled = read_network(edited("tf_orig_16", setting("mapping_lrmul", 0.01 * scale))).arrays
     for name, values in original.items():
         factor = scale if name.startswith("mapping/") else 1
         np.testing.assert_allclose(scaled[name], values * factor, rtol=1e-6, err_msg=name)

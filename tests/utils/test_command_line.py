@@ -85,7 +85,7 @@ def test_wrong_arguments(capsys, arguments, words):
      "error: a does not fit on the disk; free some space or choose another --output_dir"),
     (OSError(errno.EIO, "Input/output error", "a"), 2, "error: a cannot be used: Input/output error"),
     (MemoryError("no 8 GB"), 2,
-     "error: not enough memory (no 8 GB); choose a smaller --batch_size or --image_size"),
+     "error: not enough memory: no 8 GB; choose a smaller --batch_size or --image_size"),
     (KeyboardInterrupt(), 130, "stopped"),
 ])
 def test_run(capsys, error, status, line):
