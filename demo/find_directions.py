@@ -41,7 +41,16 @@ class Choice(NamedTuple):
     layers: str
 
 
-CHOICES: tuple[Choice, ...] = ()
+ALL = "0,1,2,3,4,5,6,7,8,9,10,11"
+CHOICES = (
+    Choice("eyes", "opens and closes the eyes", "eyes", 12, 4, 1, ALL),
+    Choice("gaze", "looks left and right", "eyes", 12, 1, 0, ALL),
+    Choice("brows", "raises the brows", "brows", 12, 1, 1, "4,5,6,7,8,9"),
+    Choice("nose", "shades the nose", "nose", 12, 3, 0, ALL),
+    Choice("mouth", "opens the mouth", "mouth", 12, 3, 0, ALL),
+    Choice("smile", "bends the mouth", "mouth", 12, 4, 1, ALL),
+    Choice("hair", "raises the hair", "hair", 12, 0, 0, ALL),
+)
 
 
 def measured_change(generator: Generator, ws: np.ndarray, direction: np.ndarray, layers: list[int], distance: float,

@@ -29,7 +29,8 @@ from dnnlib.networks import MappingNetwork, SynthesisNetwork
 
 W_DIM = 64
 # Resolution (None: the mapping network alone), batch, steps.
-STAGES = ((None, 256, 12000), (16, 32, 2000), (32, 32, 2000), (64, 16, 3000), (128, 16, 7500))
+STAGES = ((None, 256, 12000), (16, 32, 2000), (32, 32, 2000), (64, 16, 3000), (128, 16, 7500),
+          (64, 16, 1200), (128, 16, 2200))  # once more, for the details
 LEARNING_RATE = 3e-3
 ATTRIBUTE_WEIGHT = 10  # of the squared error of the read-out, against the image loss
 AVERAGE_OVER = 500  # steps
@@ -37,7 +38,7 @@ AVERAGE_OVER = 500  # steps
 EMPHASIS = (
     ((20, 240), (48, 208), 2),  # face and hair
     ((88, 134), (66, 190), 5),  # eyes and brows
-    ((116, 168), (104, 158), 5),  # nose
+    ((116, 168), (104, 158), 8),  # nose
     ((164, 204), (84, 170), 5),  # mouth
 )
 
@@ -141,7 +142,7 @@ def main() -> None:
         stage = Stage(record, resolution, np.random.Generator(np.random.PCG64([args.seed, k])))
         start, mean_loss = time.perf_counter(), 0.0
         for step in range(1, steps + 1):
-            if k in (0, len(STAGES) - 1):  # the first and the last stage end with a learning rate of zero
+            if resolution in (None, 128):  # the mapping network and full resolution end with a learning rate of zero
                 stage.optimizer.learning_rate.assign(LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)))
             mean_loss += (float(stage.step(*stage.batch(batch_size))) - mean_loss) / min(step, 100)
             if step % 100 == 0 or step == steps:

@@ -94,7 +94,7 @@ class ForgedArray:
         self.state = state
 
     def __reduce__(self):
-        return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), self.state
+        return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b"b"), self.state
 
 
 class ForgedBuffer:
@@ -104,7 +104,7 @@ class ForgedBuffer:
         self.arguments = arguments
 
     def __reduce__(self):
-        return np._core.numeric._frombuffer, self.arguments
+        return np.zeros(1).__reduce_ex__(5)[0], self.arguments
 
 
 FLOAT = np.dtype("f4")
@@ -173,7 +173,8 @@ def test_missing_file(tmp_path):
 def test_arrays_of_newer_files(array, protocol):
     """Arrays and scalars under numpy._core names are read, in every protocol and memory order."""
     content = pickle.dumps(array, protocol=protocol)
-    assert b"numpy._core" in content
+    if np.__version__ >= "2":
+        assert b"numpy._core" in content
     read = safe_pickle.load(io.BytesIO(content), "file")
     values = read.values if isinstance(read, safe_pickle.Array) else np.array(read)
     np.testing.assert_array_equal(values, array)
