@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -18,13 +18,14 @@ import numpy as np
 from published_solver import published_solver
 
 from dnnlib import load_generator, read_network, select_device
-from dnnlib.generator import Generator
-from dnnlib.networks import SynthesisNetwork
 from utils.files import replacing
 from utils.low_rank import factorize
 from utils.regions import region_mask
 from utils.sampling import random_codes
 from utils.subspaces import default_lamb, gram_matrix
+
+if TYPE_CHECKING:
+    from dnnlib.generator import Generator
 
 NETWORK = ROOT / "demo/demo128.pkl"
 DIRECTION = ROOT / "directions/demo128/eyes.npy"
@@ -50,7 +51,7 @@ def best_time(function: Callable[[], object], repeats: int = 3) -> float:
     return min(seconds)
 
 
-def forward_time(generator: Generator) -> tuple[float, int]:
+def forward_time(generator: "Generator") -> tuple[float, int]:
     """Seconds an image of plain synthesis, in its best batch."""
     times = {}
     for batch in (1, 2, 4, 8, 16, 32, 64):
@@ -60,7 +61,7 @@ def forward_time(generator: Generator) -> tuple[float, int]:
     return times[best], best
 
 
-def jacobian_rows(generator: Generator, ws: np.ndarray) -> list[Row]:
+def jacobian_rows(generator: "Generator", ws: np.ndarray) -> list[Row]:
     forward, batch = forward_time(generator)
     seconds = best_time(lambda: generator.jacobian(ws))
     passes = forward * generator.w_dim
@@ -76,6 +77,8 @@ def jacobian_rows(generator: Generator, ws: np.ndarray) -> list[Row]:
 def reverse_row_time(ws: np.ndarray) -> float:
     """Seconds for one row of the Jacobian by reverse mode, a pixel at a time, as the published program does it."""
     import tensorflow as tf
+
+    from dnnlib.networks import SynthesisNetwork
 
     synthesis = SynthesisNetwork(read_network(NETWORK), "float32")
 
@@ -108,7 +111,7 @@ def script_time(*arguments: str) -> float:
     return time.perf_counter() - start
 
 
-def script_rows(generator: Generator) -> list[Row]:
+def script_rows(generator: "Generator") -> list[Row]:
     forward, _ = forward_time(generator)
     with tempfile.TemporaryDirectory() as folder:
         def manipulate(total_num: int) -> float:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -15,11 +15,13 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 from dnnlib import load_generator
-from dnnlib.generator import Generator
 from utils import files
 from utils.editing import walk
 from utils.regions import region_mask
 from utils.sampling import random_codes
+
+if TYPE_CHECKING:
+    from dnnlib.generator import Generator
 
 NETWORK = "demo/demo128.pkl"
 JACOBIAN_COMMAND = f"compute_jacobian.py {NETWORK} --d_name demo"
@@ -53,7 +55,7 @@ CHOICES = (
 )
 
 
-def measured_change(generator: Generator, ws: np.ndarray, direction: np.ndarray, layers: list[int], distance: float,
+def measured_change(generator: "Generator", ws: np.ndarray, direction: np.ndarray, layers: list[int], distance: float,
                     mask: np.ndarray) -> tuple[float, float]:
     """Mean absolute change inside and outside the mask at -distance and +distance, images clipped to [-1, 1]."""
     originals = np.clip(generator.synthesis(ws), -1, 1)
@@ -63,7 +65,7 @@ def measured_change(generator: Generator, ws: np.ndarray, direction: np.ndarray,
     return float(change[mask].mean()), float(change[~mask].mean())
 
 
-def distance_to_use(generator: Generator, ws: np.ndarray, direction: np.ndarray, layers: list[int],
+def distance_to_use(generator: "Generator", ws: np.ndarray, direction: np.ndarray, layers: list[int],
                     mask: np.ndarray) -> float:
     """The smallest multiple of 0.1 at which the mean absolute change inside reaches CHANGE_INSIDE."""
     for tenths in range(1, 200):

@@ -1,7 +1,7 @@
 """Fit the demo network to the drawn faces, by regression from z (DESIGN 9).
 
-    python demo/train.py demo/demo128.pkl                      about 90 minutes on two cores
-    python demo/train.py demo/demo128.pkl --from_stage 4       go on with the last stage from the file as it is
+    python demo/train.py demo/demo128.pkl                      about 75 minutes on two cores
+    python demo/train.py demo/demo128.pkl --from_stage 6       go on with the last stage from the file as it is
 
 The mapping network learns the attributes first, through a linear read-out of w. Then the synthesis network learns the
 drawings at 16, 32, 64 and 128 pixels in turn, since every resolution has its own RGB output. Each stage starts from the
