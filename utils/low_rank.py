@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from .anderson import Anderson
 
@@ -43,7 +42,7 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
     anderson, next_balance = Anderson(), BALANCE_EVERY
     for step in range(1, max_iter + 1):
         s = soft_threshold(v, 1 / (lamb * mu))
-        values, vectors = scipy.linalg.eigh(m - s + (v - s), driver="evd", overwrite_a=True, check_finite=False)
+        values, vectors = np.linalg.eigh(m - s + (v - s))
         shrunk = soft_threshold(values, 1 / mu)
         difference = m - (vectors * shrunk) @ vectors.T - s
         image = v + difference
