@@ -1,15 +1,21 @@
 """Step 2 of 3: directions that change one region of the image and leave the rest alone."""
 
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from utils import files
 from utils.command_line import Parser, file_name_part, finite_float, not_negative_int, positive_int, run
 from utils.errors import InputError
-from utils.low_rank import LowRank
+from utils.low_rank import LowRank, factorize
+from utils.parallel import worker_processes
 from utils.regions import BOXES, region_mask
-from utils.subspaces import NOISE, Directions, default_lamb, region_directions
+from utils.subspaces import NOISE, Directions, default_lamb, gram_matrix, projected_directions
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy
@@ -46,11 +52,7 @@ def main() -> None:
     Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     saved = 0
     with tqdm(total=len(jacobians), desc=f"directions, {args.region}", unit="sample", leave=False, disable=None) as bar:
-        for i, jacobian in enumerate(jacobians):
-            try:
-                directions = region_directions(jacobian, mask, args.lamb, args.max_iter, args.num_relax)
-            except InputError as error:
-                raise InputError(f"{args.jaco_path}, sample {i}: {error}") from None
+        for i, directions in enumerate(factorized(args, jacobians, mask)):
             bar.update()
             bar.write(report(i, directions))
             if directions.foreground.rank:
@@ -62,12 +64,34 @@ def main() -> None:
     print(f"{args.output_dir}: directions of {saved} samples, principal and _projected")
 
 
+def factorized(args, jacobians: np.ndarray, mask: np.ndarray) -> Iterator[Directions]:
+    """The directions of each sample, in order. Workers factorize while the next samples are read."""
+    pending: deque[list[Future[LowRank]]] = deque()
+
+    def next_directions() -> Directions:
+        foreground, background = (future.result() for future in pending.popleft())
+        return projected_directions(foreground, background, args.num_relax)
+
+    with worker_processes() as workers:
+        for i, jacobian in enumerate(jacobians):
+            try:
+                matrices = gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)
+            except InputError as error:
+                raise InputError(f"{args.jaco_path}, sample {i}: {error}") from None
+            pending.append([workers.submit(factorize, matrix, args.lamb, args.max_iter) for matrix in matrices])
+            if len(pending) > os.cpu_count():
+                yield next_directions()
+        while pending:
+            yield next_directions()
+
+
 def report(sample: int, directions: Directions) -> str:
     """The lines that a user reads of one sample."""
     lines = [f"sample {sample}"]
     for name, low_rank in (("foreground", directions.foreground), ("background", directions.background)):
         lines.append(f"  {name}: rank {low_rank.rank} of {len(low_rank.vectors)}, {low_rank.steps} steps, "
-                     f"residuals {low_rank.primal_residual:.0e} primal, {low_rank.dual_residual:.0e} dual"
+                     f"residuals {low_rank.primal_residual:.0e} primal, {low_rank.dual_residual:.0e} dual, "
+                     f"error at most {low_rank.error_bound:.0e}"
                      + ("" if low_rank.converged else "; WARNING: not converged, raise --max_iter"))
     if not directions.foreground.rank:
         return "\n".join([*lines, "  WARNING: rank 0, no directions: skipped; lower --lamb to get some"])
@@ -99,7 +123,8 @@ def save(args, sample: int, directions: Directions) -> None:
 def solver_facts(low_rank: LowRank) -> dict:
     return {
         "rank": low_rank.rank, "steps": low_rank.steps, "primal_residual": low_rank.primal_residual,
-        "dual_residual": low_rank.dual_residual, "converged": low_rank.converged,
+        "dual_residual": low_rank.dual_residual, "error_bound": low_rank.error_bound,
+        "rotation_bound": low_rank.rotation_bound, "converged": low_rank.converged,
         "singular_values": low_rank.singular_values[:low_rank.rank].tolist(),
     }
 

@@ -1,6 +1,9 @@
 """Anderson acceleration of a fixed-point iteration."""
 
+
+
 import numpy as np
+import scipy.linalg
 
 
 class Anderson:
@@ -10,36 +13,57 @@ class Anderson:
     a while; if one is twice as bad as the best, or `patience` of them are no better, it goes on from the best.
     """
 
-    def __init__(self, memory: int = 10, patience: int = 5) -> None:
+    def __init__(self, size: int, memory: int = 10, patience: int = 5) -> None:
         self.memory, self.patience = memory, patience
+        # In place, since fresh memory costs more than the arithmetic on it; float32 is enough for differences.
+        self.image_steps, self.residual_steps = np.zeros((2, memory, size), np.float32)
+        self.gram = np.zeros((memory, memory))  # of the residual steps
+        self.last_image, self.last_residual, self.best_image = np.empty((3, size))
         self.restart()
+
+    def amplification(self) -> float:
+        """Distance to the fixed point over the residual, 1 / (1 - rate): the largest ratio of a change of x to that of
+        the residual in the space of the last steps, where the slow directions gather."""
+        kept = min(max(self.count, 0), self.memory)
+        if not kept or not self.gram[:kept, :kept].any():
+            return 1.0
+        x_steps = self.image_steps[:kept] - self.residual_steps[:kept]
+        gram = self.gram[:kept, :kept]
+        ridge = 1e-6 * np.trace(gram) * np.eye(kept)
+        ratios = scipy.linalg.eigh(x_steps @ x_steps.T, gram + ridge, eigvals_only=True)
+        return max(float(ratios[-1]) ** 0.5, 1.0)
 
     def restart(self) -> None:
         """Forget all steps: for when the map has changed."""
-        self.image_steps: list[np.ndarray] = []
-        self.residual_steps: list[np.ndarray] = []
-        self.last: tuple[np.ndarray, np.ndarray] | None = None
-        self.best_image, self.best_norm, self.since_best = None, np.inf, 0
+        self.count = -1  # of steps stored; the first point makes none
+        self.best_norm, self.since_best = np.inf, 0
 
     def next_point(self, image: np.ndarray, residual: np.ndarray) -> np.ndarray:
-        """The point to evaluate next, given g(x) and g(x) - x at the present one."""
+        """The point to evaluate next, given g(x) and g(x) - x at the present one, all [size]."""
         norm = np.linalg.norm(residual)
         self.since_best += 1
         if norm < self.best_norm:
-            self.best_image, self.best_norm, self.since_best = image, norm, 0
+            self.best_norm, self.since_best = norm, 0
+            self.best_image[:] = image
         elif norm > 2 * self.best_norm or self.since_best > self.patience:
-            best_image = self.best_image
             self.restart()
-            return best_image
-        if self.last is not None:
-            self.image_steps.append((image - self.last[0]).ravel())
-            self.residual_steps.append((residual - self.last[1]).ravel())
-            del self.image_steps[:-self.memory], self.residual_steps[:-self.memory]
-        self.last = image, residual
-        steps = np.array(self.residual_steps)
-        if len(steps) < 2 or not steps.any():
-            return image
-        gram = steps @ steps.T
-        gram[np.diag_indices(len(gram))] += 1e-10 * np.trace(gram)  # steps may be nearly dependent
-        weights = np.linalg.lstsq(gram, steps @ residual.ravel(), rcond=None)[0]
-        return image - (weights @ np.array(self.image_steps)).reshape(image.shape)
+            return self.best_image.copy()
+        if self.count >= 0:
+            self._store_step(image, residual)
+        self.count += 1
+        self.last_image[:], self.last_residual[:] = image, residual
+        kept = min(self.count, self.memory)
+        gram = self.gram[:kept, :kept]
+        if kept < 2 or not gram.any():
+            return image.copy()
+        ridge = 1e-10 * np.trace(gram) * np.eye(kept)  # steps may be nearly dependent
+        products = self.residual_steps[:kept] @ residual.astype(np.float32)
+        weights = np.linalg.lstsq(gram + ridge, products.astype(np.float64), rcond=None)[0]
+        return image - weights.astype(np.float32) @ self.image_steps[:kept]
+
+    def _store_step(self, image: np.ndarray, residual: np.ndarray) -> None:
+        slot = self.count % self.memory
+        image_step, residual_step = self.image_steps[slot], self.residual_steps[slot]
+        np.subtract(image, self.last_image, out=image_step, casting="same_kind")
+        np.subtract(residual, self.last_residual, out=residual_step, casting="same_kind")
+        self.gram[slot] = self.gram[:, slot] = self.residual_steps @ residual_step

@@ -8,6 +8,7 @@ from .errors import InputError
 from .low_rank import LowRank, factorize
 
 NOISE = 1e-3  # a direction that keeps less of its norm in the projection is noise
+PIXEL_ROWS = 32  # of a Jacobian, held in memory at once
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,23 @@ def default_lamb(w_dim: int) -> float:
 def gram_matrix(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """M = J^T J / n over the n rows of a Jacobian [H, W, 1, D] or [C, H, W, 1, D] inside a mask [H, W]: float64 [D, D].
 
-    Raises InputError if the mask is of another size or empty, or the rows hold NaN or infinity.
+    The Jacobian may be memory-mapped: it is read a few rows of pixels at a time. Raises InputError if the mask is of
+    another size or empty, or the rows hold NaN or infinity.
     """
     if jacobian.shape[-4:-2] != mask.shape:
         raise InputError(f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected "
                          f"{jacobian.shape[-4]} x {jacobian.shape[-3]}, the size of the Jacobian")
     if not mask.any():
         raise InputError("the mask has no pixel inside (or none outside); expected some of both: choose another region")
-    rows = jacobian[..., 0, :][..., mask, :].reshape(-1, jacobian.shape[-1]).astype(np.float64)
-    if not np.isfinite(rows).all():
+    total = np.zeros((jacobian.shape[-1], jacobian.shape[-1]))
+    for channel in jacobian.reshape(-1, *jacobian.shape[-4:]):
+        for top in range(0, len(mask), PIXEL_ROWS):
+            part = slice(top, top + PIXEL_ROWS)
+            rows = channel[part, :, 0][mask[part]].astype(np.float64)
+            total += rows.T @ rows
+    if not np.isfinite(total).all():
         raise InputError("the Jacobian holds NaN or infinity; expected finite numbers: compute it again")
-    return rows.T @ rows / len(rows)
+    return total / (mask.sum() * jacobian[..., 0, 0].size / mask.size)
 
 
 def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000,
@@ -53,6 +60,11 @@ def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_i
     """
     foreground = factorize(gram_matrix(jacobian, mask), lamb, max_iter)
     background = factorize(gram_matrix(jacobian, ~mask), lamb, max_iter)
+    return projected_directions(foreground, background, num_relax)
+
+
+def projected_directions(foreground: LowRank, background: LowRank, num_relax: int = 0) -> Directions:
+    """The principal space of the foreground, projected onto the null space of the background."""
     principal = foreground.vectors[:foreground.rank]
     first = min(max(1, background.rank - num_relax), len(background.vectors) - 1)
     null_space = background.vectors[first:]  # [., D]
