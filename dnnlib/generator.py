@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .errors import NetworkError
 from .formats.record import NetworkRecord
-from .networks import MappingNetwork, SynthesisNetwork
+from .networks import MappingNetwork, SynthesisNetwork, averaged
 
 BATCH_MEMORY = 1 << 30  # bytes that one batch of images or tangents may take
 
@@ -37,16 +37,16 @@ class Generator:
                 w = mapping(z, labels)
             return tape.jacobian(w, z)  # [N, D, N, z_dim]
 
-        def derivatives(kept: list, dw: tf.Tensor, rows: tf.Tensor, fused_channel: bool) -> tf.Tensor:
-            """[T, H, W, C] at the pixels that the resize keeps, C = 1 if fused."""
-            image = tf.gather(tf.gather(synthesis.tangent(kept, dw), rows, axis=1), rows, axis=2)
+        def derivatives(kept: list, dw: tf.Tensor, step: int, fused_channel: bool) -> tf.Tensor:
+            """[T, H, W, C], C = 1 if fused."""
+            image = synthesis.tangent(kept, dw, step)
             return tf.reduce_mean(image, axis=3, keepdims=True) if fused_channel else image
 
         self._mapping = tf.function(mapping, input_signature=[codes(self.z_dim), codes(self.label_dim)])
         self._mapping_jacobian = tf.function(mapping_jacobian)
         self._synthesis = tf.function(lambda ws: synthesis.primal(ws)[0],
                                       input_signature=[codes(self.num_layers, self.w_dim)])
-        self._linearize = tf.function(lambda ws: synthesis.primal(ws)[1])
+        self._linearize = tf.function(synthesis.linearize)
         self._derivatives = tf.function(derivatives, reduce_retracing=True)
 
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
@@ -108,16 +108,23 @@ class Generator:
     def _push(self, ws: np.ndarray, tangents: np.ndarray, image_size: int, fused_channel: bool,
               batch_size: int | None, progress: Callable[[Iterator], Iterator]) -> np.ndarray:
         """The derivatives of the image of ws along `tangents` [K, D] as the last axis of [(C,) H, W, 1, K]."""
-        rows = nearest_pixels(self.resolution, min(image_size, self.resolution))
+        image_size = min(image_size, self.resolution)
+        whole_step = self.resolution % image_size == 0
+        step = self.resolution // image_size if whole_step else 1
+        rows = slice(None) if whole_step else nearest_pixels(self.resolution, image_size)
         channels = 1 if fused_channel else self.num_channels
-        jacobian = np.empty((channels, len(rows), len(rows), 1, len(tangents)), self.dtype)
-        kept = self._linearize(ws)
-        batch_size = batch_size or self.batch_size
+        jacobian = np.empty((channels, image_size, image_size, 1, len(tangents)), self.dtype)
+        kept = self._linearize(ws, step)
+        if fused_channel:
+            kept = averaged(kept)
+        batch_size = min(batch_size or self.batch_size, len(tangents))
         for start in progress(range(0, len(tangents), batch_size)):
-            batch = slice(start, start + batch_size)
+            batch = tangents[start:start + batch_size]
+            missing = batch_size - len(batch)  # a smaller batch would be compiled anew
             with _memory_error(f"{batch_size} tangents"):
-                derivatives = self._derivatives(kept, tangents[batch], rows, fused_channel).numpy()
-            jacobian[..., 0, batch] = derivatives.transpose(3, 1, 2, 0)
+                derivatives = self._derivatives(kept, np.pad(batch, ((0, missing), (0, 0))), step, fused_channel)
+            derivatives = derivatives.numpy()[:len(batch), rows][:, :, rows]
+            jacobian[..., 0, start:start + len(batch)] = derivatives.transpose(3, 1, 2, 0)
         return jacobian[0] if fused_channel else jacobian
 
     def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[tf.Tensor, tf.Tensor]:

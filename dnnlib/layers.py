@@ -10,13 +10,27 @@ Ci, Co channels; D = w_dim. Images and activations are [N, h, w, C].
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 EPSILON = 1e-8
-Kept = tuple[tf.Tensor, ...]
+GAINS = {"lrelu": (2**0.5, 0.2), "relu": (2**0.5, 0.0), "linear": (1.0, 1.0)}  # the gain, and the slope below 0
+
+# For what runs over whole activations between two convolutions: compiled into one pass over memory, where TensorFlow's
+# own operations take one pass each.
+fused = tf.function(jit_compile=True)
+
+
+class KeptConv(NamedTuple):
+    """What the tangent of a StyledConv needs."""
+
+    x: tf.Tensor
+    s: tf.Tensor
+    d: tf.Tensor
+    p: tf.Tensor
+    slope: tf.Tensor
 
 
 class StyledConv:
@@ -26,26 +40,40 @@ class StyledConv:
     """
 
     def __init__(self, weights: dict[str, tf.Tensor], activation: str, clamp: float | None,
-                 convolve: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> None:
+                 convolve: Callable[..., tf.Tensor]) -> None:
         self.weight = weights["weight"]  # [3, 3, Ci, Co]
         self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]  # [D, Ci], [Ci]
-        self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
+        self.offset = weights["noise"][:, :, None] + weights["bias"]  # [h, w, Co]
         self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
         self.activation, self.clamp, self.convolve = activation, clamp, convolve
 
-    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Kept]:
+    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptConv]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
         p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
-        y, slope = activate(p * pixels(d) + (self.noise + self.bias), self.activation, self.clamp)
-        return y, (x, s, d, p, slope)
+        y = fused_activate(p, pixels(d), self.offset, self.activation, self.clamp)
+        return y, KeptConv(x, s, d, p, slope(p * pixels(d) + self.offset, self.activation, self.clamp))
 
-    def tangent(self, kept: Kept, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
+    def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
         x, s, d, p, slope = kept
         ds = dw @ self.style_weight  # [T, Ci]
         dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
-        dp = self.convolve(dx * pixels(s) + x * pixels(ds), self.weight)  # [T, h, w, Co]
-        return (dp * pixels(d) + p * pixels(dd)) * slope
+        dp = self.convolve(product_rule(dx, pixels(s), x, pixels(ds)), self.weight, p.shape[1])  # [T, h, w, Co]
+        return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
+
+    @staticmethod
+    def at_pixels(kept: KeptConv, step: int) -> KeptConv:
+        """For a tangent at every step-th pixel of every step-th row only."""
+        return kept._replace(p=kept.p[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
+
+
+class KeptRGB(NamedTuple):
+    """What the tangent of a ToRGB needs."""
+
+    x: tf.Tensor
+    s: tf.Tensor
+    slope: tf.Tensor
+    weight: tf.Tensor  # [Ci, C], or [Ci, 1] where the channels are averaged
 
 
 class ToRGB:
@@ -56,15 +84,26 @@ class ToRGB:
         self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]  # [D, Ci], [Ci]
         self.clamp = clamp
 
-    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Kept]:
+    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptRGB]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
-        y, slope = activate(convolve(x * pixels(s), self.weight) + self.bias, "linear", self.clamp)
-        return y, (x, s, slope)
+        p = convolve(x * pixels(s), self.weight) + self.bias
+        return activate(p, "linear", self.clamp), KeptRGB(x, s, slope(p, "linear", self.clamp), self.weight[0, 0])
 
-    def tangent(self, kept: Kept, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
-        x, s, slope = kept
+    def tangent(self, kept: KeptRGB, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
+        x, s, slope, weight = kept
         ds = dw @ self.style_weight  # [T, Ci]
-        return convolve(dx * pixels(s) + x * pixels(ds), self.weight) * slope
+        dy = tf.tensordot(dx, s[0, :, None] * weight, axes=1)  # [T, h, w, C]
+        return (dy + tf.einsum("hwi,tic->thwc", x[0], ds[:, :, None] * weight)) * slope
+
+    @staticmethod
+    def at_pixels(kept: KeptRGB, step: int) -> KeptRGB:
+        """For a tangent at every step-th pixel of every step-th row only."""
+        return kept._replace(x=kept.x[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
+
+    @staticmethod
+    def averaged(kept: KeptRGB) -> KeptRGB:
+        """For a tangent averaged over the channels; only where no clamp acts."""
+        return kept._replace(weight=tf.reduce_mean(kept.weight, axis=1, keepdims=True), slope=kept.slope[..., :1])
 
 
 def pixels(channels: tf.Tensor) -> tf.Tensor:
@@ -72,26 +111,47 @@ def pixels(channels: tf.Tensor) -> tf.Tensor:
     return channels[:, None, None, :]
 
 
+@fused
+def product_rule(da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor) -> tf.Tensor:
+    """The derivative of a b."""
+    return da * b + a * db
+
+
 def normalize(x: tf.Tensor) -> tf.Tensor:
     """Every row of x [N, C] scaled to a mean square of 1."""
     return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=1, keepdims=True) + EPSILON)
 
 
-def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-    """The activation with its gain, then the clamp to +-clamp; and the slope of both, 0 where the clamp acts."""
-    gain = {"lrelu": np.sqrt(2), "relu": np.sqrt(2), "linear": 1.0}[activation]
-    negative = {"lrelu": 0.2, "relu": 0.0, "linear": 1.0}[activation]
-    slope = tf.where(x > 0, tf.constant(gain, x.dtype), tf.constant(gain * negative, x.dtype))
-    y = x * slope
-    if clamp is not None:
-        slope = tf.where(tf.abs(y) < clamp, slope, tf.zeros([], x.dtype))
-        y = tf.clip_by_value(y, -clamp, clamp)
-    return y, slope
+def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tf.Tensor:
+    """The activation with its gain, then the clamp to +-clamp."""
+    gain, below = GAINS[activation]
+    y = x * tf.where(x > 0, tf.constant(gain, x.dtype), tf.constant(gain * below, x.dtype))
+    return y if clamp is None else tf.clip_by_value(y, -clamp, clamp)
 
 
-def convolve(x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border."""
-    return tf.nn.conv2d(x, weight, strides=1, padding="SAME")
+@fused
+def fused_activate(p: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, activation: str, clamp: float | None
+                   ) -> tf.Tensor:
+    """The activation of p scale + offset."""
+    return activate(p * scale + offset, activation, clamp)
+
+
+def slope(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
+    """The derivative of `activate` at x: 0 where the clamp acts."""
+    gain, below = GAINS[activation]
+    slopes = tf.where(x > 0, tf.constant(gain, x.dtype), tf.constant(gain * below, x.dtype))
+    if clamp is None:
+        return slopes
+    return tf.where(tf.abs(x * slopes) < clamp, slopes, tf.zeros([], x.dtype))
+
+
+def convolve(x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
+    """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border; or [N, size, size, Co] at evenly spaced pixels."""
+    step = x.shape[1] // (size or x.shape[1])
+    if step == 1:
+        return tf.nn.conv2d(x, weight, strides=1, padding="SAME")
+    border = [weight.shape[0] // 2] * 2
+    return tf.nn.conv2d(x, weight, strides=step, padding=[[0, 0], border, border, [0, 0]])
 
 
 class Upsampling:
@@ -99,29 +159,28 @@ class Upsampling:
 
     def __init__(self, resample_kernel: tuple[float, ...], dtype: str) -> None:
         taps = np.asarray(resample_kernel, np.float64) * 2 / np.sum(resample_kernel)  # zeros inserted: gain 2 an axis
-        self.fir = tf.constant(np.outer(taps, taps)[::-1, ::-1, None, None], dtype)
+        self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
-    def convolve(self, x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co]."""
+    def convolve(self, x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
+        """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co]; size is always 2h."""
         height, width = x.shape[1:3]
         kernel, _, _, outputs = weight.shape
-        size = [tf.shape(x)[0], 2 * height - 2 + kernel, 2 * width - 2 + kernel, outputs]
-        y = tf.nn.conv2d_transpose(x, tf.transpose(weight, [0, 1, 3, 2]), size, strides=2, padding="VALID")
+        shape = [tf.shape(x)[0], 2 * height - 2 + kernel, 2 * width - 2 + kernel, outputs]
+        y = tf.nn.conv2d_transpose(x, tf.transpose(weight, [0, 1, 3, 2]), shape, strides=2, padding="VALID")
         missing = self.fir.shape[0] - kernel + 1  # what the filter would cut below 2h
-        return self._filter(y, (missing + 1) // 2, missing - (missing + 1) // 2)
+        border = [(missing + 1) // 2, missing // 2]
+        fir = tf.tile(self.fir[::-1, ::-1], [1, 1, outputs, 1])
+        return tf.nn.depthwise_conv2d(tf.pad(y, [[0, 0], border, border, [0, 0]]), fir, [1, 1, 1, 1], "VALID")
 
     def image(self, x: tf.Tensor) -> tf.Tensor:
         """Zeros inserted after each pixel, then the filter: [N, h, w, C] -> [N, 2h, 2w, C]."""
         height, width, channels = x.shape[1:]
-        y = tf.pad(x[:, :, None, :, None, :], [[0, 0], [0, 0], [0, 1], [0, 0], [0, 1], [0, 0]])  # [N, h, 2, w, 2, C]
-        y = tf.reshape(y, [-1, 2 * height, 2 * width, channels])
-        before = (self.fir.shape[0] + 1) // 2
-        return self._filter(y, before, self.fir.shape[0] - 1 - before)
-
-    def _filter(self, x: tf.Tensor, before: int, after: int) -> tf.Tensor:
-        x = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
-        fir = tf.tile(self.fir, [1, 1, x.shape[3], 1])
-        return tf.nn.depthwise_conv2d(x, fir, strides=[1, 1, 1, 1], padding="VALID")
+        taps = self.fir.shape[0]
+        shape = [tf.shape(x)[0], 2 * height - 2 + taps, 2 * width - 2 + taps, channels]
+        fir = self.fir * tf.eye(channels, dtype=x.dtype)  # each channel by itself
+        y = tf.nn.conv2d_transpose(x, fir, shape, strides=2, padding="VALID")
+        first = (taps - 1) // 2
+        return y[:, first:first + 2 * height, first:first + 2 * width]
 
 
 def layer_weights(arrays: dict[str, Any], name: str, dtype: str) -> dict[str, tf.Tensor]:

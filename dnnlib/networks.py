@@ -10,7 +10,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from .formats.record import NetworkRecord
-from .layers import Kept, StyledConv, ToRGB, Upsampling, activate, convolve, layer_weights, normalize
+from .layers import KeptConv, KeptRGB, StyledConv, ToRGB, Upsampling, activate, convolve, layer_weights, normalize
+
+Kept = KeptConv | KeptRGB
 
 
 class MappingNetwork:
@@ -34,7 +36,7 @@ class MappingNetwork:
         if self.embed and self.label_normalization == "separate":
             x = tf.concat([x, normalize(embedding)], axis=1)
         for weight, bias in self.layers:
-            x, _ = activate(x @ weight + bias, self.activation)
+            x = activate(x @ weight + bias, self.activation)
         return x
 
 
@@ -74,26 +76,42 @@ class SynthesisNetwork:
 
         return self._flow(run, tf.repeat(self.const, tf.shape(ws)[0], axis=0)), kept
 
-    def tangent(self, kept: list[Kept], dw: tf.Tensor) -> tf.Tensor:
+    def linearize(self, ws: tf.Tensor, step: int = 1) -> list[Kept]:
+        """What `tangent` needs at the code ws [1, L, D], for every step-th pixel of every step-th row."""
+        *kept, last_conv, rgb = self.primal(ws)[1]
+        return [*kept, StyledConv.at_pixels(last_conv, step), ToRGB.at_pixels(rgb, step)]
+
+    def tangent(self, kept: list[Kept], dw: tf.Tensor, step: int = 1) -> tf.Tensor:
         """The derivative of the image along dw [T, D], added to the w of all layers: [T, H, W, C]."""
         kept_in_order = iter(kept)
 
         def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
             return layer.tangent(next(kept_in_order), dx, dw)
 
-        return self._flow(run, tf.repeat(tf.zeros_like(self.const), tf.shape(dw)[0], axis=0))
+        return self._flow(run, tf.repeat(tf.zeros_like(self.const), tf.shape(dw)[0], axis=0), step)
 
-    def _flow(self, run: Callable, x: tf.Tensor) -> tf.Tensor:
+    def _flow(self, run: Callable, x: tf.Tensor, step: int = 1) -> tf.Tensor:
         """How the layers are joined; `run(layer, x, index into ws)` is their primal or tangent, the rest is linear."""
         image, index = None, 0
         for block in self.blocks:
             block_input = x
+            shown = step if block is self.blocks[-1] else 1  # every step-th pixel is left after the last convolution
             for conv in block.convs:
                 x = run(conv, x, index)
                 index += 1
             if block.skip is not None:
-                x = (x + self.upsampling.convolve(block_input, block.skip)) / math.sqrt(2)
+                x = (x + self.upsampling.convolve(block_input, block.skip)[:, ::shown, ::shown]) / math.sqrt(2)
             if block.rgb is not None:
                 rgb = run(block.rgb, x, index)
-                image = rgb if image is None else self.upsampling.image(image) + rgb
+                image = rgb if image is None else self.upsampling.image(image)[:, ::shown, ::shown] + rgb
         return image
+
+
+def averaged(kept: list[Kept]) -> list[Kept]:
+    """For a tangent averaged over the channels, before ToRGB is applied: less to compute.
+
+    Where a clamp acts on an image, the average must wait: then the list is returned as it is.
+    """
+    if any(tf.reduce_any(item.slope != 1) for item in kept if isinstance(item, KeptRGB)):
+        return kept
+    return [ToRGB.averaged(item) if isinstance(item, KeptRGB) else item for item in kept]
