@@ -71,7 +71,7 @@ SKIN = colours("ffe0cc c98f68 6e442c")
 HAIR = colours("221a1c 8a4a26 f0cf7c")
 IRIS = colours("5a2c12 4f9a4a 2f6fe0")
 LIPS = colours("f79aa8 b01a48")
-RUDDY = np.array([0.93, 0.72, 0.66], dtype=np.float32).reshape(3, 1, 1, 1)
+RUDDY = np.array([0.86, 0.55, 0.48], dtype=np.float32).reshape(3, 1, 1, 1)
 WHITE, INK, BROWN, MOUTH, TONGUE, BLUSH = colours("ffffff 241a22 2e1710 5a1220 e0707a f0506a").reshape(6, 3, 1, 1, 1)
 
 
@@ -213,15 +213,14 @@ def paint_hair_in_front(canvas: np.ndarray, face: dict) -> None:
 
 
 def paint_nose(canvas: np.ndarray, face: dict) -> None:
-    """A nose darker than the face, darkest below, with a light tip: plain enough to be learned."""
-    window = Window(canvas, 118, 166, 106, 152)
+    """A nose redder and darker than the face, with a shadow below and a light tip."""
+    window = Window(canvas, 112, 170, 102, 154)
     skin = palette(face["skin_tone"], SKIN)
-    width = mix(face["nose_width"], 6.5, 19)
-    y = window.y - mix(face["nose_length"], 137, 153.5)
-    window.paint(window.oval(window.x, y, width, egg(y, 24, 9)), skin * 0.5)
-    y = y + 4
-    window.paint(window.oval(window.x, y, width - 1, egg(y, 21, 8)), skin * RUDDY)
-    window.paint(0.4 * window.glow(window.x + 1, y, 0.45 * width, 5), WHITE)
+    width = mix(face["nose_width"], 8, 20)
+    y = window.y - mix(face["nose_length"], 138, 153)
+    window.paint(window.oval(window.x, y - 2.5, width, egg(y - 2.5, 22, 9)), skin * 0.42)
+    window.paint(window.oval(window.x, y, width, egg(y, 22, 9)), skin * RUDDY)
+    window.paint(0.5 * window.glow(window.x + 1, y + 2, 0.4 * width, 4), WHITE)
 
 
 def paint_mouth(canvas: np.ndarray, face: dict) -> None:

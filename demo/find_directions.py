@@ -48,30 +48,35 @@ CHOICES = (
     Choice("eyes", "opens and closes the eyes", "eyes", 12, 4, 1, ALL),
     Choice("gaze", "looks left and right", "eyes", 12, 1, 0, ALL),
     Choice("brows", "raises the brows", "brows", 12, 1, 1, "4,5,6,7,8,9"),
-    Choice("nose", "shades the nose", "nose", 12, 3, 0, ALL),
-    Choice("mouth", "opens the mouth", "mouth", 12, 3, 0, ALL),
-    Choice("smile", "bends the mouth", "mouth", 12, 4, 1, ALL),
-    Choice("hair", "raises the hair", "hair", 12, 0, 0, ALL),
+    Choice("nose", "lengthens the nose", "nose", 12, 1, 1, ALL),
+    Choice("mouth", "opens the mouth", "mouth", 12, 1, 2, ALL),
+    Choice("smile", "bends the mouth", "mouth", 12, 3, 2, ALL),
+    Choice("hair", "raises the hair", "hair", 12, 3, 2, ALL),
 )
 
 
-def measured_change(generator: "Generator", ws: np.ndarray, direction: np.ndarray, layers: list[int], distance: float,
-                    mask: np.ndarray) -> tuple[float, float]:
-    """Mean absolute change inside and outside the mask at -distance and +distance, images clipped to [-1, 1]."""
-    originals = np.clip(generator.synthesis(ws), -1, 1)
-    edited = walk(ws, direction, layers, np.array([-distance, distance]))  # [N, 2, L, D]
-    changes = [abs(np.clip(generator.synthesis(edited[:, k]), -1, 1) - originals).mean(axis=(0, 3)) for k in (0, 1)]
-    change = np.mean(changes, axis=0)  # [H, W]
-    return float(change[mask].mean()), float(change[~mask].mean())
+class FreshFaces:
+    """Faces on which the effect of a direction is measured."""
 
+    def __init__(self, generator: "Generator") -> None:
+        self.generator = generator
+        self.ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
+        self.images = np.clip(generator.synthesis(self.ws), -1, 1)
 
-def distance_to_use(generator: "Generator", ws: np.ndarray, direction: np.ndarray, layers: list[int],
-                    mask: np.ndarray) -> float:
-    """The smallest multiple of 0.1 at which the mean absolute change inside reaches CHANGE_INSIDE."""
-    for tenths in range(1, 200):
-        if measured_change(generator, ws, direction, layers, tenths / 10, mask)[0] >= CHANGE_INSIDE:
-            return tenths / 10
-    raise ValueError(f"no distance below 20 changes the inside by {CHANGE_INSIDE}")
+    def change(self, direction: np.ndarray, layers: list[int], distance: float,
+               mask: np.ndarray) -> tuple[float, float]:
+        """Mean absolute change inside and outside the mask at -distance and +distance, images clipped to [-1, 1]."""
+        edited = walk(self.ws, direction, layers, np.array([-distance, distance]))  # [N, 2, L, D]
+        changes = [abs(np.clip(self.generator.synthesis(edited[:, k]), -1, 1) - self.images) for k in (0, 1)]
+        change = np.mean(changes, axis=(0, 1, 4))  # [H, W]
+        return float(change[mask].mean()), float(change[~mask].mean())
+
+    def distance_to_use(self, direction: np.ndarray, layers: list[int], mask: np.ndarray) -> float:
+        """The smallest multiple of 0.1 at which the mean absolute change inside reaches CHANGE_INSIDE."""
+        for tenths in range(1, 200):
+            if self.change(direction, layers, tenths / 10, mask)[0] >= CHANGE_INSIDE:
+                return tenths / 10
+        raise ValueError(f"no distance below 20 changes the inside by {CHANGE_INSIDE}")
 
 
 def run_step(command: str) -> None:
@@ -83,18 +88,20 @@ def main() -> None:
     os.chdir(ROOT)
     run_step(JACOBIAN_COMMAND)
     generator = load_generator(NETWORK)
-    ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
-    lines = []
-    for choice in CHOICES:
-        command = f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
+    fresh_faces = FreshFaces(generator)
+    commands = {choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
+                for choice in CHOICES}
+    for command in dict.fromkeys(commands.values()):  # once a region
         run_step(command)
+    lines = []
+    for choice, command in commands.items():
         stem = f"directions_img_{choice.sample:02d}_region_{choice.region}_demo_projected"
         source = Path("outputs/directions") / f"{stem}.npy"
         direction = np.load(source)[choice.row]
         mask = region_mask(choice.region, generator.resolution, generator.resolution)
         layers = [int(layer) for layer in choice.layers.split(",")]
-        distance = distance_to_use(generator, ws, direction, layers, mask)
-        inside, outside = measured_change(generator, ws, direction, layers, distance, mask)
+        distance = fresh_faces.distance_to_use(direction, layers, mask)
+        inside, outside = fresh_faces.change(direction, layers, distance, mask)
         files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
         files.write_json(FOLDER / f"{choice.name}.json", (files.read_json(source.with_suffix(".json")) or {}) | {
             "command": ["python", *command.split()], "row": choice.row, "layers": layers, "distance": distance,

@@ -27,7 +27,6 @@ from dnnlib.formats.record import NetworkRecord
 from dnnlib.initial import initial_network
 from dnnlib.networks import MappingNetwork, SynthesisNetwork
 
-W_DIM = 64
 # Resolution (None: the mapping network alone), batch, steps.
 STAGES = ((None, 256, 12000), (16, 32, 2000), (32, 32, 2000), (64, 16, 3000), (128, 16, 7500),
           (64, 16, 1200), (128, 16, 2200))  # once more, for the details
@@ -74,7 +73,7 @@ class Stage:
         self.scales = {name: np.float32(np.prod(array.shape[:-1]) ** -0.5) if name.endswith("weight") else np.float32(1)
                        for name, array in record.arrays.items() if not name.endswith(fixed)}
         self.variables = {name: tf.Variable(record.arrays[name] / scale) for name, scale in self.scales.items()}
-        self.read_out = tf.Variable(tf.zeros([W_DIM, len(faces.ATTRIBUTES)]))
+        self.read_out = tf.Variable(tf.zeros([record.w_dim, len(faces.ATTRIBUTES)]))
         self.averages = {name: tf.Variable(variable) for name, variable in self.variables.items()}
         self.trained = {name: variable for name, variable in self.variables.items()
                         if name.startswith("mapping/") or (resolution and _size(name) <= resolution)}
@@ -131,13 +130,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", help="network file to write")
     parser.add_argument("--seed", type=int, default=1, help="seed of the weights and of the faces (default: 1)")
+    parser.add_argument("--w_dim", type=int, default=64, help="width of w; benchmarks use 512 (default: 64)")
     parser.add_argument("--from_stage", type=int, default=0, help="first stage to run (default: 0)")
     args = parser.parse_args()
 
     if args.from_stage:
         record = tensorflow_pickle.read(args.path)
     else:
-        record = initial_network(128, faces.Z_DIM, W_DIM, 2, 1024, 96, args.seed)
+        record = initial_network(128, faces.Z_DIM, args.w_dim, 2, 1024, 96, args.seed)
     for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage:]:
         stage = Stage(record, resolution, np.random.Generator(np.random.PCG64([args.seed, k])))
         start, mean_loss = time.perf_counter(), 0.0

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 __all__ = ["NetworkError", "load_generator", "read_network", "select_device"]
 
 
-def load_generator(path: str | Path, dtype: str = "float32") -> "Generator":
-    """The generator in a network file, ready to run. `dtype` float64 is for checks.
+def load_generator(path: str | Path, dtype: str = "float32", allow_tf32: bool = False) -> "Generator":
+    """The generator in a network file, ready to run on all visible devices.
+
+    `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits.
 
     Raises NetworkError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
     """
     record = read_network(path)
-    import_tensorflow()
+    import_tensorflow(allow_tf32)
     from .generator import Generator
 
     return Generator(record, dtype)

@@ -24,17 +24,18 @@ def _quiet() -> Iterator[None]:
         os.close(stderr)
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow, quietly unless the user sets TF_CPP_MIN_LOG_LEVEL. TensorFloat-32, less exact, goes off."""
+def import_tensorflow(allow_tf32: bool = False) -> None:
+    """Import TensorFlow, quietly unless the user sets TF_CPP_MIN_LOG_LEVEL. TensorFloat-32, less exact, goes off unless
+    allowed."""
     with _quiet():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(allow_tf32)
 
 
 def select_device(gpu_id: str | None) -> str:
-    """Make TensorFlow run on that GPU, or on the CPU for "cpu"; None: GPU 0 if there is one.
+    """Make TensorFlow run on that GPU, or on several ("0,1"), or on the CPU for "cpu"; None: GPU 0 if there is one.
 
     Returns a line that names the device. Call it before anything runs. Raises NetworkError for a GPU that is not there.
     """
@@ -47,12 +48,15 @@ def select_device(gpu_id: str | None) -> str:
         hint = ("drop --gpu_id cpu to use the GPU" if gpus else
                 "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU working, see README.md")
         return f"device: CPU, {os.cpu_count()} cores ({hint})"
-    if gpu_id is not None and not (gpu_id.isdecimal() and int(gpu_id) < len(gpus)):
+    chosen = (gpu_id or "0").split(",")
+    if len(set(chosen)) < len(chosen) or not all(each.isdecimal() and int(each) < len(gpus) for each in chosen):
         known = ", ".join([*map(str, range(len(gpus))), "cpu"])
         raise NetworkError(f"--gpu_id {gpu_id} is not there; expected one of {known}"
+                           + (", or several such as 0,1" if len(gpus) > 1 else "")
                            + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)"))
-    gpu = gpus[int(gpu_id or 0)]
-    tf.config.set_visible_devices(gpu, "GPU")
-    tf.config.experimental.set_memory_growth(gpu, True)
-    name = tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model")
-    return f"device: GPU {gpu_id or 0}, {name}"
+    gpus = [gpus[int(each)] for each in chosen]
+    tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    names = {tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model") for gpu in gpus}
+    return f"device: GPU {', '.join(chosen)}, {', '.join(sorted(names))}"

@@ -1,8 +1,10 @@
 """A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians (DESIGN 2 and 4)."""
 
 import contextlib
+import queue
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +28,15 @@ class Generator:
         self.dtype = np.dtype(dtype)
         self.w_avg = record.arrays["w_avg"].astype(dtype)
         self.batch_size = _batch_size(record, self.dtype)  # images, or tangents, at once
-        mapping, synthesis = MappingNetwork(record, dtype), SynthesisNetwork(record, dtype)
+        mapping = MappingNetwork(record, dtype)
+        # Every visible device has a copy of the synthesis network, to share the tangents with the others.
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        networks = []
+        for device in devices:
+            with tf.device(device.name):
+                networks.append(SynthesisNetwork(record, dtype))
+        self._linear_maps = [_LinearMap(network, device.name) for network, device in
+                             zip(networks, devices, strict=True)]
 
         def codes(*shape: int) -> tf.TensorSpec:
             return tf.TensorSpec((None, *shape), dtype)
@@ -37,17 +47,10 @@ class Generator:
                 w = mapping(z, labels)
             return tape.jacobian(w, z)  # [N, D, N, z_dim]
 
-        def derivatives(kept: list, dw: tf.Tensor, step: int, fused_channel: bool) -> tf.Tensor:
-            """[T, H, W, C], C = 1 if fused."""
-            image = synthesis.tangent(kept, dw, step)
-            return tf.reduce_mean(image, axis=3, keepdims=True) if fused_channel else image
-
         self._mapping = tf.function(mapping, input_signature=[codes(self.z_dim), codes(self.label_dim)])
         self._mapping_jacobian = tf.function(mapping_jacobian)
-        self._synthesis = tf.function(lambda ws: synthesis.primal(ws)[0],
+        self._synthesis = tf.function(lambda ws: networks[0].primal(ws)[0],
                                       input_signature=[codes(self.num_layers, self.w_dim)])
-        self._linearize = tf.function(synthesis.linearize)
-        self._derivatives = tf.function(derivatives, reduce_retracing=True)
 
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not truncated.
@@ -87,16 +90,44 @@ class Generator:
         Returns [H, W, 1, D] with the channels averaged, or [C, H, W, 1, D]. Published as J in Zhu et al. 2021, eq. 2.
         `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches.
         """
-        return self._push(self._checked_ws(ws, one=True), np.eye(self.w_dim, dtype=self.dtype), image_size,
-                          fused_channel, batch_size, progress)
+        ws = self._checked_ws(ws, one=True)
+        image_size = min(image_size, self.resolution)
+        whole_step = self.resolution % image_size == 0
+        step = self.resolution // image_size if whole_step else 1
+        rows = slice(None) if whole_step else nearest_pixels(self.resolution, image_size)
+        channels = 1 if fused_channel else self.num_channels
+        jacobian = np.empty((channels, image_size, image_size, 1, self.w_dim), self.dtype)
+        batch_size = min(batch_size or self.batch_size, self.w_dim)
+        starts = range(0, self.w_dim, batch_size)
+        for linear_map in self._linear_maps:
+            linear_map.linearize(ws, step, fused_channel)
+        free = queue.SimpleQueue()
+        for linear_map in self._linear_maps:
+            free.put(linear_map)
+
+        def push(start: int) -> None:
+            tangents = np.eye(batch_size, self.w_dim, start, dtype=self.dtype)  # the last batch: zeros at its end
+            linear_map = free.get()
+            try:
+                derivatives = linear_map(tangents)[:self.w_dim - start, rows][:, :, rows]
+            finally:
+                free.put(linear_map)
+            jacobian[..., 0, start:start + batch_size] = derivatives.transpose(3, 1, 2, 0)
+
+        pool = ThreadPoolExecutor(len(self._linear_maps))
+        try:
+            for _ in zip(progress(starts), pool.map(push, starts), strict=True):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return jacobian[0] if fused_channel else jacobian
 
     def jacobian_z(self, z: np.ndarray, labels: np.ndarray | None = None, image_size: int = 256,
                    fused_channel: bool = True, batch_size: int | None = None,
                    progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:
         """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last axis [z_dim]."""
-        mapping_jacobian = self.mapping_jacobian(z, labels)  # [D, z_dim]
-        return self._push(self.mapping(z, labels), np.ascontiguousarray(mapping_jacobian.T), image_size, fused_channel,
-                          batch_size, progress)
+        jacobian = self.jacobian(self.mapping(z, labels), image_size, fused_channel, batch_size, progress)
+        return jacobian @ self.mapping_jacobian(z, labels)  # dx/dz = dx/dw dw/dz
 
     def mapping_jacobian(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """d w / d z at one z [1, z_dim]: [D, z_dim]."""
@@ -104,28 +135,6 @@ class Generator:
         if len(z) != 1:
             raise NetworkError(f"{len(z)} z codes; expected one: call once for each")
         return self._mapping_jacobian(z, labels)[0, :, 0].numpy()
-
-    def _push(self, ws: np.ndarray, tangents: np.ndarray, image_size: int, fused_channel: bool,
-              batch_size: int | None, progress: Callable[[Iterator], Iterator]) -> np.ndarray:
-        """The derivatives of the image of ws along `tangents` [K, D] as the last axis of [(C,) H, W, 1, K]."""
-        image_size = min(image_size, self.resolution)
-        whole_step = self.resolution % image_size == 0
-        step = self.resolution // image_size if whole_step else 1
-        rows = slice(None) if whole_step else nearest_pixels(self.resolution, image_size)
-        channels = 1 if fused_channel else self.num_channels
-        jacobian = np.empty((channels, image_size, image_size, 1, len(tangents)), self.dtype)
-        kept = self._linearize(ws, step)
-        if fused_channel:
-            kept = averaged(kept)
-        batch_size = min(batch_size or self.batch_size, len(tangents))
-        for start in progress(range(0, len(tangents), batch_size)):
-            batch = tangents[start:start + batch_size]
-            missing = batch_size - len(batch)  # a smaller batch would be compiled anew
-            with _memory_error(f"{batch_size} tangents"):
-                derivatives = self._derivatives(kept, np.pad(batch, ((0, missing), (0, 0))), step, fused_channel)
-            derivatives = derivatives.numpy()[:len(batch), rows][:, :, rows]
-            jacobian[..., 0, start:start + len(batch)] = derivatives.transpose(3, 1, 2, 0)
-        return jacobian[0] if fused_channel else jacobian
 
     def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[tf.Tensor, tf.Tensor]:
         if z.ndim != 2 or z.shape[1] != self.z_dim:
@@ -141,6 +150,31 @@ class Generator:
             raise NetworkError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
                                f"{self.w_dim}] for this network")
         return ws.astype(self.dtype, copy=False)
+
+
+class _LinearMap:
+    """The derivative of an image as a function of tangents, on one device."""
+
+    def __init__(self, synthesis: SynthesisNetwork, device: str) -> None:
+        self.device = device
+
+        def derivatives(kept: list, dw: tf.Tensor, step: int, fused_channel: bool) -> tf.Tensor:
+            image = synthesis.tangent(kept, dw, step)
+            return tf.reduce_mean(image, axis=3, keepdims=True) if fused_channel else image
+
+        self._linearize = tf.function(synthesis.linearize)
+        self._derivatives = tf.function(derivatives, reduce_retracing=True)
+
+    def linearize(self, ws: np.ndarray, step: int, fused_channel: bool) -> None:
+        """Linearize at the code ws [1, L, D], for every step-th pixel of every step-th row."""
+        with tf.device(self.device), _memory_error("one image"):
+            kept = self._linearize(ws, step)
+        self._kept, self._step, self._fused_channel = averaged(kept) if fused_channel else kept, step, fused_channel
+
+    def __call__(self, tangents: np.ndarray) -> np.ndarray:
+        """Tangents [T, D] -> [T, H, W, C], C = 1 where the channels are averaged."""
+        with tf.device(self.device), _memory_error(f"{len(tangents)} tangents"):
+            return self._derivatives(self._kept, tangents, self._step, self._fused_channel).numpy()
 
 
 @contextlib.contextmanager

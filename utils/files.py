@@ -25,7 +25,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A path to write to; it takes the final name if the block succeeds and vanishes if it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_path(path)
     try:
         yield partial
         os.replace(partial, path)
@@ -85,15 +85,25 @@ def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
 class SampleFile:
     """A float32 .npy file [number of samples, ...], written sample by sample.
 
-    It grows under `path`.partial, whose header always counts the finished samples, and takes its name in `finish`.
+    It grows under `path`.partial, whose header always counts the finished samples, so that a run that was killed can
+    go on from there; `finish` gives it its name.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, resume: bool = False) -> None:
+        """`resume`: with the samples of the partial or, failing that, of the finished file."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.partial = self.path.with_name(self.path.name + ".partial")
-        self.file = open(self.partial, "wb")  # noqa: SIM115, closed by finish or discard
+        self.partial = partial_path(path)
         self.count = 0
+        if resume and not self.partial.exists() and self.path.exists():
+            os.replace(self.path, self.partial)
+        if resume and self.partial.exists() and self.partial.stat().st_size:
+            shape = np.load(self.partial, mmap_mode="r").shape
+            self.count, self.sample_shape = shape[0], shape[1:]
+            self.file = open(self.partial, "r+b")  # noqa: SIM115, closed by close
+            self._write_header(self.count)
+        else:
+            self.file = open(self.partial, "wb")  # noqa: SIM115, closed by close
 
     def append(self, sample: np.ndarray) -> None:
         """Add a sample. If it does not fit on the disk, OSError is raised and the samples before it stay."""
@@ -104,12 +114,16 @@ class SampleFile:
             self.file.seek(self._end(self.count))
             # Not tofile, which would not notice a full disk.
             self.file.write(memoryview(np.ascontiguousarray(sample, "<f4")).cast("B"))
-            self.file.flush()
+            self._flush()
             self._write_header(self.count + 1)
         except OSError as error:
             error.filename = error.filename or str(self.path)
             raise
         self.count += 1
+
+    def _flush(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())  # the header must not reach the disk before the sample that it counts
 
     def _write_header(self, count: int) -> None:
         """NumPy leaves room in the header for the first dimension to grow."""
@@ -117,24 +131,36 @@ class SampleFile:
         header = {"descr": "<f4", "fortran_order": False, "shape": (count, *self.sample_shape)}
         np.lib.format.write_array_header_1_0(self.file, header)
         self.header_length = self.file.tell()
-        self.file.flush()
+        self._flush()
 
     def _end(self, count: int) -> int:
         """Where the first `count` samples end in the file."""
         return self.header_length + count * 4 * math.prod(self.sample_shape)
 
-    def finish(self, count: int) -> None:
-        """Keep the first `count` samples under the final name."""
-        self._write_header(count)
-        self.file.truncate(self._end(count))
+    def keep(self, count: int) -> None:
+        """Forget the samples after the first `count`."""
+        if self.count > count:
+            self.count = count
+            self._write_header(count)
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        self.file.truncate(self._end(self.count))
         self.file.close()
         os.replace(self.partial, self.path)
 
-    def discard(self) -> None:
-        """Remove what was written; after `finish`, do nothing."""
+    def close(self) -> None:
+        """Leave the partial file for a later run, or remove it if it has no sample; after `finish`, do nothing."""
         with contextlib.suppress(OSError):  # what could not be written before is not wanted any more
             self.file.close()
-        self.partial.unlink(missing_ok=True)
+        if not self.count:
+            self.partial.unlink(missing_ok=True)
+
+
+def partial_path(path: str | Path) -> Path:
+    """Where a file grows until it takes its name."""
+    path = Path(path)
+    return path.with_name(path.name + ".partial")
 
 
 def expect_room(folder: str | Path, size: int) -> None:

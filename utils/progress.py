@@ -1,0 +1,117 @@
+"""What compute_jacobian.py has finished, so that a run that was stopped can go on."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from . import files
+from .errors import InputError
+
+# What may differ between the runs that make one file: it does not change a sample that is finished.
+FREE_OPTIONS = ("restore_path", "output_dir", "total_num", "batch_size", "overwrite", "gpu_id")
+
+
+class Progress:
+    """The Jacobian files of one output folder and the facts beside them.
+
+    While a run lasts, `..npy.partial` grows and `..npy.partial.json` holds the options, device and batch size that the
+    remaining samples need, too. Whatever the moment at which it is killed, one of the two files of each space is
+    there, with a header that counts its finished samples.
+    """
+
+    def __init__(self, options: argparse.Namespace, network_hash: str) -> None:
+        """Raises InputError if the folder holds a Jacobian made with other options (unless --overwrite)."""
+        self.options, self.batch_size = options, options.batch_size
+        self.spaces = ("w", "z") if options.compute_z else ("w",)
+        self.facts_path = files.partial_path(self.path("w")).with_suffix(".partial.json")
+        self.facts = files.provenance(options, seed=options.seed, network_sha256=network_hash)
+        self.outputs: dict[str, files.SampleFile] = {}
+        self.previous, self.complete = None, False
+        if options.overwrite:
+            return
+        self.previous = files.read_json(self.facts_path) or files.read_json(self.path("w").with_suffix(".json"))
+        if self.previous is not None:
+            self._expect_same_options()
+            self.complete = (not self.facts_path.exists() and all(self.path(space).exists() for space in self.spaces)
+                             and self.previous.get("samples", 0) >= options.total_num)
+
+    def path(self, space: str) -> Path:
+        return self.options.output_dir / f"{space}_dataset_{self.options.d_name}.npy"
+
+    def _expect_same_options(self) -> None:
+        previous = self.previous.get("options", {})
+        changed = [f"--{name} {previous.get(name)}" for name, value in self.facts["options"].items()
+                   if name not in FREE_OPTIONS and previous.get(name) != value]
+        if self.previous.get("network_sha256") != self.facts["network_sha256"]:
+            changed.append("another network")
+        if self.options.batch_size not in (None, self.previous.get("batch_size")):
+            changed.append(f"--batch_size {self.previous.get('batch_size')}")
+        if changed:
+            raise InputError(f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; expected the "
+                             "same options, to go on with it: choose another --output_dir or --d_name, or --overwrite")
+
+    @property
+    def count(self) -> int:
+        """Number of finished samples."""
+        return min(output.count for output in self.outputs.values())
+
+    @contextlib.contextmanager
+    def resumed(self, device: str, batch_size: int) -> Iterator[None]:
+        """Open the files for `append`; at the end, also after Ctrl-C or on a full disk, give what is finished its name.
+
+        Raises InputError if the samples so far were made on another device.
+        """
+        previous = self.previous or {}
+        if previous.get("device", device) != device:
+            raise InputError(f"the finished samples of {self.options.output_dir} were made on {previous['device']}; "
+                             f"expected the same, not {device}: choose it by --gpu_id, or --overwrite")
+        self.batch_size = self.batch_size or previous.get("batch_size") or batch_size
+        self.facts["device"] = device
+        try:
+            for space in self.spaces:
+                self.outputs[space] = files.SampleFile(self.path(space), resume=self.previous is not None)
+            self._write_facts()
+            for output in self.outputs.values():
+                output.keep(self.count)
+            if self.count:
+                print(f"going on after the {self.count} finished samples of {self.options.output_dir}", flush=True)
+            yield
+        finally:
+            self._finish()
+
+    def append(self, sample: dict[str, np.ndarray]) -> None:
+        """Add the Jacobian of one sample with respect to each space."""
+        for space, output in self.outputs.items():
+            output.append(sample[space])
+
+    def halve_batch(self) -> None:
+        """Go on with half the batch, also in later runs."""
+        self.batch_size = max(self.batch_size // 2, 1)
+        tqdm.write(f"not enough memory: going on with --batch_size {self.batch_size}")
+        self._write_facts()
+
+    def _write_facts(self) -> None:
+        self.facts["batch_size"] = self.batch_size
+        files.write_json(self.facts_path, self.facts)
+
+    def _finish(self) -> None:
+        count = self.count if len(self.outputs) == len(self.spaces) else 0
+        total = self.options.total_num
+        try:
+            for space, output in self.outputs.items() if count else ():
+                output.keep(count)
+                facts = self.facts | {"latent_space": space, "samples": count, "complete": count >= total}
+                files.write_json(output.path.with_suffix(".json"), facts)
+                output.finish()
+                print(f"{output.path}: Jacobian of {count} of {total} samples with respect to {space}")
+            if count < total and count:
+                print("the same command goes on with the rest; the finished samples can be used as they are")
+        finally:
+            for output in self.outputs.values():
+                output.close()
+        if count or not any(output.partial.exists() for output in self.outputs.values()):
+            self.facts_path.unlink(missing_ok=True)
