@@ -58,9 +58,9 @@ CHOICES = (
 class FreshFaces:
     """Faces on which the effect of a direction is measured."""
 
-    def __init__(self, generator: "Generator") -> None:
+    def __init__(self, generator: "Generator", seed: int, number: int) -> None:
         self.generator = generator
-        self.ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
+        self.ws = generator.mapping(random_codes(seed, number, generator.z_dim))
         self.images = np.clip(generator.synthesis(self.ws), -1, 1)
 
     def change(self, direction: np.ndarray, layers: list[int], distance: float,
@@ -88,7 +88,7 @@ def main() -> None:
     os.chdir(ROOT)
     run_step(JACOBIAN_COMMAND)
     generator = load_generator(NETWORK)
-    fresh_faces = FreshFaces(generator)
+    fresh_faces = FreshFaces(generator, FRESH_SEED, FRESH_FACES)
     commands = {choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
                 for choice in CHOICES}
     for command in dict.fromkeys(commands.values()):  # once a region

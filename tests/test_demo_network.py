@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from demo import faces
-from demo.find_directions import CHOICES, measured_change
+from demo.find_directions import CHOICES, FreshFaces
 from dnnlib import load_generator
 from utils.regions import region_mask
 
@@ -41,8 +41,7 @@ def test_ready_direction_changes_its_region(generator, name):
     assert direction.shape == (1, generator.w_dim)
     assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-5)
     mask = region_mask(facts["region"], generator.resolution, generator.resolution)
-    ws = generator.mapping(np.random.RandomState(31).randn(16, faces.Z_DIM))
-    inside, outside = measured_change(generator, ws, direction[0], facts["layers"], facts["distance"], mask)
+    inside, outside = FreshFaces(generator, 31, 16).change(direction[0], facts["layers"], facts["distance"], mask)
     assert inside > 0.08
     assert inside / outside > 0.75 * facts["change_inside"] / facts["change_outside"]
 

@@ -127,42 +127,61 @@ def test_sample_file(tmp_path):
         assert output.count == n
         np.testing.assert_array_equal(np.load(output.partial), samples[:n])
         assert not output.path.exists()
-    output.finish(4)
+    output.finish()
     np.testing.assert_array_equal(files.read_npy(output.path, "samples", mmap=True), samples)
     assert list(output.path.parent.iterdir()) == [output.path]
-    output.discard()
+    output.close()
     assert output.path.exists()
 
 
 def test_sample_file_keeps_fewer(tmp_path):
-    """finish(n) keeps the first n samples and not a byte more."""
+    """keep(n) keeps the first n samples, finish leaves not a byte more."""
     output = files.SampleFile(tmp_path / "w.npy")
     for i in range(3):
         output.append(np.full((2, 3), i))
-    output.finish(2)
+    output.keep(2)
+    output.finish()
     np.testing.assert_array_equal(np.load(output.path)[:, 0, 0], [0, 1])
     assert output.path.stat().st_size == 128 + 2 * 6 * 4
 
 
 def test_sample_file_grows_by_digits(tmp_path):
-    """The header has room for a count of more digits: 12 and 1000 samples begin at the same place of the file."""
+    """The header has room for a count of more digits: 12 and 150 samples begin at the same place of the file."""
     output = files.SampleFile(tmp_path / "w.npy")
-    for i in range(1000):
+    for i in range(150):
         output.append(np.full((2, 3), i))
         if i == 11:
             np.testing.assert_array_equal(np.load(output.partial)[:, 0, 0], range(12))
-    output.finish(1000)
+    output.finish()
     array = np.load(output.path)
     assert array.dtype == np.float32
-    np.testing.assert_array_equal(array, np.arange(1000.0)[:, None, None] * np.ones((2, 3)))
+    np.testing.assert_array_equal(array, np.arange(150.0)[:, None, None] * np.ones((2, 3)))
 
 
-def test_sample_file_discarded(tmp_path):
-    """A discarded file leaves nothing, and an older file of the same name stays."""
-    (tmp_path / "w.npy").write_text("old")
+@pytest.mark.parametrize("finished", [False, True])
+def test_sample_file_resumed(tmp_path, finished):
+    """A file that was left, or finished, goes on with the next sample; bytes after the counted samples do not matter."""
     output = files.SampleFile(tmp_path / "w.npy")
-    output.append(np.zeros(3))
-    output.discard()
+    for i in range(2):
+        output.append(np.full((2, 3), i))
+    if finished:
+        output.finish()
+    else:
+        output.file.seek(0, 2)
+        output.file.write(b"half a sample")
+    output.close()
+    more = files.SampleFile(tmp_path / "w.npy", resume=True)
+    assert more.count == 2
+    more.append(np.full((2, 3), 2))
+    more.finish()
+    np.testing.assert_array_equal(np.load(more.path)[:, 0, 0], [0, 1, 2])
+    assert more.path.stat().st_size == 128 + 3 * 6 * 4
+
+
+def test_sample_file_without_a_sample(tmp_path):
+    """A file that is closed without a sample leaves nothing, and an older file of the same name stays."""
+    (tmp_path / "w.npy").write_text("old")
+    files.SampleFile(tmp_path / "w.npy").close()
     assert (tmp_path / "w.npy").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
