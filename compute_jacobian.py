@@ -45,7 +45,7 @@ def main() -> None:
     network_hash = files.sha256(args.restore_path)
     progress = Progress(args, network_hash)
     if progress.complete:
-        print(f"{progress.path('w')}: complete, with {progress.previous['samples']} samples; --overwrite computes them anew")
+        print(f"{progress.path('w')}: complete, with {progress.previous['samples']} samples; --overwrite makes it anew")
         return
     device = select_device(args.gpu_id)
     print(device, flush=True)

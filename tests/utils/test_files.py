@@ -160,7 +160,7 @@ def test_sample_file_grows_by_digits(tmp_path):
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_sample_file_resumed(tmp_path, finished):
-    """A file that was left, or finished, goes on with the next sample; bytes after the counted samples do not matter."""
+    """A file that was left, or finished, goes on with the next sample; bytes after the counted ones do not matter."""
     output = files.SampleFile(tmp_path / "w.npy")
     for i in range(2):
         output.append(np.full((2, 3), i))
