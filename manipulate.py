@@ -21,7 +21,6 @@ from utils.command_line import (
 )
 from utils.editing import edited_codes, in_batches, walk
 from utils.errors import InputError
-from utils.pictures import to_uint8
 from utils.results import EditResults, choose_output_dir
 
 EXAMPLES = """\
@@ -78,8 +77,7 @@ def main() -> None:
     with (EditResults(args, distances, facts) as results,
           tqdm(total=total, desc="editing", unit="image", disable=None) as bar):
         for batch in in_batches(codes, args.batch_size or generator.batch_size):
-            for image in to_uint8(generator.synthesis(batch)):
-                results.add(image)
+            results.add(generator.synthesis(batch))
             bar.update(len(batch))
 
 

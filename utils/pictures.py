@@ -22,7 +22,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def save_png(path: str | Path, image: np.ndarray) -> None:
     """uint8 [H, W, 3] to a PNG file."""
     with replacing(path) as partial:
-        Image.fromarray(image).save(partial, format="PNG")
+        Image.fromarray(image).save(partial, format="PNG", compress_level=3)  # a third faster than 6, a quarter larger
 
 
 def thumbnail(image: np.ndarray, size: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What manipulate.py leaves behind: raw images, a grid for each direction, one page."""
 
 import argparse
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from . import files
 from .errors import InputError
 from .page import Row, write_page
-from .pictures import encode_jpeg, grid, save_png, thumbnail
+from .pictures import encode_jpeg, grid, save_png, thumbnail, to_uint8
 
 PICTURE_SIZE = 256  # pixels, at most, on the page and in the grids
 
@@ -45,7 +46,10 @@ def _subject(facts: dict[str, Any]) -> tuple:
 
 class EditResults:
     """Takes the images in the order of `edited_codes`. Raw images and grids are written as they fill, the page on exit,
-    also when the run is interrupted: what was finished is kept."""
+    also when the run is interrupted: what was finished is kept.
+
+    Pictures are encoded in a thread of their own, while the next batch is synthesized.
+    """
 
     def __init__(self, options: argparse.Namespace, distances: np.ndarray, facts: dict[str, Any]) -> None:
         self.options, self.facts = options, facts
@@ -55,16 +59,32 @@ class EditResults:
         self.page_rows: list[Row] = []
         self.count = 0  # edited images so far
         options.output_dir.mkdir(parents=True, exist_ok=True)
+        self.writer = ThreadPoolExecutor(1)
+        self.unwritten: Future[None] | None = None  # the batch that the writer has
 
     def __enter__(self) -> "EditResults":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.page_rows:
-            self._write_page()
+        try:
+            if self.unwritten:
+                self.unwritten.result()
+        finally:
+            self.writer.shutdown()
+            if self.page_rows:
+                self._write_page()
 
-    def add(self, image: np.ndarray) -> None:
-        """The next image: uint8 [H, W, 3]."""
+    def add(self, images: np.ndarray) -> None:
+        """The next images: [N, H, W, C] in about -1 to 1. Returns when the images of the call before are written."""
+        if self.unwritten:
+            self.unwritten.result()
+        self.unwritten = self.writer.submit(self._add_all, images)
+
+    def _add_all(self, images: np.ndarray) -> None:
+        for image in images:
+            self._add(to_uint8(image))
+
+    def _add(self, image: np.ndarray) -> None:
         picture = thumbnail(image, PICTURE_SIZE)
         if len(self.originals) < self.options.total_num:
             self._save_raw(f"ori_{len(self.originals):06d}.png", image)

@@ -1,6 +1,7 @@
 """What manipulate.py leaves behind."""
 
 import argparse
+import errno
 import json
 
 import numpy as np
@@ -71,12 +72,17 @@ def picture(value, size=16):
     return np.full((size, size, 3), value, np.uint8)
 
 
+def image(value, size=16):
+    """A batch of one image that is saved as picture(value)."""
+    return picture(value, size)[None] / np.float32(127.5) - 1
+
+
 @pytest.mark.parametrize("save_raw", [True, False])
 def test_files_and_order(tmp_path, save_raw):
     """Images in the order of edited_codes land in raw files, grids and rows under their sample, direction and step."""
     with EditResults(options(tmp_path, save_raw=save_raw), np.array([-4.0, 0.0, 4.0]), FACTS) as results:
         for value in range(2 + 2 * 2 * 3):
-            results.add(picture(value * 10))
+            results.add(image(value * 10))
     raw = {f"ori_{row:06d}.png": row * 10 for row in range(2)}
     raw |= {f"mani_{row:06d}_ind_{direction:06d}_{step:06d}.png": 10 * (2 + 6 * (direction - 4) + 3 * row + step)
             for direction in (4, 5) for row in range(2) for step in range(3)}
@@ -100,7 +106,7 @@ def test_interrupted(tmp_path):
     with pytest.raises(KeyboardInterrupt), \
             EditResults(options(tmp_path, save_raw=False), np.array([-4.0, 0.0, 4.0]), FACTS) as results:
         for value in range(2 + 3 + 2):
-            results.add(picture(value))
+            results.add(image(value))
         raise KeyboardInterrupt
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
     assert "sample 0, direction 4" in page
@@ -111,10 +117,20 @@ def test_interrupted(tmp_path):
 def test_large_images_are_averaged_down(tmp_path):
     """Pictures of the page and the grids have at most 256 pixels, raw files all of them."""
     with EditResults(options(tmp_path, total_num=1, step=1, end=5), np.array([1.0]), FACTS) as results:
-        results.add(picture(0, 512))
-        results.add(picture(255, 512))
+        results.add(image(0, 512))
+        results.add(image(255, 512))
     assert Image.open(tmp_path / "ori_000000.png").size == (512, 512)
     assert Image.open(tmp_path / "eyes_direction_04_n.png").size == (4 + 2 * 260, 30 + 260)
+
+
+def test_errors_of_the_writer_surface(tmp_path, monkeypatch):
+    """What goes wrong while pictures are written, in a thread of its own, ends the run with its error."""
+    def full_disk(*_):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr("utils.results.save_png", full_disk)
+    with pytest.raises(OSError, match="no space"), EditResults(options(tmp_path), np.array([0.0]), FACTS) as results:
+        results.add(image(0))
 
 
 @pytest.mark.parametrize(("distance", "head"), [(-4.0, "-4"), (0.0, "0"), (1.25, "+1.25"), (1e-3, "+0.001")])
