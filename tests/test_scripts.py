@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnnlib.generator import Generator
+
 JACOBIAN = Path("outputs/jacobian_seed_4/w_dataset_ffhq.npy")
 EYES = Path("outputs/directions/directions_img_00_region_eyes_lowrankgan.npy")
 EYES_PROJECTED = EYES.with_name("directions_img_00_region_eyes_lowrankgan_projected.npy")
@@ -323,8 +325,8 @@ def test_num_relax(published, run_script, num_relax):
     assert facts["null_space_dimension"] == min(32 - facts["background"]["rank"] + num_relax, 31)
 
 
-def interrupt(root, cwd, ready, script, *arguments):
-    """Send SIGINT to a script as soon as ready() is true; its status and stderr."""
+def interrupt(root, cwd, ready, script, *arguments, how=signal.SIGINT):
+    """Send a signal to a script as soon as ready() is true; its status and stderr."""
     with open(cwd / "stderr", "w+") as err:
         process = subprocess.Popen([sys.executable, root / f"{script}.py", *map(str, arguments)], cwd=cwd, stderr=err,
                                    stdout=subprocess.DEVNULL)
@@ -333,7 +335,7 @@ def interrupt(root, cwd, ready, script, *arguments):
             while not ready() and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert process.poll() is None, "it ended before it could be interrupted"
-            process.send_signal(signal.SIGINT)
+            process.send_signal(how)
             status = process.wait(30)
         finally:
             process.kill()
@@ -350,11 +352,67 @@ def test_interrupted_jacobian(root, data, tmp_path):
     assert status == 130
     assert "Traceback" not in err
     assert without_bars(err)[-1] == "stopped"
+    assert not list(tmp_path.rglob("*.partial*"))
     jacobian = np.load(tmp_path / JACOBIAN)
     assert 2 <= len(jacobian) < 500
     assert np.abs(jacobian).max(axis=(1, 2, 3, 4)).min() > 0
     assert json.loads((tmp_path / JACOBIAN.with_suffix(".json")).read_text())["samples"] == len(jacobian)
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_killed_jacobian(root, data, tmp_path):
+    """After kill -9, twice, the same command goes on with the next sample and ends with the bytes of one run."""
+    partial = tmp_path / JACOBIAN.with_name(JACOBIAN.name + ".partial")
+    command = ["compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 60]
+    sample = 64 * 64 * 32 * 4
+    for samples in (1.1, 4.1):
+        status, _ = interrupt(root, tmp_path, lambda samples=samples: partial.exists()
+                              and partial.stat().st_size > samples * sample, *command, how=signal.SIGKILL)
+        assert status == -signal.SIGKILL
+        assert not (tmp_path / JACOBIAN).exists()
+    resumed = run_process(root, tmp_path, *command)
+    assert re.search(r"going on after the \d+ finished samples", resumed.stdout)
+    run_process(root, tmp_path, *command, "--output_dir", "whole")
+    once, again = tree(tmp_path / "whole"), tree(tmp_path / JACOBIAN.parent)
+    assert once.keys() == again.keys()
+    assert all(once[name] == again[name] for name in once if not name.endswith(".json"))
+
+
+def test_complete_jacobian_returns_at_once(published, root):
+    """A run that is complete says so, without loading TensorFlow, and leaves every file as it is."""
+    cwd, steps = published
+    before = tree(cwd)
+    again = run_process(root, cwd, "compute_jacobian", *steps[0].args[2:])
+    assert again.returncode == 0
+    assert "complete, with 2 samples" in again.stdout
+    assert "device" not in again.stdout
+    assert tree(cwd) == before
+
+
+def test_less_memory_means_a_smaller_batch(run_script, data, monkeypatch):
+    """A batch that does not fit is halved until it does, down to one; the result is the same, the batch recorded."""
+    whole = Generator.jacobian
+
+    def limited(self, ws, size, fused, batch_size, progress):
+        if batch_size > limit:
+            raise MemoryError(f"a batch of {batch_size}")
+        return whole(self, ws, size, fused, batch_size, progress)
+
+    monkeypatch.setattr(Generator, "jacobian", limited)
+    command = ["compute_jacobian", data / "tf_orig_16.pkl", "--gpu_id", "cpu", "--total_num", 2, "--batch_size", 20]
+    limit = 5
+    run = run_script(*command)
+    assert run.status == 0
+    assert "going on with --batch_size 5" in run.out
+    assert json.loads(JACOBIAN.with_suffix(".json").read_text())["batch_size"] == 5
+    few = np.load(JACOBIAN)
+    limit = 20
+    assert run_script(*command, "--overwrite").status == 0
+    np.testing.assert_allclose(few, np.load(JACOBIAN), atol=1e-5 * np.abs(few).max())
+    limit = 0
+    run = run_script(*command, "--overwrite")
+    assert run.status == 2
+    assert "not enough memory" in run.err
 
 
 def test_interrupted_edit(root, data, tmp_path):
