@@ -1,8 +1,10 @@
-"""What the toolkit costs, as ratios in one run: prints a table and writes it to benchmarks/README.md.
+"""What the toolkit costs, as ratios in one run: prints tables, writes them to benchmarks/README.md, draws the plot.
 
-    make bench                                       about two minutes on two cores; nothing else should run
+    make bench                                       about 25 minutes on two quiet cores
+    python benchmarks/run.py jacobian_1024           one part only, nothing written; on a GPU if there is one
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-from published_solver import published_solver
 
+from benchmarks.cost_model import total
+from benchmarks.make_network import random_network
+from benchmarks.plot import Line, save_log_log
+from benchmarks.published_solver import published_solver
 from dnnlib import load_generator, read_network, select_device
+from dnnlib.formats import tensorflow_pickle
+from dnnlib.formats.record import NetworkRecord
 from utils.files import replacing
-from utils.low_rank import factorize
+from utils.low_rank import LowRank, factorize
+from utils.parallel import worker_processes
 from utils.regions import region_mask
 from utils.sampling import random_codes
 from utils.subspaces import default_lamb, gram_matrix
@@ -27,8 +35,8 @@ from utils.subspaces import default_lamb, gram_matrix
 if TYPE_CHECKING:
     from dnnlib.generator import Generator
 
-NETWORK = ROOT / "demo/demo128.pkl"
-DIRECTION = ROOT / "directions/demo128/eyes.npy"
+DEMO, DIRECTION = ROOT / "demo/demo128.pkl", ROOT / "directions/demo128/eyes.npy"
+TRAINED = ROOT / "benchmarks/gram_trained512.npz"  # M_f, M_b of `demo/train.py --w_dim 512`, sample 0 of seed 4, eyes
 
 
 class Row(NamedTuple):
@@ -51,58 +59,146 @@ def best_time(function: Callable[[], object], repeats: int = 3) -> float:
     return min(seconds)
 
 
-def forward_time(generator: "Generator") -> tuple[float, int]:
-    """Seconds an image of plain synthesis, in its best batch."""
-    times = {}
-    for batch in (1, 2, 4, 8, 16, 32, 64):
-        ws = generator.mapping(random_codes(0, batch, generator.z_dim))
-        times[batch] = best_time(lambda ws=ws: generator.synthesis(ws)) / batch
-    best = min(times, key=times.get)
-    return times[best], best
+def make_generator(record: NetworkRecord) -> "Generator":
+    from dnnlib.generator import Generator  # imports TensorFlow, which the workers of a factorization do not need
+
+    return Generator(record)
 
 
-def jacobian_rows(generator: "Generator", ws: np.ndarray) -> list[Row]:
-    forward, batch = forward_time(generator)
-    seconds = best_time(lambda: generator.jacobian(ws))
-    passes = forward * generator.w_dim
-    reverse = reverse_row_time(ws) * generator.resolution**2
-    return [
-        Row("Jacobian of a sample, over w_dim plain forward passes", f"{seconds / passes:.2f}", "1.0 (at 256 and up)",
-            f"{seconds:.2f} s; {generator.w_dim} passes {passes:.2f} s in batches of {batch}"),
-        Row("Jacobian of a sample, over reverse mode", f"1 / {reverse / seconds:.0f}", "1 / 200 (256 x 256 outputs)",
-            f"reverse mode {reverse:.0f} s, from 20 of {generator.resolution**2} rows"),
-    ]
+def codes(generator: "Generator", number: int = 1) -> np.ndarray:
+    return generator.mapping(random_codes(4, number, generator.z_dim))
 
 
-def reverse_row_time(ws: np.ndarray) -> float:
+def forward_sweep(generator: "Generator", batches: tuple[int, ...]) -> dict[int, float]:
+    """Seconds an image of plain synthesis, by batch."""
+    ws = codes(generator, max(batches))
+    return {batch: best_time(lambda batch=batch: generator.synthesis(ws[:batch]), 2) / batch for batch in batches}
+
+
+def tangent_time(generator: "Generator", image_size: int, batch_size: int, tangents: int) -> tuple[float, float]:
+    """Seconds a tangent in batches, and those of the linearization before them."""
+    ws, linear_map = codes(generator), generator._linear_maps[0]
+    step = generator.resolution // image_size
+    linearization = best_time(lambda: linear_map.linearize(ws, step, True), 1)
+    batch = np.eye(batch_size, generator.w_dim, dtype=np.float32)
+    batches = max(tangents // batch_size, 1)
+    return best_time(lambda: [linear_map(batch) for _ in range(batches)], 2) / (batches * batch_size), linearization
+
+
+def jacobian_row(record: NetworkRecord, name: str, image_size: int, limit: str, batches: tuple[int, ...],
+                 tangents: int) -> tuple[Row, float]:
+    """The ratio to plain forward passes, and the seconds of a whole sample."""
+    generator = make_generator(record)
+    sweep = forward_sweep(generator, batches)
+    costs = total(record, image_size)
+    for batch, seconds in sweep.items():
+        print(f"{name}: forward, batch {batch}: {seconds * 1e3:.1f} ms, {2e-9 * costs.forward / seconds:.0f} GFLOP/s")
+    tangent_sweep = {}
+    for batch in sorted({*(batch for batch in batches if batch <= generator.batch_size), generator.batch_size}):
+        tangent_sweep[batch], linearization = tangent_time(generator, image_size, batch, tangents)
+        print(f"{name}: tangents, batch {batch}: {tangent_sweep[batch] * 1e3:.1f} ms, "
+              f"{2e-9 * costs.tangent / tangent_sweep[batch]:.0f} GFLOP/s", flush=True)
+    tangent, (batch, forward) = tangent_sweep[generator.batch_size], min(sweep.items(), key=lambda item: item[1])
+    seconds = linearization + tangent * generator.w_dim
+    how = (f"{seconds:.1f} s a sample, from {tangents} of {generator.w_dim} tangents; {tangent * 1e3:.1f} ms a tangent "
+           f"in batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), {forward * 1e3:.1f} ms "
+           f"an image in batches of {batch} ({2e-9 * costs.forward / forward:.0f} GFLOP/s)")
+    return Row(f"Jacobian of a sample over w_dim plain forward passes, {name}",
+               f"{seconds / (forward * generator.w_dim):.2f}", limit, how), seconds
+
+
+def reverse_row_time(record: NetworkRecord, rows: int) -> float:
     """Seconds for one row of the Jacobian by reverse mode, a pixel at a time, as the published program does it."""
     import tensorflow as tf
 
     from dnnlib.networks import SynthesisNetwork
 
-    synthesis = SynthesisNetwork(read_network(NETWORK), "float32")
+    synthesis = SynthesisNetwork(record, "float32")
 
     @tf.function
     def row(w: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(w)
-            image, _ = synthesis.primal(tf.repeat(w[:, None], ws.shape[1], axis=1))
+            image, _ = synthesis.primal(tf.repeat(w[:, None], record.num_layers, axis=1))
             value = tf.reduce_mean(image[0, y, x])
         return tape.gradient(value, w)
 
-    w = tf.constant(ws[:, 0])
-    return best_time(lambda: [row(w, tf.constant(64), tf.constant(4 * i)) for i in range(20)]) / 20
+    w = tf.constant(random_codes(4, 1, record.w_dim), tf.float32)
+    middle = tf.constant(record.resolution // 2)
+    return best_time(lambda: [row(w, middle, tf.constant(i)) for i in range(rows)], 1) / rows
 
 
-def factorization_row(jacobian: np.ndarray) -> Row:
-    mask = region_mask("eyes", *jacobian.shape[:2])
-    lamb = default_lamb(jacobian.shape[-1])
-    matrices = [gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)]
-    ours = best_time(lambda: [factorize(m, lamb) for m in matrices])
-    published = best_time(lambda: [published_solver(m, lamb) for m in matrices], repeats=1)
-    ranks = [(factorize(m, lamb).rank, published_solver(m, lamb)[1]) for m in matrices]
-    return Row("both factorizations of a sample, over the published solver", f"1 / {published / ours:.1f}",
-               "1 / 50 (512-d)", f"64-d: {ours:.2f} s and {published:.2f} s; ranks ours, theirs: {ranks}")
+def jacobian_256() -> list[Row]:
+    record = random_network("e", 256)
+    row, seconds = jacobian_row(record, "config-e, 256 x 256", 256, "1.0", (1, 2, 4, 8, 16, 32), 64)
+    reverse = reverse_row_time(record, 10) * 256**2
+    return [row, Row("the same over reverse mode, 256 x 256 outputs", f"1 / {reverse / seconds:.0f}", "1 / 200",
+                     f"reverse mode {reverse / 3600:.1f} hours, from 10 of 65,536 rows")]
+
+
+def jacobian_1024() -> list[Row]:
+    row, _ = jacobian_row(random_network("f", 1024), "config-f, 1024 x 1024 at 256", 256, "0.85", (1, 2, 4), 16)
+    return [row]
+
+
+def jacobian_demo() -> list[Row]:
+    row, _ = jacobian_row(read_network(DEMO), "demo, 128 x 128, w of 64", 128, "none", (1, 4, 16, 32, 64), 64)
+    return [row]
+
+
+def factorization() -> list[Row]:
+    generator = make_generator(random_network("e", 128))
+    jacobian = generator.jacobian(codes(generator))
+    mask = region_mask("eyes", 128, 128)
+    cases = {"random weights": [gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)]}
+    if TRAINED.exists():
+        with np.load(TRAINED) as trained:
+            cases["trained"] = [trained["foreground"].astype(float), trained["background"].astype(float)]
+    return [factorization_row(name, matrices) for name, matrices in cases.items()]
+
+
+def factorization_row(name: str, matrices: list[np.ndarray]) -> Row:
+    lamb = default_lamb(512)
+    with worker_processes() as workers:
+        list(workers.map(abs, range(2)))  # they have started
+
+        def both() -> list[LowRank]:
+            return list(workers.map(factorize, matrices, [lamb] * 2))
+
+        ours = best_time(both, 1)
+        results = both()
+    exact = [exact_solution(matrix, lamb) for matrix in matrices]
+    start = time.perf_counter()
+    published = [published_solver(matrix, lamb) for matrix in matrices]
+    theirs = time.perf_counter() - start
+    lines = []
+    for part, result, truth, (low, rank, steps) in zip(("foreground", "background"), results, exact, published,
+                                                        strict=True):
+        left = np.linalg.svd(low)[0][:, :rank]
+        lines.append(f"{part}: rank {result.rank} (converged {truth.rank}, published {rank}), {result.steps} steps "
+                     f"(published {steps}), {angle(result.vectors[:result.rank].T, truth):.0e} rad from the converged "
+                     f"principal space (published {angle(left, truth):.0e})")
+    return Row(f"both factorizations of a 512-d sample over the published solver, {name}", f"1 / {theirs / ours:.0f}",
+               "1 / 50", f"{ours:.1f} s and {theirs:.0f} s; " + "; ".join(lines))
+
+
+def exact_solution(matrix: np.ndarray, lamb: float) -> LowRank:
+    """The same problem, with limits a thousand times as strict."""
+    import utils.low_rank
+
+    limits = utils.low_rank.ERROR_LIMIT, utils.low_rank.ROTATION_LIMIT
+    utils.low_rank.ERROR_LIMIT, utils.low_rank.ROTATION_LIMIT = 1e-9, 3e-6
+    try:
+        return factorize(matrix, lamb)
+    finally:
+        utils.low_rank.ERROR_LIMIT, utils.low_rank.ROTATION_LIMIT = limits
+
+
+def angle(space: np.ndarray, truth: LowRank) -> float:
+    """The largest angle between the columns of `space` and the true principal space, in radians."""
+    if space.shape[1] != truth.rank:
+        return np.pi / 2
+    return float(np.arcsin(min(1, np.linalg.norm(truth.vectors[truth.rank:] @ space, 2))))
 
 
 def script_time(*arguments: str) -> float:
@@ -111,39 +207,140 @@ def script_time(*arguments: str) -> float:
     return time.perf_counter() - start
 
 
-def script_rows(generator: "Generator") -> list[Row]:
-    forward, _ = forward_time(generator)
+def manipulate() -> list[Row]:
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        def manipulate(total_num: int) -> float:
-            return script_time("manipulate.py", str(NETWORK), str(DIRECTION), "--output_dir", f"{folder}/{total_num}",
-                               "--total_num", str(total_num))
+        network, direction = Path(folder) / "e256.pkl", Path(folder) / "d.npy"
+        tensorflow_pickle.write(random_network("e", 256), network)
+        np.save(direction, np.eye(1, 512))
+        for name, path, matrix, few, many in (("demo", DEMO, DIRECTION, 10, 210), ("config-e, 256 x 256", network,
+                                                                                  direction, 2, 14)):
+            forward = min(forward_sweep(load_generator(path), (8, 16, 32, 64)).values())
+            for raw in ([], ["--save_raw"]):
+                def seconds(total_num: int, path=path, matrix=matrix, raw=raw) -> float:
+                    return min(script_time("manipulate.py", str(path), str(matrix), "--total_num", str(total_num),
+                                           "--output_dir", tempfile.mkdtemp(dir=folder), *raw) for _ in range(2))
 
-        seconds = (manipulate(110) - manipulate(10)) / (100 * 8)  # the difference leaves out the start
-        script_time("compute_jacobian.py", str(NETWORK), "--output_dir", folder, "--total_num", "1")
+                an_image = (seconds(many) - seconds(few)) / ((many - few) * 8)  # the difference leaves out the start
+                rows.append(Row(f"images of manipulate.py per second over bare synthesis, {name}"
+                                + (" with --save_raw" if raw else ""), f"{forward / an_image:.2f}",
+                                "none" if raw else "0.9", f"{1 / an_image:.1f} and {1 / forward:.1f} images/s"))
+    return rows
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from dnnlib import load_generator, select_device
+select_device("cpu")
+import dnnlib.generator
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+imports = peak()
+generator = load_generator(sys.argv[1])
+loaded = peak()
+size, batches = int(sys.argv[2]), int(sys.argv[3])
+ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim))
+jacobian = np.empty((size, size, 1, generator.w_dim), np.float32)
+jacobian[:] = 1
+linear_map = generator._linear_maps[0]
+linear_map.linearize(ws, generator.resolution // size, True)
+for _ in range(batches):
+    linear_map(np.eye(generator.batch_size, generator.w_dim, dtype=np.float32))
+print(loaded - imports, peak() - imports)
+"""
+
+
+def memory() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "f1024.pkl"
+        record = random_network("f", 1024)
+        tensorflow_pickle.write(record, path)
+        done = subprocess.run([sys.executable, "-c", MEMORY, path, "256", "3"], check=True, cwd=ROOT, text=True,
+                              capture_output=True)
+        loading, jacobian = map(float, done.stdout.split())
+        bound = (2 * sum(array.nbytes for array in record.arrays.values()) + path.stat().st_size) / 2**30
+        few, many = (sample_memory(folder, total_num) for total_num in (2, 40))
+    return [
+        Row("memory over the imports, loading config-f 1024", f"{loading:.2f} GiB",
+            f"{bound:.2f} GiB", "twice the averaged generator, and the file"),
+        Row("memory over the imports, Jacobian of config-f 1024 at 256", f"{jacobian:.1f} GiB", "6 GiB",
+            "3 batches of tangents"),
+        Row("memory of compute_jacobian.py, 40 samples over 2, demo", f"{many / few:.2f}", "1 (flat)",
+            f"{many:.2f} and {few:.2f} GiB"),
+    ]
+
+
+def sample_memory(folder: str, total_num: int) -> float:
+    """Peak memory in GiB of compute_jacobian.py on the demo."""
+    code = ("import resource, subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], check=True, "
+            "stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)")
+    done = subprocess.run([sys.executable, "-c", code, "compute_jacobian.py", DEMO, "--total_num", str(total_num),
+                           "--output_dir", f"{folder}/{total_num}", "--gpu_id", "cpu"], check=True, cwd=ROOT, text=True,
+                          capture_output=True)
+    return float(done.stdout)
+
+
+def start() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        script_time("compute_jacobian.py", str(DEMO), "--output_dir", folder, "--total_num", "1")
         directions = script_time("compute_directions.py", f"{folder}/w_dataset_ffhq.npy", "--output_dir", folder)
     return [
-        Row("images of manipulate.py per second, over bare synthesis", f"{forward / seconds:.2f}", "0.9",
-            f"{1 / seconds:.0f} and {1 / forward:.0f} images/s"),
         Row("compute_jacobian.py --help", f"{script_time('compute_jacobian.py', '--help'):.2f} s", "1 s", ""),
         Row("compute_directions.py, one sample of the demo", f"{directions:.1f} s", "3 s", ""),
     ]
 
 
+def plot() -> list[Row]:
+    """Seconds of a sample against image size and w_dim, with plain forward passes and reverse mode."""
+    sizes, widths = (32, 64, 128, 256), (64, 128, 256, 512)
+    panels = []
+    for title, records in (("image size, w of 512", {size: random_network("e", size) for size in sizes}),
+                           ("w_dim, 64 x 64", {width: random_network("e", 64, width) for width in widths})):
+        ours, forward, reverse = {}, {}, {}
+        for x, record in records.items():
+            generator = make_generator(record)
+            batch = min(generator.batch_size, 32)
+            tangent, linearization = tangent_time(generator, record.resolution, batch, 32)
+            ours[x] = linearization + tangent * record.w_dim
+            forward[x] = forward_sweep(generator, (batch,))[batch] * record.w_dim
+            reverse[x] = reverse_row_time(record, 5) * record.resolution**2
+            print(f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse {reverse[x]:.0f} s",
+                  flush=True)
+        panels.append((title, [Line("reverse mode, a row at a time", reverse), Line("w_dim forward passes", forward),
+                               Line("this toolkit", ours)]))
+    save_log_log(ROOT / "benchmarks/jacobian_time.png", "seconds for the Jacobian of a sample, config-e", panels)
+    return []
+
+
+PARTS = {part.__name__: part for part in (jacobian_256, jacobian_1024, jacobian_demo, factorization, manipulate,
+                                          memory, start, plot)}
+
+
+def table(rows: list[Row]) -> str:
+    lines = "".join(f"| {row.what} | {row.measured} | {row.limit} | {row.how} |\n" for row in rows)
+    return f"| what | measured | at most (images per second: at least) | how |\n|---|---|---|---|\n{lines}"
+
+
 def main() -> None:
     device = select_device(None)
     print(device)
-    generator = load_generator(NETWORK)
-    ws = generator.mapping(random_codes(4, 1, generator.z_dim))
-    rows = [*jacobian_rows(generator, ws), factorization_row(generator.jacobian(ws)), *script_rows(generator)]
-    table = "| what | measured | limit | how |\n|---|---|---|---|\n"
-    table += "".join(f"| {row.what} | {row.measured} | {row.limit} | {row.how} |\n" for row in rows)
-    print(table)
+    chosen = sys.argv[1:] or list(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"error: no part {', '.join(unknown)}; expected some of {', '.join(PARTS)}")
+    rows = []
+    for name in chosen:
+        rows += PARTS[name]()
+        print(table(rows), flush=True)
+    if sys.argv[1:]:
+        return
     path = ROOT / "benchmarks/README.md"
     before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")
     with replacing(path) as partial:
-        partial.write_text(f"{before}<!-- table -->\n{device.split(' (')[0]}\n\n{table}<!-- end -->"
+        partial.write_text(f"{before}<!-- table -->\n{device.split(' (')[0]}\n\n{table(rows)}<!-- end -->"
                            + rest.split("<!-- end -->")[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
+    os.chdir(ROOT)
     main()

@@ -31,6 +31,8 @@ def import_tensorflow(allow_tf32: bool = False) -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
+        tf.get_logger().setLevel("ERROR")  # networks of several sizes are no mistake, though TensorFlow warns of them
     tf.config.experimental.enable_tensor_float_32_execution(allow_tf32)
 
 
