@@ -100,8 +100,8 @@ def jacobian_row(record: NetworkRecord, name: str, image_size: int, limit: str, 
               f"{2e-9 * costs.tangent / tangent_sweep[batch]:.0f} GFLOP/s", flush=True)
     tangent, (batch, forward) = tangent_sweep[generator.batch_size], min(sweep.items(), key=lambda item: item[1])
     seconds = linearization + tangent * generator.w_dim
-    how = (f"{seconds:.1f} s a sample, from {tangents} of {generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms in "
-           f"batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
+    how = (f"{seconds:.1f} s a sample, from {tangents} of {generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms "
+           f"in batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
            f"{forward * 1e3:.1f} ms in batches of {batch} ({2e-9 * costs.forward / forward:.0f} GFLOP/s)")
     return Row(f"Jacobian of a sample over w_dim plain forward passes, {name}",
                f"{seconds / (forward * generator.w_dim):.2f}", limit, how), seconds
