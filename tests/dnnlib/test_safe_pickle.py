@@ -39,7 +39,8 @@ def by_instance(module: str, name: str, argument: str) -> bytes:
     ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("builtins", "exec"), ("builtins", "getattr"),
     ("builtins", "open"), ("numpy", "load"), ("numpy", "frombuffer"), ("numpy.core.multiarray", "fromfile"),
     ("numpy", "core.multiarray.scalar"), ("numpy.testing", "runstring"), ("dnnlib.tflib.network", "Network.state"),
-    ("dnnlib.formats.safe_pickle", "load"), ("torch._utils", "_rebuild_tensor_v2"), ("collections", "defaultdict"),
+    ("dnnlib.formats.safe_pickle", "load"), ("torch._utils", "_rebuild_tensor"), ("torch", "load"),
+    ("torch", "FloatStorage"), ("collections", "defaultdict"),
 ])
 def test_foreign_callable_is_refused(tmp_path, form, module, name):
     """A callable outside the allow-list is refused by its name, and is not called."""
