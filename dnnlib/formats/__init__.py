@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import NetworkError
 from . import pytorch_pickle, rosinality, safe_pickle, tensorflow_pickle, torch_file
 from .record import NetworkRecord
@@ -27,10 +29,10 @@ def read_network(path: str | Path) -> NetworkRecord:
     try:
         generator = reader.averaged_generator(content)
         del content  # the other networks go before the weights of this one are copied
-        return reader.to_record(generator, size)
+        with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
+            return reader.to_record(generator, size)
     except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from None
+        raise NetworkError(f"{path}: {safe_pickle.one_line(error)}") from None
     except Exception as error:  # fields of the wrong kind
-        reason = " ".join(str(error).split())
         raise NetworkError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
-                           f"({type(error).__name__}: {reason}); download it again") from None
+                           f"({type(error).__name__}: {safe_pickle.one_line(error, 200)}); download it again") from None

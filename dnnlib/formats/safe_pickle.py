@@ -133,7 +133,8 @@ class _Unpickler(pickle._Unpickler):
             # A function goes out in a fresh wrapper: a file could alter the attributes of the original.
             return allowed if isinstance(allowed, (type, str)) else lambda *arguments: allowed(*arguments)
         except KeyError:
-            raise NetworkError(f"asks for {module}.{name}; refused, nothing was executed. {_EXPECTED}") from None
+            asked = f"{module[:200]}.{name[:200]}"
+            raise NetworkError(f"asks for {asked}; refused, nothing was executed. {_EXPECTED}") from None
 
     def persistent_load(self, pid: Any) -> Any:
         if self._storage is None:
@@ -158,15 +159,21 @@ def unpickle(file: BinaryIO, allowed: AllowList, storage: Callable[[Any], Any] |
     return _Unpickler(file, allowed, storage).load()
 
 
+def one_line(error: Exception, length: int = 1000) -> str:
+    """What an error says: names and texts of a hostile file may be of any length, and hold what steers a terminal."""
+    text = " ".join(str(error)[:length].split())
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 @contextlib.contextmanager
 def naming(path: str | Path) -> Iterator[None]:
     """Turns whatever reading a file raises into a NetworkError that names the file."""
     try:
         yield
     except NetworkError as error:
-        raise NetworkError(f"{path} {error}") from None
+        raise NetworkError(f"{path} {one_line(error)}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error, 200) or type(error).__name__
         raise NetworkError(f"{path} is truncated, damaged or no pickle at all ({reason}). {_EXPECTED}") from None
 
 

@@ -158,8 +158,9 @@ def test_unusable_skip(edited, edit, words):
 
 def same(a, b):
     """Two records are equal, arrays and all."""
-    return (dataclasses.replace(a, arrays={}) == dataclasses.replace(b, arrays={}) and a.arrays.keys() == b.arrays.keys()
-            and all(np.array_equal(a.arrays[name], b.arrays[name]) for name in a.arrays))
+    settings = [dataclasses.replace(record, arrays={}) for record in (a, b)]
+    return settings[0] == settings[1] and a.arrays.keys() == b.arrays.keys() and all(
+        np.array_equal(values, b.arrays[name]) for name, values in a.arrays.items())
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

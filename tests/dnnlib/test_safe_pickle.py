@@ -61,6 +61,19 @@ def test_these_pickles_are_dangerous(tmp_path, form):
     assert (tmp_path / "marker").exists()
 
 
+@pytest.mark.parametrize(("name", "shown"), [
+    ("sys\ntem", "os.sys tem; refused"), ("\x1b[2Jsystem", "os.?[2Jsystem; refused"),
+    ("s" * 255, "s" * 200 + "; refused"),
+])
+def test_name_cannot_spoil_the_message(tmp_path, name, shown):
+    """Whatever a hostile file calls things, the error is one line of printable text."""
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(by_stack_global("os", name, "true"))
+    with pytest.raises(NetworkError, match=re.escape(shown)) as caught:
+        read_network(path)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("content", [PROTOCOL + text("secret") + b"Q.", b"Psecret\n."])
 def test_persistent_id_is_refused(content):
     """A reference to an object outside the file is refused by its name."""
