@@ -32,7 +32,7 @@ EXAMPLES = """\
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
+    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
     add("matrix_path", help="directions: a .npy file [K, w_dim], from compute_directions.py or from directions/")
     add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 1 GB)")
     add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
