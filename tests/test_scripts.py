@@ -74,6 +74,8 @@ def test_published_files(published):
         *(str(JACOBIAN.with_suffix(suffix)) for suffix in (".npy", ".json")),
         *(str(JACOBIAN.with_name(f"syn_dataset_ffhq_number_{i:04d}.png")) for i in range(2)),
         *(f"outputs/directions/{name}{suffix}" for name in directions for suffix in (".npy", ".json")),
+        *(f"outputs/directions/directions_img_{i:02d}_region_eyes_lowrankgan_spectra.png" for i in range(2)),
+        *(f"outputs/directions/region_img_{i:02d}_eyes_lowrankgan.png" for i in range(2)),
         *(str(EDITS / f"manipulate_results_lowrankgan{suffix}") for suffix in (".html", ".json")),
         *(str(EDITS / f"{STEM}_direction_00_lowrankgan{suffix}") for suffix in (".png", ".json")),
     }
@@ -299,8 +301,8 @@ def test_rank_0_sample_is_skipped(published, run_script, tmp_path):
     assert run.status == 0
     assert re.search(r"sample 0\n.*rank 0 .*\n.*\n.*WARNING: rank 0.*--lamb", run.out)
     names = {Path(name).name for name in tree(tmp_path / "outputs")}
-    assert names == {f"directions_img_01_region_eyes_lowrankgan{p}.{kind}" for p in ("", "_projected")
-                     for kind in ("npy", "json")}
+    assert names == {"region_img_01_eyes_lowrankgan.png", "directions_img_01_region_eyes_lowrankgan_spectra.png", *(
+        f"directions_img_01_region_eyes_lowrankgan{p}.{kind}" for p in ("", "_projected") for kind in ("npy", "json"))}
 
 
 def test_max_iter_is_marked(published, run_script):
