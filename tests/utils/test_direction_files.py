@@ -23,8 +23,8 @@ MATRICES = np.stack([random_gram(0), random_gram(1)])
 
 def found(method: str) -> Directions:
     """Directions of the two matrices."""
-    foreground = resefa(*MATRICES) if method == "resefa" else factorize(MATRICES[0], 9)
-    return projected_directions(*MATRICES, foreground, factorize(MATRICES[1], 9))
+    foreground = resefa(*MATRICES) if method == "resefa" else factorize(MATRICES[0], 4)
+    return projected_directions(*MATRICES, foreground, factorize(MATRICES[1], 4))
 
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
