@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -40,6 +41,9 @@ def run(main: Callable[[], None], *user_errors: type[Exception]) -> None:
         fail(str(error))
     except MemoryError as error:
         fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")
+    except BrokenPipeError:  # whoever read the output has had enough, as after | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except OSError as error:
         fail(_describe(error))
     except KeyboardInterrupt:
