@@ -57,8 +57,9 @@ def write_npy(path: str | Path, array: np.ndarray) -> None:
         partial.write_bytes(buffer.getbuffer())
 
 
-def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
-    """The numeric array in a .npy file, memory-mapped if asked for. Nothing in it is executed.
+def read_npy(path: str | Path, what: str, mmap: bool = False, kinds: str = "fiu") -> np.ndarray:
+    """The numeric array in a .npy file, memory-mapped if asked for. Nothing in it is executed. `kinds` are NumPy's
+    letters for the types allowed: floats, integers, unsigned integers, b for booleans.
 
     Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
     """
@@ -77,7 +78,7 @@ def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is truncated, damaged or no .npy file of numbers ({reason}); expected {what}: "
                          "make it again") from None
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in kinds:
         raise InputError(f"{path} holds values of type {array.dtype}; expected {what}")
     return array
 
