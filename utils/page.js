@@ -17,7 +17,12 @@ function makeCard(row) {
   slider.max = row.steps.length - 1;
   slider.disabled = row.steps.length < 2;
   slider.setAttribute("aria-label", `Step along ${row.direction}, sample ${row.sample}`);
-  if (!row.measures) part("table").remove();
+  if (row.heads.includes("0") && slider.max > 0) {
+    slider.classList.add("has-zero");
+    slider.style.setProperty("--zero", row.heads.indexOf("0") / slider.max);
+  }
+  if (row.measures) part(".region").textContent = row.region;
+  else part("table").remove();
   if (row.outline) {
     for (const svg of card.querySelectorAll("svg")) {
       svg.setAttribute("viewBox", `0 0 ${row.outline.width} ${row.outline.height}`);
@@ -44,7 +49,11 @@ function makeCard(row) {
   }
 
   slider.addEventListener("input", show);
-  return { row, card, show, moveTo: part_of_way => { slider.value = Math.round(part_of_way * slider.max); show(); } };
+  function moveTo(fraction) {
+    slider.value = Math.round(fraction * slider.max);
+    show();
+  }
+  return { row, card, show, moveTo };
 }
 
 // Three digits for people: 12.8, 0.107, 0.0083, and a dash for what is not there.

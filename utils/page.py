@@ -29,6 +29,7 @@ class Row(NamedTuple):
     heads: Sequence[str]  # of each step
     original: bytes
     steps: Sequence[bytes]
+    region: str | None = None
     heat: Sequence[bytes] = ()  # of each step, black where nothing has changed
     outline: Outline | None = None
     measures: Mapping[str, Sequence[float | None]] | None = None  # of each step

@@ -143,7 +143,7 @@ class EditResults:
             self.heat_rows.append(list(heat_maps(np.concatenate([0 * heat[:1], heat]), thumbnail(original, size[0]),
                                                  edit.region.mask(sample, *size))))
             row = row._replace(
-                heat=[encode(heat) for heat in heat_colours(block_means(heat, HEAT_SIZE))],
+                region=edit.region.name, heat=[encode(heat) for heat in heat_colours(block_means(heat, HEAT_SIZE))],
                 outline=self._outline(mask), measures=_plain(change), summary=summary([change]))
         self.page_rows.append(row)
         if self.options.animate:
@@ -165,7 +165,8 @@ class EditResults:
         if edit.region:
             save_jpeg(self._path(edit, "_change", "jpg"), grid(self.heat_rows, heads))
             facts |= {"region": edit.region.name, "region_options": edit.region.facts,
-                      "mean_of_both_ends": summary(changes), "steps_of_each_sample": [_plain(change) for change in changes]}
+                      "mean_of_both_ends": summary(changes),
+                      "steps_of_each_sample": [_plain(change) for change in changes]}
         if self.options.animate:
             save_animation(self._path(edit, "", self.options.animate),
                            [mosaic(step) for step in list(zip(*self.rows, strict=True))[1:]])
