@@ -106,7 +106,10 @@ def positive_float(text: str) -> float:
 
 
 def distance_or_auto(text: str) -> float | str:
-    return text if text == "auto" else positive_float(text)
+    try:
+        return text if text == "auto" else positive_float(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} given; expected auto or a positive number") from None
 
 
 def end_row(text: str) -> int:

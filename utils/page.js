@@ -83,7 +83,7 @@ function arrange() {
 }
 
 const cards = data.rows.map((row, index) => makeCard({ ...row, index }));
-for (const direction of new Set(data.rows.map(row => row.direction))) filter.add(new Option(direction));
+for (const direction of new Set(data.rows.map(row => row.direction))) filter.add(new Option(direction, direction));
 document.body.classList.toggle("has-measures", data.rows.some(row => row.measures));
 find("controls").reset();  // a browser that reloads keeps what was chosen before
 filter.addEventListener("change", arrange);

@@ -78,8 +78,9 @@ def one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
 
 
 def mosaic(pictures: Sequence[np.ndarray], width: int = 1280) -> np.ndarray:
-    """Pictures [h, w, 3] of one size in a near-square of rows, at most `width` pixels wide: uint8 [H, W, 3]."""
-    columns = math.ceil(math.sqrt(len(pictures)))
+    """Pictures [h, w, 3] of one size in rows, as wide as high or wider, at most `width` pixels: uint8 [H, W, 3]."""
+    root = math.ceil(math.sqrt(len(pictures)))
+    columns = min(range(root, 2 * root), key=lambda columns: -len(pictures) % columns)  # few gaps in the last row
     size = min(pictures[0].shape[0], (width - GAP) // columns - GAP)
     canvas = Image.new("RGB", (GAP + columns * (size + GAP), GAP + -(-len(pictures) // columns) * (size + GAP)), PAPER)
     for i, picture in enumerate(pictures):

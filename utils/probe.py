@@ -61,8 +61,8 @@ def save_contact_sheet(path: Path, originals: np.ndarray,
     originals = originals.copy()
     for sample, original in enumerate(originals):
         original[outline(effects[0][0].region.mask(sample, *original.shape[:2]))] = OUTLINE
-    words = [[f"row {edit.row}", f"distance ±{effect.distance:g}", f"inside {effect.change_inside:.3g}",
-              f"outside {effect.change_outside:.2g}", f"ratio {effect.ratio:.3g}"] for edit, effect in effects]
+    words = [[f"row {edit.row}", f"ratio {effect.ratio:.3g}", f"inside {effect.change_inside:.3f}",
+              f"outside {effect.change_outside:.4f}", f"at ±{effect.distance:g}"] for edit, effect in effects]
     save_png(path, contact_sheet(originals, [effect.pictures for _, effect in effects], words))
     return [{"file": edit.file, "row": edit.row, "region": edit.region.name, "distance": effect.distance,
              "reached": effect.reached, "change_inside": effect.change_inside, "change_outside": effect.change_outside,
