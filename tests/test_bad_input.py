@@ -243,7 +243,7 @@ def test_manipulate(run_script, inputs, matrix, arguments, words):
     """Whatever manipulate.py cannot use is told before the work."""
     before = listing(inputs)
     if "--gpu_id" not in arguments:
-        arguments = [*CPU, *arguments]
+        arguments = [*arguments, *CPU]
     run = run_script("manipulate", MODEL, matrix, *arguments)
     if "text.txt" in arguments and "--output_dir" in arguments:  # found when the first file is written
         run = run._replace(err=re.split(r"[\r\n]+", run.err.strip())[-1])

@@ -175,7 +175,7 @@ def opened(browser, tmp_path):
 def cards(browser):
     """Name, edited picture and numbers of the cards, in the order shown."""
     return browser.execute_script("""return [...document.querySelectorAll("article")].map(card => ({
-        name: card.querySelector("h2").innerText.replace(/\\s+/g, " "), edited: card.querySelector(".edited").src,
+        name: [...card.querySelector("h2").childNodes].map(node => node.textContent).join(" "), edited: card.querySelector(".edited").src,
         original: card.querySelector(".original").src, step: card.querySelector("output").textContent,
         heat: card.querySelector(".heat").hidden ? null : card.querySelector(".heat").src,
         numbers: [...card.querySelectorAll("tbody td")].map(cell => cell.textContent)}))""")

@@ -109,7 +109,7 @@ def test_mosaic(count, shape):
     pictures = [random_picture(32, seed) for seed in range(count)]
     whole = mosaic(pictures, width=200)
     size = min(32, (200 - GAP) // shape[1] - GAP)
-    assert whole.shape == tuple(GAP + number * (size + GAP) for number in shape) + (3,)
+    assert whole.shape == (*(GAP + number * (size + GAP) for number in shape), 3)
     np.testing.assert_array_equal(whole[GAP:GAP + size, GAP:GAP + size], thumbnail(pictures[0], size))
 
 
