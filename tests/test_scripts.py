@@ -15,7 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.regions import region_mask
+from utils.low_rank import factorize
+from utils.regions import region_from_facts, region_mask
+from utils.resefa import resefa
+from utils.spectra import HEIGHT, WIDTH
+from utils.subspaces import gram_matrices
 
 JACOBIAN = Path("outputs/jacobian_seed_4/w_dataset_ffhq.npy")
 EYES = Path("outputs/directions/directions_img_00_region_eyes_lowrankgan.npy")
@@ -76,6 +80,8 @@ def test_published_files(published):
         *(str(JACOBIAN.with_suffix(suffix)) for suffix in (".npy", ".json")),
         *(str(JACOBIAN.with_name(f"syn_dataset_ffhq_number_{i:04d}.png")) for i in range(2)),
         *(f"outputs/directions/{name}{suffix}" for name in directions for suffix in (".npy", ".json")),
+        *(f"outputs/directions/directions_img_{i:02d}_region_eyes_lowrankgan_spectra.png" for i in range(2)),
+        *(f"outputs/directions/region_img_{i:02d}_eyes_lowrankgan.png" for i in range(2)),
         *(str(EDITS / f"manipulate_results_lowrankgan{suffix}") for suffix in (".html", ".json", ".csv")),
         *(str(EDITS / f"{STEM}_direction_00_{name}") for name in ("lowrankgan.png", "lowrankgan.json",
                                                                   "change_lowrankgan.jpg")),
@@ -384,8 +390,8 @@ def test_rank_0_sample_is_skipped(published, run_script, tmp_path):
     assert run.status == 0
     assert re.search(r"sample 0\n.*rank 0 .*\n.*\n.*WARNING: rank 0.*--lamb", run.out)
     names = {Path(name).name for name in tree(tmp_path / "outputs")}
-    assert names == {f"directions_img_01_region_eyes_lowrankgan{p}.{kind}" for p in ("", "_projected")
-                     for kind in ("npy", "json")}
+    assert names == {"region_img_01_eyes_lowrankgan.png", "directions_img_01_region_eyes_lowrankgan_spectra.png", *(
+        f"directions_img_01_region_eyes_lowrankgan{p}.{kind}" for p in ("", "_projected") for kind in ("npy", "json"))}
 
 
 def test_max_iter_is_marked(published, run_script):
@@ -397,6 +403,73 @@ def test_max_iter_is_marked(published, run_script):
     facts = json.loads(EYES.with_suffix(".json").read_text())
     assert (facts["converged"], facts["foreground"]["converged"], facts["foreground"]["steps"]) == (False, False, 3)
     assert EYES.exists()
+
+
+def test_pictures_of_directions(published):
+    """The region lies over the sample's own picture, bright inside; the spectra are a picture of two panels."""
+    cwd, _ = published
+    sample = Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0001.png")).resize((512, 512), 3)
+    shown = np.asarray(Image.open(cwd / "outputs/directions/region_img_01_eyes_lowrankgan.png"))
+    inside = region_mask("eyes", 64, 64).repeat(8, axis=0).repeat(8, axis=1)
+    np.testing.assert_array_equal(shown[inside], np.asarray(sample)[inside])
+    assert (shown[~inside].mean() < 0.7 * np.asarray(sample)[~inside].mean()).all()
+    spectra = Image.open(cwd / f"outputs/directions/{EYES.stem}_spectra.png")
+    assert spectra.size == (2 * WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("method", ["lowrank", "resefa"])
+def test_table_and_json_say_what_the_jacobian_says(published, run_script, method):
+    """The table's rows are the file's; its numbers, and those of the JSON, are the root mean squares of J v."""
+    cwd, _ = published
+    run = run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--method", method)
+    assert run.status == 0
+    jacobian, mask = np.load(cwd / JACOBIAN)[0, :, :, 0], region_mask("eyes", 64, 64)
+    table = re.findall(r"^ +(\d+) +(.*[\d.]+.*)$", run.out.split("sample 1")[0], re.MULTILINE)
+    for path, key, columns in ((EYES, "before_projection", (1, 2, 3)), (EYES_PROJECTED, "after_projection", (5, 6, 7))):
+        rows, facts = np.load(path), json.loads(path.with_suffix(".json").read_text())
+        assert (facts["method"], facts["foreground"]["rank"]) == (method, len(rows))
+        assert [int(row) for row, _ in table] == list(range(len(rows)))
+        moved = jacobian @ rows.T
+        inside, outside = (np.sqrt(np.mean(moved[part]**2, axis=0)) for part in (mask, ~mask))
+        expected = {"inside": inside, "outside": outside, "ratio": inside / outside}
+        for (name, values), column in zip(expected.items(), columns, strict=True):
+            np.testing.assert_allclose(facts[key][name], values, rtol=1e-3)
+            printed = [float(cells.split()[column]) for _, cells in table]
+            np.testing.assert_allclose(printed, values, rtol=0.01, atol=0.06 if name == "ratio" else 0)
+
+
+@pytest.mark.parametrize("method", ["lowrank", "resefa"])
+def test_pool(published, run_script, tmp_path, method):
+    """--pool writes one set of directions, those of the mean Gram matrices, with each sample's own mask."""
+    cwd, _ = published
+    jacobians = np.load(cwd / JACOBIAN)
+    (tmp_path / "masks").mkdir()
+    masks = [region_mask(region, 64, 64) for region in ("eyes", "mouth")]
+    for i, mask in enumerate(masks):
+        Image.fromarray(mask.astype(np.uint8) * 255).save(f"masks/painted_number_{i:04d}.png")
+    run = run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--pool", "--mask", "masks", "--method", method)
+    assert run.status == 0
+    assert "pool of 2 samples\n" in run.out
+    assert "a pool of 2 samples" in run.out.splitlines()[-1]
+    pair = np.mean([gram_matrices(*both) for both in zip(jacobians, masks, strict=True)], axis=0)
+    found = resefa(*pair) if method == "resefa" else factorize(pair[0], 8)
+    rows = np.load("outputs/directions/directions_img_pool_region_masks_lowrankgan.npy")
+    np.testing.assert_allclose(np.abs(np.sum(rows * found.vectors[:found.rank], axis=1)), 1, atol=1e-4)
+    facts = json.loads(Path("outputs/directions/directions_img_pool_region_masks_lowrankgan.json").read_text())
+    assert (facts["sample"], facts["samples"], facts["region"]) == ("pool", 2, "masks")
+    np.testing.assert_array_equal(region_from_facts(facts).mask(1, 64, 64), masks[1])
+    assert sorted(path.name for path in (tmp_path / "outputs/directions").glob("region_*")) == [
+        f"region_img_{i:02d}_masks_lowrankgan.png" for i in range(2)]
+
+
+def test_region_without_a_picture(published, run_script):
+    """Without the sample's picture the region is drawn on a plain ground, and that is said."""
+    cwd, _ = published
+    shutil.copy(cwd / JACOBIAN, "w_dataset_alone.npy")
+    run = run_script("compute_directions", "w_dataset_alone.npy", "--lamb", 8, "--box", "120,128,60,60", "--invert")
+    assert run.status == 0
+    assert "no picture syn_dataset_alone_number_0000.png: the region is drawn on a plain ground" in run.out
+    assert Path("outputs/directions/region_img_00_not_box_120_128_60_60_lowrankgan.png").exists()
 
 
 @pytest.mark.parametrize("num_relax", [0, 1, 1000])

@@ -88,7 +88,7 @@ def read_png(path: Path, what: str) -> Image.Image:
 
 
 def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Nearest neighbour: pixel i comes from pixel floor(i * in / out), as in the Jacobian. [H, W] -> [height, width]."""
+    """[H, W] -> [height, width] by nearest neighbour: pixel i is pixel floor(i * in / out), as in the Jacobian."""
     rows = np.arange(height) * mask.shape[0] // height
     columns = np.arange(width) * mask.shape[1] // width
     return mask[rows[:, None], columns]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from .files import replacing
 
@@ -132,3 +132,19 @@ def contact_sheet(originals: np.ndarray, rows: Sequence[np.ndarray], words: Sequ
             draw.text((gap, y), text, fill=INK, font=font)
             y += font.size * 1.35
     return np.asarray(canvas)
+
+
+def region_picture(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A region laid over a picture, uint8 [H, W, 3]: dimmed outside the mask [h, w], outlined, 512 pixels or more."""
+    scale = -(-512 // min(picture.shape[:2]))
+    height, width = picture.shape[0] * scale, picture.shape[1] * scale
+    large = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+    inside = Image.fromarray(mask).convert("L").resize((width, height), Image.Resampling.NEAREST)
+    grey = ImageEnhance.Brightness(ImageEnhance.Color(large).enhance(0.3)).enhance(0.5)
+    result = Image.composite(large, grey, inside)
+    # Around the region, so that none of it is covered: white, and dark beyond, to be seen on any ground.
+    border = max(height // 256, 2)
+    around = [inside.filter(ImageFilter.MaxFilter(2 * margin + 1)) for margin in (border, border + 1)]
+    result.paste((30, 30, 30), mask=ImageChops.subtract(around[1], inside))
+    result.paste((255, 255, 255), mask=ImageChops.subtract(around[0], inside))
+    return np.asarray(result)

@@ -16,6 +16,7 @@ class Resefa:
     vectors: np.ndarray  # [n, n]
     eigenvalues: np.ndarray  # [n]
     rank: int
+    converged: bool = True  # in closed form
 
 
 def resefa(foreground: np.ndarray, background: np.ndarray, tau: float = TAU) -> Resefa:

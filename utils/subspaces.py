@@ -63,6 +63,16 @@ def gram_matrix(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return total / (mask.sum() * jacobian[..., 0, 0].size / mask.size)
 
 
+def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """M_f and M_b, the Gram matrices inside and outside a mask: float64 [2, D, D]. As `gram_matrix`."""
+    return np.stack([gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)])
+
+
+def spectrum(matrix: np.ndarray) -> np.ndarray:
+    """Singular values of a symmetric matrix [n, n], largest first."""
+    return np.sort(abs(np.linalg.eigvalsh(matrix)))[::-1]
+
+
 def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000,
                       num_relax: int = 0) -> Directions:
     """Directions that change the image inside a mask [H, W] and not outside it (Zhu et al. 2021, sections 3.2 and 3.3).
@@ -71,7 +81,7 @@ def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_i
     null space; num_relax gives the null space that many dimensions back. With a foreground of rank 0 the arrays are
     empty. Raises InputError if the mask does not fit or the Jacobian is not finite.
     """
-    matrices = gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)
+    matrices = gram_matrices(jacobian, mask)
     foreground, background = (factorize(matrix, lamb, max_iter) for matrix in matrices)
     return projected_directions(*matrices, foreground, background, num_relax)
 

@@ -14,6 +14,7 @@ from utils.pictures import (
     encode,
     grid,
     mosaic,
+    region_picture,
     save_animation,
     save_jpeg,
     save_png,
@@ -165,3 +166,22 @@ def test_grid_heads():
     assert all((head < 128).any() for head in heads)
     np.testing.assert_array_equal(heads[0], heads[2])
     assert (heads[0] != heads[1]).any()
+
+
+@pytest.mark.parametrize("size", [1, 16, 128, 300, 600])
+def test_region_picture(size):
+    """The inside shows the picture as it is, the outside is darker, and between them runs a white line."""
+    picture = np.full((size, size, 3), (200, 150, 100), np.uint8)
+    mask = np.zeros((size, size), bool)
+    mask[:size // 2 or 1, :size // 4 or 1] = True
+    result = region_picture(picture, mask)
+    scale = len(result) // size
+    assert result.shape == (size * scale, size * scale, 3)
+    assert len(result) >= 512
+    inside = mask.repeat(scale, axis=0).repeat(scale, axis=1)
+    assert (result[inside] == (200, 150, 100)).all()
+    if size > 1:
+        assert (result[-1, -1] < 110).all()
+        assert (result[0, size // 4 * scale] == 255).all()
+        np.testing.assert_array_equal((result == 255).all(axis=2).any(), True)
+        assert not (result[inside] == 255).all(axis=1).any()
