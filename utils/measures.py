@@ -21,47 +21,32 @@ class Change(NamedTuple):
     mse_outside: np.ndarray
 
 
-def change_maps(pictures: np.ndarray, original: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Absolute and squared change of each pixel, mean over RGB, of images in [-1, 1].
-
-    uint8 pictures [S, H, W, 3], original [H, W, 3] -> float32 [S, H, W] each.
-    """
-    difference = np.abs(pictures.astype(np.int16) - original)
-    r, g, b = (difference[..., channel].astype(np.float32) for channel in range(3))  # faster than a mean over axis -1
-    return (r + g + b) / np.float32(3 * 127.5), (r * r + g * g + b * b) / np.float32(3 * 127.5**2)
+def absolute_change(pictures: np.ndarray, original: np.ndarray) -> np.ndarray:
+    """|change| of images in [-1, 1]: uint8 pictures [S, H, W, 3], original [H, W, 3] -> float32 [S, H, W, 3]."""
+    return np.abs(np.subtract(pictures, original, dtype=np.float32)) / np.float32(127.5)
 
 
-def inside_outside(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means of values [S, H, W] over the pixels inside the mask [H, W] and over those outside: [S] each."""
-    flat = values.reshape(len(values), -1)
-    return tuple(flat @ part.ravel().astype(np.float32) / (part.sum() or np.nan) for part in (mask, ~mask))
+def measure(change: np.ndarray, mask: np.ndarray) -> Change:
+    """The numbers of an absolute change [S, H, W, 3], inside and outside the mask [H, W]."""
+    flat = change.reshape(len(change), -1)
+    weights = np.repeat(np.stack([mask.ravel(), ~mask.ravel()], axis=-1), 3, axis=0).astype(np.float32)  # [H W 3, 2]
+    counts = weights.sum(axis=0)
+    counts[counts == 0] = np.nan
+    return Change(*(flat @ weights / counts).T, *((flat * flat) @ weights / counts).T)
 
 
-def measure(absolute: np.ndarray, squared: np.ndarray, mask: np.ndarray) -> Change:
-    """The numbers of the two maps of `change_maps`."""
-    return Change(*inside_outside(absolute, mask), *inside_outside(squared, mask))
+def heat(change: np.ndarray) -> np.ndarray:
+    """Absolute change [S, H, W, 3] -> uint8 [S, H, W], 255 from FULL_HEAT on; by its root, so that traces show."""
+    mean = change @ np.full(3, 1 / (3 * FULL_HEAT), np.float32)
+    return (np.sqrt(np.minimum(mean, 1)) * 255).astype(np.uint8)
 
 
-def heat_colours(change: np.ndarray) -> np.ndarray:
-    """Mean absolute change [..., H, W] as colours, black for none, by its square root: uint8 [..., H, W, 3]."""
-    return COLOURS[(np.sqrt(np.minimum(change / np.float32(FULL_HEAT), 1)) * 255).astype(np.uint8)]
-
-
-def heat_maps(change: np.ndarray, original: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Heat maps over the dimmed grey original, with the region's outline: [S, H, W] -> uint8 [S, H, W, 3]."""
+def heat_maps(heat: np.ndarray, original: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Colours over the dimmed grey original [H, W, 3], with the region's outline: [S, H, W] -> uint8 [S, H, W, 3]."""
     grey = (original.astype(np.uint16).sum(axis=-1, keepdims=True) * 2 // 15).astype(np.uint8)  # 0.4 of the mean
-    pictures = np.maximum(heat_colours(change), grey)
+    pictures = np.maximum(np.take(COLOURS, heat, axis=0), grey)
     pictures[:, outline(mask)] = OUTLINE
     return pictures
-
-
-def block_means(values: np.ndarray, most: int) -> np.ndarray:
-    """[S, H, W] averaged in square blocks to at most `most` pixels a side; left alone if that does not divide them."""
-    steps, height, width = values.shape
-    block = -(-max(height, width) // most)
-    if height % block or width % block:
-        return values
-    return values.reshape(steps, height // block, block, width // block, block).mean(axis=(2, 4))
 
 
 def outline(mask: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ class Row(NamedTuple):
     original: bytes
     steps: Sequence[bytes]
     region: str | None = None
-    heat: Sequence[bytes] = ()  # of each step, black where nothing has changed
+    heat: Sequence[bytes] = ()  # of each step, in grey, black where nothing has changed; the page colours it
     outline: Outline | None = None
     measures: Mapping[str, Sequence[float | None]] | None = None  # of each step
     summary: Mapping[str, float | None] | None = None
@@ -41,9 +41,12 @@ def write_page(path: str | Path, title: str, summary: str, rows: Sequence[Row], 
     gradient = ", ".join(f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1))**2:.0f}%" for i, (r, g, b) in enumerate(HEAT))
     footer = "".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
                      for name, value in facts.items())
+    tables = [" ".join(f"{value / 255:.3f}" for value in values) for values in HEAT.T]
+    colours = "\n".join(f'<feFunc{channel} type="table" tableValues="{table}"/>'
+                        for channel, table in zip("RGB", tables, strict=True))
     page = _part("page.html")
     for name, value in {
-        "title": html.escape(title), "summary": html.escape(summary), "full_heat": str(FULL_HEAT),
+        "title": html.escape(title), "summary": html.escape(summary), "full_heat": str(FULL_HEAT), "colours": colours,
         "style": _part("page.css").replace("{{gradient}}", gradient), "script": _part("page.js"),
         "footer": f"<dl>{footer}</dl>", "data": _script_json(_data(rows)),
     }.items():

@@ -33,14 +33,14 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
 
 
 def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [H, W, 3], averaged down to at most size x size."""
+    """uint8 [H, W, 3] or [H, W], averaged down to at most size x size."""
     if image.shape[0] <= size:
         return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
 
 
 def encode(image: np.ndarray) -> bytes:
-    """uint8 [H, W, 3] as a lossy file for the page: WebP from 256 pixels on, JPEG below.
+    """uint8 [H, W, 3], or grey [H, W], as a lossy file for the page: WebP from 256 pixels on, JPEG below.
 
     WebP takes half the bytes and several times the time of JPEG, which a small network does not leave.
     """
@@ -48,7 +48,7 @@ def encode(image: np.ndarray) -> bytes:
     if image.shape[0] >= 256:
         Image.fromarray(image).save(buffer, format="WEBP", quality=78, method=1)
     else:
-        Image.fromarray(image).save(buffer, format="JPEG", quality=88, subsampling=0)
+        Image.fromarray(image).save(buffer, format="JPEG", quality=88, subsampling=0 if image.ndim == 3 else -1)
     return buffer.getvalue()
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .editing import FARTHEST, Edit, distance_of_change, in_batches, walk
-from .measures import OUTLINE, Change, change_maps, measure, outline
+from .measures import OUTLINE, Change, absolute_change, measure, outline
 from .pictures import contact_sheet, save_png, to_picture
 from .regions import RegionSource
 
@@ -44,7 +44,7 @@ class Probe:
         edited = walk(self.ws, direction, self.layers, np.array([-distance, distance]))  # [N, 2, L, D]
         pictures = self._pictures(edited.reshape(-1, *self.ws.shape[1:]))
         pictures = pictures.reshape(len(self.ws), 2, *pictures.shape[1:])
-        changes = [measure(*change_maps(pair, original), region.mask(sample, *original.shape[:2]))
+        changes = [measure(absolute_change(pair, original), region.mask(sample, *original.shape[:2]))
                    for sample, (pair, original) in enumerate(zip(pictures, self.originals, strict=True))]
         mean = Change(*(float(np.mean(values)) for values in zip(*changes, strict=True)))
         return Effect(distance, reached, mean.change_inside, mean.change_outside, pictures)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from . import files
 from .editing import Edit
 from .errors import InputError
-from .measures import Change, block_means, change_maps, heat_colours, heat_maps, measure, outline_path
+from .measures import Change, absolute_change, heat, heat_maps, measure, outline_path
 from .page import Outline, Row, write_page
 from .pictures import PICTURE_SIZE, encode, grid, mosaic, save_animation, save_jpeg, save_png, thumbnail, to_uint8
 
@@ -135,16 +135,19 @@ class EditResults:
                    for picture, distance in zip(steps, edit.distances, strict=True)])
         if edit.region:
             mask = edit.region.mask(sample, *original.shape[:2])
-            absolute, squared = change_maps(steps, original)
-            change = measure(absolute, squared, mask)
+            absolute = absolute_change(steps, original)
+            change = measure(absolute, mask)
             self.changes[number].append(change)
-            heat = block_means(absolute, HEAT_GRID_SIZE)
-            size = heat.shape[1:]
-            self.heat_rows.append(list(heat_maps(np.concatenate([0 * heat[:1], heat]), thumbnail(original, size[0]),
-                                                 edit.region.mask(sample, *size))))
+            warm = heat(absolute)
             row = row._replace(
-                region=edit.region.name, heat=[encode(heat) for heat in heat_colours(block_means(heat, HEAT_SIZE))],
+                region=edit.region.name, heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
                 outline=self._outline(mask), measures=_plain(change), summary=summary([change]))
+            warm = np.stack([0 * warm[0], *warm])
+            if len(original) > HEAT_GRID_SIZE:
+                warm, original = (np.stack([thumbnail(level, HEAT_GRID_SIZE) for level in warm]),
+                                  thumbnail(original, HEAT_GRID_SIZE))
+                mask = edit.region.mask(sample, *original.shape[:2])
+            self.heat_rows.append(list(heat_maps(warm, original, mask)))
         self.page_rows.append(row)
         if self.options.animate:
             save_animation(self._path(edit, f"_sample_{sample:06d}", self.options.animate), steps)
