@@ -25,7 +25,7 @@ from utils.command_line import (
     run,
     seed,
 )
-from utils.editing import Edit, edited_codes, in_batches, walk
+from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
 from utils.errors import InputError
 from utils.pictures import PICTURE_SIZE
 from utils.probe import Effect, Probe, save_contact_sheet
@@ -126,7 +126,7 @@ def edits_of(args, directions: dict[str, np.ndarray], region: RegionSource | Non
         name = stem if names[stem] == 1 else f"{stem}_{names[stem]}"  # files of one stem in several folders
         found = region or recorded_region(args, path)
         for row in range(args.start, args.end if args.end > 0 else len(rows)):
-            yield Edit(name, row, rows[row], np.linspace(first, last, args.step), found)
+            yield Edit(name, row, rows[row], even_distances(first, last, args.step), found)
 
 
 def recorded_region(args, path: str) -> RegionSource | None:
@@ -166,7 +166,7 @@ def probed(args, probe: Probe, edits: list[Edit]) -> Iterator[tuple[Edit, Effect
 
 
 def with_distance(args, edit: Edit, effect: Effect) -> Edit:
-    return edit._replace(distances=np.linspace(-effect.distance, effect.distance, args.step))
+    return edit._replace(distances=even_distances(-effect.distance, effect.distance, args.step))
 
 
 def write_contact_sheets(args, probe: Probe, edits: list[Edit], facts: dict, record: Path) -> None:

@@ -25,6 +25,13 @@ class Edit(NamedTuple):
         return f"{self.file}, direction {self.row}"
 
 
+def even_distances(first: float, last: float, steps: int) -> np.ndarray:
+    """Steps of equal length from the first distance to the last; 0 is 0 exactly, whatever rounding made of it."""
+    distances = np.linspace(first, last, steps)
+    distances[np.abs(distances) < 1e-9 * np.abs(distances).max()] = 0
+    return distances
+
+
 def walk(ws: np.ndarray, direction: np.ndarray, layers: list[int], distances: np.ndarray) -> np.ndarray:
     """w + a direction on `layers`, other layers untouched, for each distance a (Zhu et al. 2021, eq. 7).
 

@@ -28,24 +28,30 @@ def absolute_change(pictures: np.ndarray, original: np.ndarray) -> np.ndarray:
 
 def measure(change: np.ndarray, mask: np.ndarray) -> Change:
     """The numbers of an absolute change [S, H, W, 3], inside and outside the mask [H, W]."""
-    flat = change.reshape(len(change), -1)
-    weights = np.repeat(np.stack([mask.ravel(), ~mask.ravel()], axis=-1), 3, axis=0).astype(np.float32)  # [H W 3, 2]
+    weights = np.stack([mask.ravel(), ~mask.ravel()], axis=-1).astype(np.float32)  # [H W, 2]
     counts = weights.sum(axis=0)
     counts[counts == 0] = np.nan
-    return Change(*(flat @ weights / counts).T, *((flat * flat) @ weights / counts).T)
+    means = [values.reshape(len(values), -1) @ weights / counts for values in (_of_rgb(change), _of_rgb(change**2))]
+    return Change(*means[0].T, *means[1].T)
+
+
+def _of_rgb(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis, as a matrix product: many times faster."""
+    return values @ np.full(3, 1 / 3, np.float32)
 
 
 def heat(change: np.ndarray) -> np.ndarray:
     """Absolute change [S, H, W, 3] -> uint8 [S, H, W], 255 from FULL_HEAT on; by its root, so that traces show."""
-    mean = change @ np.full(3, 1 / (3 * FULL_HEAT), np.float32)
-    return (np.sqrt(np.minimum(mean, 1)) * 255).astype(np.uint8)
+    return (np.sqrt(np.minimum(_of_rgb(change) / FULL_HEAT, 1)) * 255).astype(np.uint8)
 
 
 def heat_maps(heat: np.ndarray, original: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Colours over the dimmed grey original [H, W, 3], with the region's outline: [S, H, W] -> uint8 [S, H, W, 3]."""
     grey = (original.astype(np.uint16).sum(axis=-1, keepdims=True) * 2 // 15).astype(np.uint8)  # 0.4 of the mean
-    pictures = np.maximum(np.take(COLOURS, heat, axis=0), grey)
-    pictures[:, outline(mask)] = OUTLINE
+    pictures = np.take(COLOURS, heat, axis=0)
+    np.maximum(pictures, np.repeat(grey, 3, axis=-1), out=pictures)  # repeated: broadcasting over RGB is slow
+    rows, columns = np.nonzero(outline(mask))
+    pictures[:, rows, columns] = OUTLINE
     return pictures
 
 

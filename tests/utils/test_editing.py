@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from utils.editing import FARTHEST, Edit, distance_of_change, edited_codes, in_batches, walk
+from utils.editing import FARTHEST, Edit, distance_of_change, edited_codes, even_distances, in_batches, walk
 from utils.errors import InputError
 
 WS = np.random.Generator(np.random.PCG64(0)).standard_normal((3, 10, 4)).astype(np.float32)
@@ -82,3 +82,11 @@ def test_change_out_of_reach(change):
     assert distance_of_change(lambda d: tried.append(d) or change(d), 0.1) is None
     assert max(tried) == FARTHEST
     assert len(tried) <= 35
+
+
+@pytest.mark.parametrize(("last", "steps"), [(0.842, 7), (4, 9), (1.08, 11), (0.61, 101)])
+def test_even_distances(last, steps):
+    """A walk there and back passes the original itself, not something a rounding error away."""
+    distances = even_distances(-last, last, steps)
+    np.testing.assert_allclose(distances, np.linspace(-last, last, steps), atol=1e-12)
+    assert distances[steps // 2] == 0
