@@ -1,6 +1,6 @@
 """Which directions keep the rest alone on faces they have not seen: writes the tables of docs/choosing.md.
 
-    python benchmarks/directions.py                  about ten minutes on two cores; first
+    python benchmarks/directions.py                  about fifteen minutes on two cores; first
     python compute_jacobian.py demo/demo128.pkl --d_name demo
 """
 
