@@ -253,12 +253,26 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
     ("directions.npy", ["--latent_path", "z_infinity.npy"], ["z_infinity.npy holds NaN or infinity"]),
     ("directions.npy", ["--mani_layers", "1", "--output_dir", "text.txt"], ["text.txt", "--output_dir"]),
     ("directions.npy", ["--colour", "red"], ["--colour red", "--help"]),
+    ("directions.npy", ["directions_25.npy", "--mani_layers", "1"], ["directions_25.npy has directions of 25"]),
+    ("directions.npy", ["missing.npy"], ["missing.npy is not there"]),
+    ("directions.npy", ["--end", "-2"], ["--end: -2 given; expected a whole number, 1 or more, or -1 for all rows"]),
+    ("directions.npy", ["--start", "2", "--end", "-1"], ["--start 2 --end -1", "<= 2"]),
+    ("directions.npy", ["--distance", "far"], ["--distance: far given; expected auto or a positive number"]),
+    ("directions.npy", ["--distance", "-1"], ["--distance: -1 given; expected auto or a positive number"]),
+    ("directions.npy", ["--change", "0"], ["--change: 0 given; expected a positive number"]),
+    ("directions.npy", ["--animate", "mp4"], ["--animate", "mp4", "gif", "webp"]),
+    ("directions.npy", ["--region", "ears"], ["'ears' is not known", "eyes"]),
+    ("directions.npy", ["--mask", "missing.png", "--mani_layers", "1"], ["missing.png is not there"]),
+    ("directions.npy", ["--mani_layers", "1", "--distance", "auto"],
+     ["--distance auto measures a region", "directions.npy", "such as --region eyes"]),
+    ("directions.npy", ["--mani_layers", "1", "--contact_sheet"],
+     ["--contact_sheet measures a region", "directions.npy", "such as --region eyes"]),
 ])
 def test_manipulate(run_script, inputs, matrix, arguments, words):
     """Whatever manipulate.py cannot use is told before the work."""
     before = listing(inputs)
     if "--gpu_id" not in arguments:
-        arguments = [*CPU, *arguments]
+        arguments = [*arguments, *CPU]
     run = run_script("manipulate", MODEL, matrix, *arguments)
     if "text.txt" in arguments and "--output_dir" in arguments:  # found when the first file is written
         run = run._replace(err=re.split(r"[\r\n]+", run.err.strip())[-1])

@@ -83,8 +83,9 @@ def test_published_files(published):
         *(f"outputs/directions/{name}{suffix}" for name in directions for suffix in (".npy", ".json")),
         *(f"outputs/directions/directions_img_{i:02d}_region_eyes_lowrankgan_spectra.png" for i in range(2)),
         *(f"outputs/directions/region_img_{i:02d}_eyes_lowrankgan.png" for i in range(2)),
-        *(str(EDITS / f"manipulate_results_lowrankgan{suffix}") for suffix in (".html", ".json")),
-        *(str(EDITS / f"{STEM}_direction_00_lowrankgan{suffix}") for suffix in (".png", ".json")),
+        *(str(EDITS / f"manipulate_results_lowrankgan{suffix}") for suffix in (".html", ".json", ".csv")),
+        *(str(EDITS / f"{STEM}_direction_00_{name}") for name in ("lowrankgan.png", "lowrankgan.json",
+                                                                  "change_lowrankgan.jpg")),
     }
     assert set(tree(cwd)) == expected
 
@@ -131,7 +132,7 @@ def test_published_pictures(published, golden, generator):
     np.testing.assert_array_equal(cells[:, 0], cells[:, 4])
     assert (cells[:, 0] != cells[:, 1]).any(axis=(1, 2, 3)).all()
     page = (cwd / EDITS / "manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
-    assert page.count("<img ") == 3 * 8
+    assert page.count('"sample":') == 3
 
 
 @pytest.mark.parametrize("script", ["compute_jacobian", "compute_directions", "manipulate"])
@@ -237,6 +238,88 @@ def test_a_single_direction_may_be_a_vector(run_script, data):
                      "--mani_layers", "0-5", "--step", 1)
     assert run.status == 0
     assert Path("outputs/manipulations/vector/vector_direction_00_lowrankgan.png").exists()
+
+
+def test_measured_region_is_the_recorded_one(published, run_script, data, tmp_path):
+    """Numbers in the JSON are those of the raw images, in the region recorded beside the directions or asked for."""
+    cwd, _ = published
+    for region in ("eyes", "mouth"):
+        run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 1,
+                         "--step", 2, "--output_dir", region, "--save_raw",
+                         *(["--region", region] if region != "eyes" else []))
+        assert run.status == 0
+        assert re.search(rf"{region} changed by 0\.\d+ inside, 0\.\d+ outside, ratio \d.* at -4 and \+4", run.out)
+        facts = json.loads((tmp_path / region / f"{EYES.stem}_direction_00_lowrankgan.json").read_text())
+        images = [np.asarray(Image.open(tmp_path / region / name)).astype(float) / 127.5
+                  for name in ("ori_000000.png", *(f"mani_000000_ind_000000_00000{step}.png" for step in (0, 1)))]
+        mask = region_mask(region, 64, 64)
+        for step in (0, 1):
+            change = images[1 + step] - images[0]
+            numbers = {name: values[step] for name, values in facts["steps_of_each_sample"][0].items()}
+            assert numbers["change_inside"] == pytest.approx(np.abs(change[mask]).mean(), rel=1e-4)
+            assert numbers["change_outside"] == pytest.approx(np.abs(change[~mask]).mean(), rel=1e-4)
+            assert numbers["mse_inside"] == pytest.approx((change[mask]**2).mean(), rel=1e-4)
+            assert numbers["mse_outside"] == pytest.approx((change[~mask]**2).mean(), rel=1e-4)
+
+
+def test_several_files_and_all_rows(published, run_script, data):
+    """Several files make one page; --end -1 takes all rows of each; files of one stem keep names of their own."""
+    cwd, _ = published
+    Path("one").mkdir()
+    shutil.copy(cwd / EYES, "one/same.npy")
+    np.save("same.npy", np.eye(32)[:2])
+    run = run_script("manipulate", data / "tf_skip_64.pkl", "one/same.npy", "same.npy", "--gpu_id", "cpu",
+                     "--total_num", 1, "--step", 2, "--end", -1, "--name", "n")
+    assert run.status == 0
+    folder = Path("outputs/manipulations/same_and_1_more")
+    expected = {f"same_direction_{row:02d}_n.png" for row in range(len(np.load(cwd / EYES)))}
+    assert {path.name for path in folder.glob("*.png")} == expected | {f"same_2_direction_{row:02d}_n.png"
+                                                                       for row in range(2)}
+    page = (folder / "manipulate_results_n.html").read_text(encoding="utf-8")
+    assert "same, same_2 on tf_skip_64" in page
+    assert '"direction":"same_2, direction 1"' in page
+
+
+def test_distance_auto(published, run_script, data):
+    """--distance auto walks each direction as far as its region changes by --change."""
+    cwd, _ = published
+    for distance in ("auto", "1.5"):
+        run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
+                         "--step", 3, "--end", 2, "--distance", distance, "--change", 0.05, "--output_dir", distance)
+        assert run.status == 0
+    for row in range(2):
+        facts = json.loads(Path(f"auto/{EYES.stem}_direction_0{row}_lowrankgan.json").read_text())
+        assert facts["mean_of_both_ends"]["change_inside"] == pytest.approx(0.05, rel=0.05)
+        assert facts["distances"][0] == -facts["distances"][2]
+    facts = json.loads(Path(f"1.5/{EYES.stem}_direction_01_lowrankgan.json").read_text())
+    assert facts["distances"] == [-1.5, 0, 1.5]
+
+
+def test_contact_sheet(published, run_script, data, tmp_path):
+    """--contact_sheet writes one picture of all rows and its numbers, the same bytes each time, and nothing else."""
+    cwd, _ = published
+    for folder in "ab":
+        run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
+                         "--contact_sheet", "--output_dir", folder)
+        assert run.status == 0
+    once, again = tree(tmp_path / "a"), tree(tmp_path / "b")
+    sheet = f"{EYES.stem}_contact_sheet_lowrankgan.png"
+    assert set(once) == {sheet, "contact_sheet_lowrankgan.json"}
+    assert once[sheet] == again[sheet]
+    rows = json.loads(once["contact_sheet_lowrankgan.json"])["directions"]
+    assert [row["row"] for row in rows] == list(range(len(np.load(cwd / EYES))))
+    assert all(row["change_inside"] == pytest.approx(0.1, rel=0.05) for row in rows if row["reached"])
+
+
+def test_lost_region_is_a_warning(run_script, data, tmp_path):
+    """Where the recorded region cannot be drawn any more, the edit goes on without numbers, and says why."""
+    np.save("d.npy", np.eye(24)[:1])
+    Path("d.json").write_text(json.dumps({"region_options": {"mask": "gone.png"}}))
+    run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--total_num", 1,
+                     "--mani_layers", 1, "--step", 2)
+    assert run.status == 0
+    assert re.search(r"WARNING: the region recorded beside d\.npy is not measured: .*gone\.png", run.err)
+    assert not list(tmp_path.rglob("*.csv"))
 
 
 def test_other_directions_of_the_same_name_are_kept(run_script, data, tmp_path):
@@ -503,7 +586,7 @@ def test_interrupted_edit(root, data, tmp_path):
     assert status == 130
     assert "Traceback" not in err
     page = (folder / "manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
-    assert "sample 39, direction 0" in page
+    assert '"direction":"d, direction 0","sample":39' in page
     assert "direction 31" not in page
     assert not list(tmp_path.rglob("*.partial"))
 

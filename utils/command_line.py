@@ -102,6 +102,25 @@ def finite_float(text: str) -> float:
     return value
 
 
+def positive_float(text: str) -> float:
+    value = finite_float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} given; expected a positive number")
+    return value
+
+
+def distance_or_auto(text: str) -> float | str:
+    try:
+        return text if text == "auto" else positive_float(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} given; expected auto or a positive number") from None
+
+
+def end_row(text: str) -> int:
+    """The row after the last one, or -1 for all rows."""
+    return -1 if text.strip() == "-1" else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
+
+
 def file_name_part(text: str) -> str:
     if not text or "/" in text or "\\" in text or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} given; expected a part of a file name")
