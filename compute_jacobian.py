@@ -23,7 +23,7 @@ def parse_arguments():
     add = parser.add_argument
     add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
-    add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 1 GB)")
+    add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 2 GB)")
     add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed})")
     add("--total_num", type=positive_int, default=5, help="number of random latent codes")
     add("--gpu_id", help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there is one, "

@@ -46,7 +46,7 @@ def parse_arguments():
     add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
     add("matrix_path", nargs="+",
         help="directions: .npy files [K, w_dim], from compute_directions.py or from directions/")
-    add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 1 GB)")
+    add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 2 GB)")
     add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
     add("--total_num", type=positive_int,
         help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for --contact_sheet)")

@@ -13,7 +13,7 @@ from .errors import NetworkError
 from .formats.record import NetworkRecord
 from .networks import MappingNetwork, SynthesisNetwork, averaged
 
-BATCH_MEMORY = 1 << 30  # bytes that one batch of images or tangents may take
+BATCH_MEMORY = 2 << 30  # bytes that one batch of images or tangents may take
 
 
 class Generator:
