@@ -21,7 +21,7 @@ EXAMPLES = """\
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
+    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
     add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 1 GB)")
     add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed})")

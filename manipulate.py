@@ -1,6 +1,9 @@
 """Step 3 of 3: walk latent codes along directions; write a web page and picture grids."""
 
+import itertools
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,97 +13,197 @@ from dnnlib import NetworkError, load_generator, select_device
 from utils import files, sampling
 from utils.command_line import (
     Parser,
+    distance_or_auto,
     duration_text,
+    end_row,
     file_name_part,
     finite_float,
     layer_list,
     not_negative_int,
+    positive_float,
     positive_int,
     run,
     seed,
 )
-from utils.editing import edited_codes, in_batches, walk
+from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
 from utils.errors import InputError
+from utils.pictures import PICTURE_SIZE
+from utils.probe import Effect, Probe, save_contact_sheet
+from utils.regions import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
 from utils.results import EditResults, choose_output_dir
 
 EXAMPLES = """\
-  python manipulate.py demo/demo128.pkl directions/demo128/eyes.npy
+  python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
   python manipulate.py stylegan2-ffhq-config-f-1024x1024.pkl eyes_size.npy --total_num 20 --mani_layers 4-7
 """
+PROBES = 4  # faces that --distance auto and --contact_sheet measure on
+DISTANCES_TRIED = 6  # about as many for each direction
 
 
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
-    add("matrix_path", help="directions: a .npy file [K, w_dim], from compute_directions.py or from directions/")
+    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
+    add("matrix_path", nargs="+",
+        help="directions: .npy files [K, w_dim], from compute_directions.py or from directions/")
     add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 1 GB)")
     add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
-    add("--total_num", type=positive_int, help="number of latent codes (default: 10, or all of --latent_path)")
+    add("--total_num", type=positive_int,
+        help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for --contact_sheet)")
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     add("--start", type=not_negative_int, default=0, help="first row of the directions to walk along")
-    add("--end", type=positive_int, default=1, help="the row after the last one")
+    add("--end", type=end_row, help="the row after the last one; -1: all rows (default: 1, or all for --contact_sheet)")
     add("--mani_layers", type=layer_list, default="4,5,6,7", help="layers to edit, such as 4,5,6,7 or 4-7")
     add("--start_distance", type=finite_float, default=-4.0, help="distance of the first step")
     add("--end_distance", type=finite_float, default=4.0, help="distance of the last step")
+    add("--distance", type=distance_or_auto, metavar="D", help="walk from -D to D; auto: as far as --change asks for")
+    add("--change", type=positive_float, default=0.1,
+        help="mean absolute change inside the region, of images in [-1, 1], for --distance auto and --contact_sheet")
     add("--step", type=positive_int, default=7, help="number of steps")
     add("--save_raw", action="store_true", help="save each image at full size as well")
+    add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
+    add("--contact_sheet", action="store_true",
+        help="only one picture a file: every row at the strength of --change, to choose from")
     add("--seed", type=seed, default=4, help="seed of the random latent codes")
     add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
     add("--latent_path", help="latent codes to edit: a .npy file [N, z_dim] of z")
     add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
-    return parser.parse_args()
+    add_region_options(parser, default=None)
+    args = parser.parse_args()
+    args.end = args.end or (-1 if args.contact_sheet else 1)
+    return args
 
 
 def main() -> None:
     args = parse_arguments()
-    directions = read_directions(args)
+    directions = {path: read_directions(args, path) for path in args.matrix_path}
+    region = region_from_options(args)
     print(select_device(args.gpu_id), flush=True)
     generator = load_generator(args.restore_path)
-    if directions.shape[1] != generator.w_dim:
-        raise InputError(f"{args.matrix_path} has directions of {directions.shape[1]} dimensions; expected "
-                         f"{generator.w_dim}, the w of {args.restore_path}: use directions found on this network")
     network_hash = files.sha256(args.restore_path)
-    warn_of_another_origin(args.matrix_path, network_hash)
+    for path, rows in directions.items():
+        if rows.shape[1] != generator.w_dim:
+            raise InputError(f"{path} has directions of {rows.shape[1]} dimensions; expected {generator.w_dim}, the w "
+                             f"of {args.restore_path}: use directions found on this network")
+        warn_of_another_origin(path, network_hash)
     z = read_or_draw_codes(args, generator.z_dim)
     ws = generator.mapping(z, sampling.class_labels(args.class_index, len(z), generator.label_dim))
-    distances = np.linspace(args.start_distance, args.end_distance, args.step)
-    walk(ws[:1], directions[0], args.mani_layers, distances)  # a wrong layer is an error before anything is written
+    edits = list(edits_of(args, directions, region))
+    walk(ws[:1], edits[0].direction, args.mani_layers, edits[0].distances)  # errors before anything is written
+    check_regions(args, edits, generator.resolution)
 
+    hashes = [files.sha256(path) for path in directions]
     facts = files.provenance(args, seed=args.seed, network_sha256=network_hash,
-                             directions_sha256=files.sha256(args.matrix_path), distances=distances.tolist())
-    args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, args.name, facts)
+                             directions_sha256=hashes[0] if len(hashes) == 1 else hashes)
+    record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"
+    args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, record, facts)
     facts["options"]["output_dir"] = str(args.output_dir)
-    codes = edited_codes(ws, directions[args.start:args.end], args.mani_layers, distances)
-    total = len(z) * (1 + args.step * (args.end - args.start))
-    announce_cost(generator, args, total)
-    with (EditResults(args, distances, facts) as results,
-          tqdm(total=total, desc="editing", unit="image", disable=None) as bar):
+    probe = Probe(generator.synthesis, args.batch_size or generator.batch_size,
+                  ws if args.contact_sheet else ws[:PROBES], args.mani_layers)
+    announce_cost(generator, args, len(edits))
+    if args.contact_sheet:
+        write_contact_sheets(args, probe, edits, facts, args.output_dir / record)
+        return
+    if args.distance == "auto":
+        edits = [with_distance(args, edit, effect) for edit, effect in probed(args, probe, edits)]
+    codes = edited_codes(ws, edits, args.mani_layers)
+    with (EditResults(args, edits, facts) as results,
+          tqdm(total=len(ws) * (1 + args.step * len(edits)), desc="editing", unit="image", disable=None) as bar):
         for batch in in_batches(codes, args.batch_size or generator.batch_size):
             results.add(generator.synthesis(batch))
             bar.update(len(batch))
 
 
-def announce_cost(generator, args, total: int) -> None:
+def edits_of(args, directions: dict[str, np.ndarray], region: RegionSource | None) -> Iterator[Edit]:
+    """What is to be walked along: rows --start to --end of each file, measured in the region asked for or recorded."""
+    first, last = args.start_distance, args.end_distance
+    if isinstance(args.distance, float):
+        first, last = -args.distance, args.distance
+    names: Counter[str] = Counter()
+    for path, rows in directions.items():
+        stem = Path(path).stem
+        names[stem] += 1
+        name = stem if names[stem] == 1 else f"{stem}_{names[stem]}"  # files of one stem in several folders
+        found = region or recorded_region(args, path)
+        for row in range(args.start, args.end if args.end > 0 else len(rows)):
+            yield Edit(name, row, rows[row], even_distances(first, last, args.step), found)
+
+
+def recorded_region(args, path: str) -> RegionSource | None:
+    """The region that the JSON file beside directions names, if it can still be drawn for every sample."""
+    try:
+        region = region_from_facts(files.read_json(Path(path).with_suffix(".json")) or {})
+        if region:
+            for sample in range(args.total_num):
+                region.mask(sample, FRAME, FRAME)
+        return region
+    except (InputError, OSError) as error:
+        print(f"WARNING: the region recorded beside {path} is not measured: {error}", file=sys.stderr)
+        return None
+
+
+def check_regions(args, edits: list[Edit], resolution: int) -> None:
+    """Raise InputError if a region lacks pixels, or is lacking where it is needed."""
+    size = min(resolution, PICTURE_SIZE)
+    for region in {id(edit.region): edit.region for edit in edits}.values():
+        for sample in range(args.total_num) if region else ():
+            region.mask(sample, size, size)
+    for edit in edits:
+        if edit.region is None and (args.contact_sheet or args.distance == "auto"):
+            raise InputError(f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a region, and "
+                             f"none is recorded beside {edit.file}.npy; expected one: name it, such as --region eyes")
+
+
+def probed(args, probe: Probe, edits: list[Edit]) -> Iterator[tuple[Edit, Effect]]:
+    """Each edit with its effect at the distance at which it changes the region by --change."""
+    for edit in tqdm(edits, desc="finding distances", unit="direction", leave=False, disable=None):
+        effect = probe.effect_of_change(edit.direction, args.change, edit.region)
+        if not effect.reached:
+            tqdm.write(f"WARNING: {edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a distance "
+                       f"of {effect.distance:g}, not by {args.change:g}: lower --change, or edit other layers",
+                       file=sys.stderr)
+        yield edit, effect
+
+
+def with_distance(args, edit: Edit, effect: Effect) -> Edit:
+    return edit._replace(distances=even_distances(-effect.distance, effect.distance, args.step))
+
+
+def write_contact_sheets(args, probe: Probe, edits: list[Edit], facts: dict, record: Path) -> None:
+    """A contact sheet for each file, and one record of them all."""
+    rows = []
+    for file, group in itertools.groupby(probed(args, probe, edits), lambda pair: pair[0].file):
+        pairs = list(group)
+        path = args.output_dir / f"{file}_contact_sheet_{args.name}.png"
+        rows += save_contact_sheet(path, probe.originals, pairs)
+        print(path)
+    files.write_json(record, facts | {"directions": rows})
+
+
+def announce_cost(generator, args, number: int) -> None:
     """Print the expected time, and the disk space of raw images; fail early if the disk is too full."""
-    space = total * generator.resolution**2 * 3 if args.save_raw else 0
+    shown = 0 if args.contact_sheet else args.total_num * (1 + args.step * number)
+    probed = number * DISTANCES_TRIED * 2 * (args.total_num if args.contact_sheet else PROBES)
+    total = shown + (probed if args.contact_sheet or args.distance == "auto" else 0)
+    space = shown * generator.resolution**2 * 3 if args.save_raw else 0
     files.expect_room(args.output_dir, space)
     disk = f" and up to {files.size_text(space)} of disk" if space else ""
     print(f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images", flush=True)
 
 
-def read_directions(args) -> np.ndarray:
-    """The directions [K, w_dim] of matrix_path, with --start and --end checked against them."""
-    directions = files.read_npy(args.matrix_path, "directions [K, w_dim]")
+def read_directions(args, path: str) -> np.ndarray:
+    """The directions [K, w_dim] of a file, with --start and --end checked against them."""
+    directions = files.read_npy(path, "directions [K, w_dim]")
     if directions.ndim == 1:
         directions = directions[None]
     if directions.ndim != 2 or not directions.size:
-        raise InputError(f"{args.matrix_path} has shape {list(directions.shape)}; expected directions [K, w_dim]")
+        raise InputError(f"{path} has shape {list(directions.shape)}; expected directions [K, w_dim]")
     if not np.isfinite(directions).all():
-        raise InputError(f"{args.matrix_path} holds NaN or infinity; expected finite directions: compute them again")
-    if not args.start < args.end <= len(directions):
-        raise InputError(f"--start {args.start} --end {args.end} of {args.matrix_path}; expected 0 <= start < end <= "
-                         f"{len(directions)}, the number of its rows")
+        raise InputError(f"{path} holds NaN or infinity; expected finite directions: compute them again")
+    end = args.end if args.end > 0 else len(directions)
+    if not args.start < end <= len(directions):
+        raise InputError(f"--start {args.start} --end {args.end} of {path}; expected 0 <= start < end <= "
+                         f"{len(directions)}, the number of its rows, or --end -1 for all")
     return directions
 
 
@@ -119,9 +222,11 @@ def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
 def read_or_draw_codes(args, z_dim: int) -> np.ndarray:
     """z [N, z_dim] of --latent_path or --seed; sets --total_num to N."""
     if args.latent_path:
-        z = sampling.read_codes(args.latent_path, z_dim)[:args.total_num]
+        most = args.total_num or (PROBES if args.contact_sheet else None)
+        z = sampling.read_codes(args.latent_path, z_dim)[:most]
     else:
-        z = sampling.random_codes(args.seed, args.total_num or 10, z_dim)
+        number = args.total_num or (PROBES if args.contact_sheet else 10)
+        z = sampling.random_codes(args.seed, number, z_dim)
     args.total_num = len(z)
     return z
 

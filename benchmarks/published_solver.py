@@ -3,17 +3,24 @@
 import numpy as np
 
 
-def published_solver(matrix: np.ndarray, lamb: float, max_steps: int = 10000) -> tuple[np.ndarray, int, int]:
+def published_solver(matrix: np.ndarray, lamb: float, max_steps: int = 10000, full_svd: bool = True
+                     ) -> tuple[np.ndarray, int, int]:
     """L of L + S = M by alternating directions with full SVDs and a fixed penalty: L [n, n], its rank, the steps.
 
-    It stops on the primal residual alone, 1e-7 of the norm of M (DESIGN 5).
+    It stops on the primal residual alone, 1e-7 of the norm of M (DESIGN 5). Without full_svd the same steps are made
+    by symmetric eigendecompositions, in half the time: to count them, not to time them.
     """
     n = len(matrix)
     mu = n**2 / (4 * np.abs(matrix).sum(axis=0).max())
     sparse, multiplier = np.zeros_like(matrix), np.zeros_like(matrix)
     for step in range(1, max_steps + 1):  # noqa: B007, returned
-        u, values, vt = np.linalg.svd(matrix - sparse + multiplier / mu)
-        shrunk = np.maximum(values - 1 / mu, 0)
+        target = matrix - sparse + multiplier / mu
+        if full_svd:
+            u, values, vt = np.linalg.svd(target)
+        else:
+            values, u = np.linalg.eigh(target)
+            vt = u.T
+        shrunk = np.sign(values) * np.maximum(np.abs(values) - 1 / mu, 0)
         low = (u * shrunk) @ vt
         target = matrix - low + multiplier / mu
         sparse = np.sign(target) * np.maximum(np.abs(target) - 1 / (lamb * mu), 0)

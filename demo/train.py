@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from demo import faces
-from dnnlib.formats import tensorflow_pickle
+from dnnlib.formats import read_network, tensorflow_pickle
 from dnnlib.formats.record import NetworkRecord
 from dnnlib.initial import initial_network
 from dnnlib.networks import MappingNetwork, SynthesisNetwork
@@ -135,7 +135,7 @@ def main() -> None:
     args = parser.parse_args()
 
     if args.from_stage:
-        record = tensorflow_pickle.read(args.path)
+        record = read_network(args.path)
     else:
         record = initial_network(128, faces.Z_DIM, args.w_dim, 2, 1024, 96, args.seed)
     for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage:]:

@@ -114,20 +114,22 @@ class Generator:
                 free.put(linear_map)
             jacobian[..., 0, start:start + batch_size] = derivatives.transpose(3, 1, 2, 0)
 
-        pool = ThreadPoolExecutor(len(self._linear_maps))
-        try:
-            for _ in zip(progress(starts), pool.map(push, starts), strict=True):
-                pass
-        finally:
-            pool.shutdown(cancel_futures=True)
+        if len(self._linear_maps) == 1:
+            for start in progress(starts):
+                push(start)
+        else:
+            with ThreadPoolExecutor(len(self._linear_maps)) as pool:
+                for _ in zip(progress(starts), pool.map(push, starts), strict=True):
+                    pass
         return jacobian[0] if fused_channel else jacobian
 
     def jacobian_z(self, z: np.ndarray, labels: np.ndarray | None = None, image_size: int = 256,
                    fused_channel: bool = True, batch_size: int | None = None,
                    progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:
         """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last axis [z_dim]."""
+        mapping_jacobian = self.mapping_jacobian(z, labels)
         jacobian = self.jacobian(self.mapping(z, labels), image_size, fused_channel, batch_size, progress)
-        return jacobian @ self.mapping_jacobian(z, labels)  # dx/dz = dx/dw dw/dz
+        return jacobian @ mapping_jacobian  # dx/dz = dx/dw dw/dz
 
     def mapping_jacobian(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """d w / d z at one z [1, z_dim]: [D, z_dim]."""

@@ -179,7 +179,7 @@ class Upsampling:
         shape = [tf.shape(x)[0], 2 * height - 2 + taps, 2 * width - 2 + taps, channels]
         fir = self.fir * tf.eye(channels, dtype=x.dtype)  # each channel by itself
         y = tf.nn.conv2d_transpose(x, fir, shape, strides=2, padding="VALID")
-        first = (taps - 1) // 2
+        first = taps // 2 - 1  # the larger half of the border before the image, where it is uneven
         return y[:, first:first + 2 * height, first:first + 2 * width]
 
 

@@ -20,7 +20,14 @@ from utils import command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
-NETWORKS = ["tf_skip_64", "tf_label_32", "tf_resnet_32", "tf_orig_16", "tf_revised_16", "ada_clamp_64", "ada_label_16"]
+TENSORFLOW = ["tf_skip_64", "tf_label_32", "tf_resnet_32", "tf_orig_16", "tf_revised_16", "ada_clamp_64",
+              "ada_label_16"]
+PYTORCH = ["pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16", "ros_64", "ros_old_16"]
+
+
+def network_path(name: str) -> Path:
+    """The file of a golden network."""
+    return DATA / f"{name}{'.pt' if name.startswith('ros') else '.pkl'}"
 
 
 class Run(NamedTuple):
@@ -43,10 +50,22 @@ def data() -> Path:
     return DATA
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=TENSORFLOW + PYTORCH)
 def network(request) -> str:
     """The name of each golden network in turn."""
     return request.param
+
+
+@pytest.fixture(params=TENSORFLOW)
+def tensorflow_network(request) -> str:
+    """The name of each golden TensorFlow network in turn, for what is slow and the same in every format."""
+    return request.param
+
+
+@pytest.fixture
+def path(network) -> Path:
+    """The file of `network`."""
+    return network_path(network)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +77,7 @@ def golden() -> Callable:
 @pytest.fixture(scope="session")
 def generator() -> Callable:
     """generator(name, dtype): a golden network, loaded once a session."""
-    return functools.cache(lambda name, dtype="float32": load_generator(DATA / f"{name}.pkl", dtype))
+    return functools.cache(lambda name, dtype="float32": load_generator(network_path(name), dtype))
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ def inputs(tmp_path, data, edited) -> Path:
     np.save(files / "z_ws.npy", np.zeros((2, 6, 24)))
     np.save(files / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.save(files / "flags.npy", jacobian > 0)
+    Image.new("L", (8, 8), 4).save(files / "labels.png")
+    (files / "masks").mkdir()
+    Image.fromarray(np.eye(8, dtype=np.uint8)).save(files / "masks" / "mask_number_0000.png")
     (files / "cut.npy").write_bytes((files / "jacobian.npy").read_bytes()[:-4])
     return files
 
@@ -117,6 +120,30 @@ def test_unsupported_architecture(run_script, edited, tmp_path, setting, value, 
     (["directions.npy"], ["directions.npy has shape [2, 24]", "expected a Jacobian [N, H, W, 1, w_dim]"]),
     (["jacobian.npy", "--region", "ears"], ["'ears' is not known", "eyes", "mouth", "hair", "point_eye"]),
     (["jacobian.npy", "--region", ""], ["'' is not known", "eyes"]),
+    (["jacobian.npy", "--region", "mouth", "--box", "1,2,3,4"], ["--box: not allowed with argument --region"]),
+    (["jacobian.npy", "--mask", "picture.png", "--segmentation", "labels.png"], ["not allowed with", "--help"]),
+    (["jacobian.npy", "--box", "1,2,3"], ["--box: '1,2,3' given; expected four whole numbers", "120,128,20,115"]),
+    (["jacobian.npy", "--box", "1,2,3,x"], ["--box: '1,2,3,x' given"]),
+    (["jacobian.npy", "--box", "9,9,0,4"], ["--box: '9,9,0,4' has no pixel inside; expected a height and a width"]),
+    (["jacobian.npy", "--box", "9,900,4,4"], ["--box: '9,900,4,4' lies outside the image; expected"]),
+    (["jacobian.npy", "--box", "128,128,256,256"], ["box_128_128_256_256 has no pixel outside", "another region"]),
+    (["jacobian.npy", "--mask", "missing.png"], ["missing.png is not there"]),
+    (["jacobian.npy", "--mask", "text.txt"], ["text.txt is truncated, damaged or no PNG", "expected a mask [H, W]"]),
+    (["jacobian.npy", "--mask", "picture.png"], ["picture.png has no pixel inside", "expected a mask"]),
+    (["jacobian.npy", "--mask", "directions_none.npy"], ["directions_none.npy has shape [0, 24]; expected a mask"]),
+    (["jacobian.npy", "--mask", "jacobian.npy"], ["jacobian.npy has shape [2, 16, 16, 1, 24]; expected a mask"]),
+    (["jacobian.npy", "--mask", "cut.npy"], ["cut.npy is truncated", "expected a mask"]),
+    (["jacobian.npy", "--mask", "masks"], ["masks has no file for sample 1; expected one", "number_0001.png"]),
+    (["jacobian.npy", "--segmentation", "labels.png"], ["--segmentation without --labels", "l_eye,r_eye"]),
+    (["jacobian.npy", "--labels", "4"], ["--labels without --segmentation"]),
+    (["jacobian.npy", "--segmentation", "labels.png", "--labels", "ear"], ["'ear' is not a known label", "l_ear"]),
+    (["jacobian.npy", "--segmentation", "labels.png", "--labels", ""], ["'' is not a known label"]),
+    (["jacobian.npy", "--segmentation", "labels.png", "--labels", "-1"], ["--labels", "--help"]),
+    (["jacobian.npy", "--segmentation", "labels.png", "--labels", "5"], ["no pixel of label 5", "--labels among 4"]),
+    (["jacobian.npy", "--segmentation", "labels.png", "--labels", "4"], ["no pixel outside", "another region"]),
+    (["jacobian.npy", "--segmentation", "picture.png", "--labels", "4"], ["a picture in RGB; expected a label map"]),
+    (["jacobian.npy", "--segmentation", "folder", "--labels", "4"], ["folder has no file for sample 0"]),
+    (["jacobian.npy", "--method", "pca"], ["--method", "pca", "lowrank", "resefa", "--help"]),
     (["jacobian.npy", "--lamb", "0"], ["--lamb", "expected a positive"]),
     (["jacobian.npy", "--lamb", "-3"], ["--lamb", "expected a positive"]),
     (["jacobian.npy", "--lamb", "nan"], ["--lamb: nan given; expected a finite number"]),
@@ -139,6 +166,8 @@ def test_compute_directions(run_script, inputs, arguments, words):
     (["jacobian_infinity.npy"], ["NaN or infinity", "compute it again"]),
     (["jacobian_1.npy"], ["no pixel"]),
     (["jacobian.npy", "--lamb", "1000"], ["rank 0", "lower --lamb"]),
+    (["jacobian.npy", "--lamb", "1000", "--pool"], ["the pool has foreground rank 0", "lower --lamb"]),
+    (["jacobian_nan.npy", "--pool"], ["jacobian_nan.npy, sample 0", "NaN or infinity"]),
     (["jacobian.npy", "--output_dir", "text.txt", "--lamb", "3"], ["text.txt", "--output_dir"]),
     (["jacobian.npy", "--output_dir", "text.txt/below", "--lamb", "3"], ["text.txt/below", "another path"]),
 ])
@@ -224,12 +253,26 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
     ("directions.npy", ["--latent_path", "z_infinity.npy"], ["z_infinity.npy holds NaN or infinity"]),
     ("directions.npy", ["--mani_layers", "1", "--output_dir", "text.txt"], ["text.txt", "--output_dir"]),
     ("directions.npy", ["--colour", "red"], ["--colour red", "--help"]),
+    ("directions.npy", ["directions_25.npy", "--mani_layers", "1"], ["directions_25.npy has directions of 25"]),
+    ("directions.npy", ["missing.npy"], ["missing.npy is not there"]),
+    ("directions.npy", ["--end", "-2"], ["--end: -2 given; expected a whole number, 1 or more, or -1 for all rows"]),
+    ("directions.npy", ["--start", "2", "--end", "-1"], ["--start 2 --end -1", "<= 2"]),
+    ("directions.npy", ["--distance", "far"], ["--distance: far given; expected auto or a positive number"]),
+    ("directions.npy", ["--distance", "-1"], ["--distance: -1 given; expected auto or a positive number"]),
+    ("directions.npy", ["--change", "0"], ["--change: 0 given; expected a positive number"]),
+    ("directions.npy", ["--animate", "mp4"], ["--animate", "mp4", "gif", "webp"]),
+    ("directions.npy", ["--region", "ears"], ["'ears' is not known", "eyes"]),
+    ("directions.npy", ["--mask", "missing.png", "--mani_layers", "1"], ["missing.png is not there"]),
+    ("directions.npy", ["--mani_layers", "1", "--distance", "auto"],
+     ["--distance auto measures a region", "directions.npy", "such as --region eyes"]),
+    ("directions.npy", ["--mani_layers", "1", "--contact_sheet"],
+     ["--contact_sheet measures a region", "directions.npy", "such as --region eyes"]),
 ])
 def test_manipulate(run_script, inputs, matrix, arguments, words):
     """Whatever manipulate.py cannot use is told before the work."""
     before = listing(inputs)
     if "--gpu_id" not in arguments:
-        arguments = [*CPU, *arguments]
+        arguments = [*arguments, *CPU]
     run = run_script("manipulate", MODEL, matrix, *arguments)
     if "text.txt" in arguments and "--output_dir" in arguments:  # found when the first file is written
         run = run._replace(err=re.split(r"[\r\n]+", run.err.strip())[-1])

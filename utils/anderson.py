@@ -5,6 +5,8 @@
 import numpy as np
 import scipy.linalg
 
+FEWEST_STEPS = 4  # that tell how slow the iteration is
+
 
 class Anderson:
     """Extrapolates the iteration x -> g(x) from its last steps (Walker and Ni 2011, type II).
@@ -23,9 +25,11 @@ class Anderson:
 
     def amplification(self) -> float:
         """Distance to the fixed point over the residual, 1 / (1 - rate): the largest ratio of a change of x to that of
-        the residual in the space of the last steps, where the slow directions gather."""
-        kept = min(max(self.count, 0), self.memory)
-        if not kept or not self.gram[:kept, :kept].any():
+        the residual in the space of the last steps, where the slow directions gather. Infinite while steps are few."""
+        kept = min(self.count, self.memory)
+        if kept < FEWEST_STEPS:
+            return np.inf
+        if not self.gram[:kept, :kept].any():
             return 1.0
         x_steps = self.image_steps[:kept] - self.residual_steps[:kept]
         gram = self.gram[:kept, :kept]

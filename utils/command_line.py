@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -40,6 +41,9 @@ def run(main: Callable[[], None], *user_errors: type[Exception]) -> None:
         fail(str(error))
     except MemoryError as error:
         fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")
+    except BrokenPipeError:  # whoever read the output has had enough, as after | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except OSError as error:
         fail(_describe(error))
     except KeyboardInterrupt:
@@ -96,6 +100,25 @@ def finite_float(text: str) -> float:
     if not abs(value) < 1e38:  # what a float32 holds
         raise argparse.ArgumentTypeError(f"{text} given; expected a finite number")
     return value
+
+
+def positive_float(text: str) -> float:
+    value = finite_float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} given; expected a positive number")
+    return value
+
+
+def distance_or_auto(text: str) -> float | str:
+    try:
+        return text if text == "auto" else positive_float(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} given; expected auto or a positive number") from None
+
+
+def end_row(text: str) -> int:
+    """The row after the last one, or -1 for all rows."""
+    return -1 if text.strip() == "-1" else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
 
 
 def file_name_part(text: str) -> str:

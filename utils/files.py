@@ -37,8 +37,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
+    """JSON does not know infinity and NaN: they become null."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def read_json(path: str | Path) -> dict[str, Any] | None:
@@ -57,8 +66,9 @@ def write_npy(path: str | Path, array: np.ndarray) -> None:
         partial.write_bytes(buffer.getbuffer())
 
 
-def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
-    """The numeric array in a .npy file, memory-mapped if asked for. Nothing in it is executed.
+def read_npy(path: str | Path, what: str, mmap: bool = False, kinds: str = "fiu") -> np.ndarray:
+    """The numeric array in a .npy file, memory-mapped if asked for. Nothing in it is executed. `kinds` are NumPy's
+    letters for the types allowed: floats, integers, unsigned integers, b for booleans.
 
     Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
     """
@@ -77,7 +87,7 @@ def read_npy(path: str | Path, what: str, mmap: bool = False) -> np.ndarray:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is truncated, damaged or no .npy file of numbers ({reason}); expected {what}: "
                          "make it again") from None
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in kinds:
         raise InputError(f"{path} holds values of type {array.dtype}; expected {what}")
     return array
 

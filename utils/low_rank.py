@@ -8,14 +8,14 @@ import scipy.linalg
 from .anderson import Anderson
 
 # When to stop, for a matrix of norm 1.
-ERROR_LIMIT = 1e-6  # of L
+ERROR_LIMIT = 1e-5  # of L
 ROTATION_LIMIT = 3e-3  # of its principal space, in radians: bounded generously, the true one is 3 to 50 times less
 DUAL_LIMIT = 1e-4
 CHECK_EVERY = 5  # steps
 ROUNDING = 1e-11  # an error that cannot be told from rounding ends it in any case
 TINY = 1e-30
-SCALE_STEPS, SCALE = (5, 10, 20, 40, 80), 1.5  # steps after which the threshold for S becomes the median of S / 1.5
-BALANCE_EVERY, BALANCE_LIMIT = 50, 10.0  # steps after which the residuals may not be farther apart than the limit
+SCALE_STEPS, SCALE = (5, 10, 20, 40, 80), 0.7  # steps after which the threshold for S becomes its median / 0.7
+BALANCE_EVERY, BALANCE_LIMIT = 20, 3.0  # steps after which the residuals may not be farther apart than the limit
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
     threshold for S among its typical entries, which a sweep found best from 64 to 512 dimensions.
 
     L is no farther from the true one than V, and V no farther than the residual M - L - S (one plain step) times
-    1 / (1 - rate), the `amplification` that the last steps show. It stops when that bound is below 1e-6 |M|, the
+    1 / (1 - rate), the `amplification` that the last steps show. It stops when that bound is below 1e-5 |M|, the
     principal space has settled, and the dual residual is small too. `converged` is False after max_iter steps.
     """
     norm = np.linalg.norm(matrix)
@@ -69,8 +69,9 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
         dual = float(np.linalg.norm(np.subtract(next_s, s, out=v)) / max(np.linalg.norm(y), TINY))
         if step % CHECK_EVERY == 0 or step == max_iter:
             amplification = 2 * anderson.amplification()  # doubled, to be on the safe side
-            error_bound = amplification * primal
-            rotation_bound = amplification * _rotation(difference, vectors, shrunk)
+            error_bound = amplification * primal if primal else 0.0
+            rotation = _rotation(difference, vectors, shrunk)
+            rotation_bound = amplification * rotation if rotation else 0.0
             settled = max(error_bound / ERROR_LIMIT, dual / DUAL_LIMIT, rotation_bound / ROTATION_LIMIT) <= 1
             converged = bool(settled or error_bound <= ROUNDING)
             if converged and definite and not _all_above(m - 2 * s + image - difference, -1 / mu):

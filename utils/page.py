@@ -1,73 +1,88 @@
-"""The web page of an edit: one self-contained HTML file, a row for each sample and direction."""
+"""The web page of an edit: one self-contained HTML file, a card with a slider for each sample and direction."""
 
 import base64
 import html
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .files import replacing
+from .measures import FULL_HEAT, HEAT
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8888; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 2400px; padding: 0 1rem; }
-h1 { font-size: 1.3rem; margin: 0 0 .2rem; }
-p { margin: 0 0 1rem; color: GrayText; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th { position: sticky; top: 0; background: Canvas; font-weight: 600; padding: .4rem; }
-td { padding: 3px; }
-td:first-child { white-space: nowrap; padding-right: 1rem; width: 1%; }
-tr.first td { border-top: 1px solid var(--line); padding-top: 8px; }
-td:nth-child(2) { padding-right: 12px; }
-img { display: block; width: 100%; min-width: 96px; max-width: 256px; margin: auto; border-radius: 4px; }
-footer { margin-top: 1.5rem; font-size: .85rem; color: GrayText; overflow-wrap: anywhere; }
-"""
+PARTS = Path(__file__).parent  # page.html, page.css and page.js lie beside this file
+
+
+class Outline(NamedTuple):
+    """The border of a region, as an SVG path in a frame of this size."""
+
+    width: int
+    height: int
+    path: str
 
 
 class Row(NamedTuple):
-    """One sample walked along one direction."""
+    """One sample walked along one direction. Pictures are JPEG or WebP files."""
 
-    name: str
-    pictures: Sequence[bytes]  # JPEG: the original, then each step
-    starts_group: bool  # the first row of its direction
+    direction: str
+    sample: int
+    heads: Sequence[str]  # of each step
+    original: bytes
+    steps: Sequence[bytes]
+    region: str | None = None
+    heat: Sequence[bytes] = ()  # of each step, in grey, black where nothing has changed; the page colours it
+    outline: Outline | None = None
+    measures: Mapping[str, Sequence[float | None]] | None = None  # of each step
+    summary: Mapping[str, float | None] | None = None
 
 
-def write_page(path: str | Path, title: str, summary: str, heads: Sequence[str], rows: Sequence[Row],
-               footer: str) -> None:
-    """Write the page. `heads` names the pictures of a row: the original, then each step."""
-    body = "\n".join(_row(row, heads) for row in rows)
-    head_cells = "".join(f"<th>{html.escape(head)}</th>" for head in ("", *heads))
+def write_page(path: str | Path, title: str, summary: str, rows: Sequence[Row], facts: Mapping[str, str]) -> None:
+    """Write the page: the rows below the title, the facts at its foot."""
+    gradient = ", ".join(f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1))**2:.0f}%" for i, (r, g, b) in enumerate(HEAT))
+    footer = "".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
+                     for name, value in facts.items())
+    tables = [" ".join(f"{value / 255:.3f}" for value in values) for values in HEAT.T]
+    colours = "\n".join(f'<feFunc{channel} type="table" tableValues="{table}"/>'
+                        for channel, table in zip("RGB", tables, strict=True))
+    page = _part("page.html")
+    for name, value in {
+        "title": html.escape(title), "summary": html.escape(summary), "full_heat": str(FULL_HEAT), "colours": colours,
+        "style": _part("page.css").replace("{{gradient}}", gradient), "script": _part("page.js"),
+        "footer": f"<dl>{footer}</dl>", "data": _script_json(_data(rows)),
+    }.items():
+        before, *after = page.split(f"{{{{{name}}}}}")
+        page = before + value.join(["", *after])
     with replacing(path) as partial:
-        partial.write_text(f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<h1>{html.escape(title)}</h1>
-<p>{html.escape(summary)}</p>
-<div class="scroll">
-<table>
-<thead><tr>{head_cells}</tr></thead>
-<tbody>
-{body}
-</tbody>
-</table>
-</div>
-<footer>{html.escape(footer)}</footer>
-</body>
-</html>
-""", encoding="utf-8")
+        partial.write_text(page, encoding="utf-8")
 
 
-def _row(row: Row, heads: Sequence[str]) -> str:
-    cells = "".join(
-        f'<td><img alt="{html.escape(row.name)}, {html.escape(head)}" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}"></td>'
-        for picture, head in zip(row.pictures, heads, strict=True))
-    group = ' class="first"' if row.starts_group else ""
-    return f"<tr{group}><td>{html.escape(row.name)}</td>{cells}</tr>"
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _data(rows: Sequence[Row]) -> dict[str, Any]:
+    """What page.js reads. A picture that occurs several times, such as an original, is there once."""
+    places: dict[bytes, int] = {}
+
+    def place(picture: bytes) -> int:
+        return places.setdefault(picture, len(places))
+
+    plain = []
+    for row in rows:
+        if not len(row.steps) == len(row.heads) or len(row.heat) not in (0, len(row.heads)):
+            raise ValueError(f"{len(row.steps)} steps and {len(row.heat)} heat maps under {len(row.heads)} heads")
+        plain.append(row._asdict() | {
+            "original": place(row.original), "steps": [place(picture) for picture in row.steps],
+            "heat": [place(picture) for picture in row.heat] or None,
+            "outline": row.outline and row.outline._asdict()})
+    return {"rows": plain, "pictures": [_data_url(picture) for picture in places]}
+
+
+def _data_url(picture: bytes) -> str:
+    kind = "webp" if picture[8:12] == b"WEBP" else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def _script_json(content: Any) -> str:
+    """JSON that may stand in a script element: no name or path can end it."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

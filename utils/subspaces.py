@@ -6,19 +6,32 @@ import numpy as np
 
 from .errors import InputError
 from .low_rank import LowRank, factorize
+from .resefa import Resefa
 
 NOISE = 1e-3  # a direction that keeps less of its norm in the projection is noise
+ROUNDING = 1e-8  # a change outside that is smaller, relative to all of it, cannot be told from zero
 PIXEL_ROWS = 32  # of a Jacobian, held in memory at once
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a step of length 1 along each row is predicted to change: the root mean square over the pixels."""
+
+    inside: np.ndarray  # [rank]: sqrt(v^T M_f v)
+    outside: np.ndarray  # [rank]: sqrt(v^T M_b v)
+    ratio: np.ndarray  # [rank]: inside over outside
 
 
 @dataclass(frozen=True)
 class Directions:
     """What a region's Jacobian gives. Rows of both arrays have length 1 and belong together."""
 
-    principal: np.ndarray  # [rank, D]: right singular vectors of L_f, largest singular value first
+    principal: np.ndarray  # [rank, D]: right singular vectors of L_f, largest singular value first; or ReSeFa's
     projected: np.ndarray  # [rank, D]: their projections onto the null space of L_b, normalized
     norm_kept: np.ndarray  # [rank]: length of each projection before it was normalized
-    foreground: LowRank
+    principal_change: Change
+    projected_change: Change
+    foreground: LowRank | Resefa
     background: LowRank
     null_space_dimension: int
 
@@ -50,6 +63,16 @@ def gram_matrix(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return total / (mask.sum() * jacobian[..., 0, 0].size / mask.size)
 
 
+def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """M_f and M_b, the Gram matrices inside and outside a mask: float64 [2, D, D]. As `gram_matrix`."""
+    return np.stack([gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)])
+
+
+def spectrum(matrix: np.ndarray) -> np.ndarray:
+    """Singular values of a symmetric matrix [n, n], largest first."""
+    return np.sort(abs(np.linalg.eigvalsh(matrix)))[::-1]
+
+
 def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000,
                       num_relax: int = 0) -> Directions:
     """Directions that change the image inside a mask [H, W] and not outside it (Zhu et al. 2021, sections 3.2 and 3.3).
@@ -58,19 +81,37 @@ def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_i
     null space; num_relax gives the null space that many dimensions back. With a foreground of rank 0 the arrays are
     empty. Raises InputError if the mask does not fit or the Jacobian is not finite.
     """
-    foreground = factorize(gram_matrix(jacobian, mask), lamb, max_iter)
-    background = factorize(gram_matrix(jacobian, ~mask), lamb, max_iter)
-    return projected_directions(foreground, background, num_relax)
+    matrices = gram_matrices(jacobian, mask)
+    foreground, background = (factorize(matrix, lamb, max_iter) for matrix in matrices)
+    return projected_directions(*matrices, foreground, background, num_relax)
 
 
-def projected_directions(foreground: LowRank, background: LowRank, num_relax: int = 0) -> Directions:
-    """The principal space of the foreground, projected onto the null space of the background."""
+def projected_directions(inside: np.ndarray, outside: np.ndarray, foreground: LowRank | Resefa, background: LowRank,
+                         num_relax: int = 0) -> Directions:
+    """The principal space of the foreground, projected onto the null space of the background.
+
+    `inside` and `outside` are the Gram matrices [D, D] that were factorized.
+    """
     principal = foreground.vectors[:foreground.rank]
     first = min(max(1, background.rank - num_relax), len(background.vectors) - 1)
     null_space = background.vectors[first:]  # [., D]
     projected = principal @ null_space.T @ null_space
     norm_kept = np.linalg.norm(projected, axis=1)
+    projected /= np.maximum(norm_kept, np.finfo(float).tiny)[:, None]
     return Directions(
-        principal=principal, projected=projected / np.maximum(norm_kept, np.finfo(float).tiny)[:, None],
-        norm_kept=norm_kept, foreground=foreground, background=background, null_space_dimension=len(null_space),
+        principal=principal, projected=projected, norm_kept=norm_kept,
+        principal_change=predicted_change(principal, inside, outside),
+        projected_change=predicted_change(projected, inside, outside),
+        foreground=foreground, background=background, null_space_dimension=len(null_space),
     )
+
+
+def predicted_change(directions: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> Change:
+    """To first order, the change inside and outside of a step of 1 along each of K directions [K, D].
+
+    `inside` and `outside` are the Gram matrices M_f and M_b [D, D].
+    """
+    changes = [np.sqrt(np.maximum(np.einsum("kd,de,ke->k", directions, matrix, directions), 0))
+               for matrix in (inside, outside)]
+    rounding = max(ROUNDING * np.trace(outside) ** 0.5, np.finfo(np.float32).tiny)
+    return Change(*changes, ratio=changes[0] / np.maximum(changes[1], rounding))

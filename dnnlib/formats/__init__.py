@@ -1,14 +1,38 @@
 """Readers of network files, one file a format; NumPy only. All give a NetworkRecord."""
 
+import os
 from pathlib import Path
 
-from . import tensorflow_pickle
+import numpy as np
+
+from ..errors import NetworkError
+from . import pytorch_pickle, rosinality, safe_pickle, tensorflow_pickle, torch_file
 from .record import NetworkRecord
 
 
 def read_network(path: str | Path) -> NetworkRecord:
-    """The generator in a network file.
+    """The averaged generator in a network file, whose format is told by its content.
 
-    Raises NetworkError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
+    Raises NetworkError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
+    or an array that its reader does not know; OSError if it cannot be read.
     """
-    return tensorflow_pickle.read(path)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(16)
+        file.seek(0)
+        if torch_file.is_torch_file(start):
+            reader = rosinality
+            content = torch_file.load(file, path, rosinality.ALLOWED)
+        else:
+            content = safe_pickle.load(file, path, safe_pickle.ALLOWED | pytorch_pickle.ALLOWED)
+            reader = pytorch_pickle if isinstance(content, dict) else tensorflow_pickle
+    try:
+        generator = reader.averaged_generator(content)
+        del content  # the other networks go before the weights of this one are copied
+        with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
+            return reader.to_record(generator, size)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {safe_pickle.one_line(error)}") from None
+    except Exception as error:  # fields of the wrong kind
+        raise NetworkError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
+                           f"({type(error).__name__}: {safe_pickle.one_line(error, 200)}); download it again") from None

@@ -16,9 +16,14 @@ A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{
 """
 
 from dataclasses import dataclass
+from reprlib import repr as brief
 from typing import Literal
 
 import numpy as np
+
+from ..errors import NetworkError
+
+MAX_RESOLUTION = 1 << 16  # well above any network's
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,18 @@ class NetworkRecord:
     resample_kernel: tuple[float, ...]
     conv_clamp: float | None
     arrays: dict[str, np.ndarray]
+
+    def check_settings(self) -> None:
+        """Raises NetworkError, naming it, if a setting is not one that the generator knows."""
+        choices = {"architecture": ("skip", "orig", "resnet"), "activation": ("lrelu", "relu", "linear"),
+                   "mapping_activation": ("lrelu", "relu", "linear")}
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise NetworkError(f"its {name} is {brief(value)}; expected one of {', '.join(known)}")
+        size = self.resolution
+        if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
+            raise NetworkError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
+                               "most)")
 
     @property
     def num_layers(self) -> int:

@@ -10,13 +10,15 @@ import pickle
 import sys
 import types
 from pathlib import Path
+from reprlib import repr as brief  # the text of any object may be endless
 from typing import Any
 
 import numpy as np
 
 from ..errors import NetworkError
+from .named_arrays import NamedArrays
 from .record import NetworkRecord
-from .safe_pickle import Array, Network, load
+from .safe_pickle import Network
 
 # Settings that change the result, with the defaults of both programs.
 _DEFAULTS = {
@@ -37,26 +39,12 @@ _HARMLESS = {
 _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
 
 
-def read(path: str | Path) -> NetworkRecord:
-    """The averaged generator Gs of a TensorFlow pickle.
-
-    Raises NetworkError, naming what was found, if the file is missing, damaged, asks for anything outside the
-    allow-list, or holds a setting or an array that this reader does not know.
-    """
-    with open(path, "rb") as file:
-        content = load(file, path)
+def averaged_generator(content: Any) -> Any:
+    """Gs of what is in the file. Raises NetworkError if it is not there."""
     if not (isinstance(content, tuple) and len(content) == 3 and all(isinstance(n, Network) for n in content)):
-        raise NetworkError(f"{path} holds {_describe(content)}; expected a tuple (G, D, Gs) of networks: "
+        raise NetworkError(f"holds {_describe(content)}; expected a tuple (G, D, Gs) of networks: "
                            "use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
-    generator = content[2]
-    del content  # G and D go before the weights of Gs are copied
-    try:
-        return _to_record(generator.state)
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from None
-    except Exception as error:  # fields of the wrong kind
-        raise NetworkError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
-                           f"({type(error).__name__}: {error}); download it again") from None
+    return content[2]
 
 
 def _describe(content: Any) -> str:
@@ -65,7 +53,13 @@ def _describe(content: Any) -> str:
     return f"a {type(content).__name__}"
 
 
-def _to_record(state: dict) -> NetworkRecord:
+def to_record(generator: Network, file_size: int) -> NetworkRecord:
+    """The record of Gs.
+
+    Raises NetworkError for a setting or an array that this reader does not know; for fields of the wrong kind it may
+    raise nearly anything.
+    """
+    state = generator.state
     mapping, synthesis = (state["components"][name].state for name in ("mapping", "synthesis"))
     function = synthesis["build_func_name"]
     is_ada, revised = function == "G_synthesis", function == "G_synthesis_stylegan_revised"
@@ -80,15 +74,16 @@ def _to_record(state: dict) -> NetworkRecord:
         label_normalization="separate" if is_ada else "joint", resample_kernel=resample_kernel,
         conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp), arrays=arrays,
     )
-    _check_settings(record)
+    record.check_settings()
 
-    variables = _Variables(state, "")
+    networks = {"": state, "mapping/": mapping, "synthesis/": synthesis}
+    variables = NamedArrays({prefix + name: values for prefix, network in networks.items()
+                             for name, values in network["variables"]}, file_size)
     arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
     variables.skip("lod")
+    _read_mapping(variables, record, s, is_ada)
+    _read_synthesis(variables, record, s, revised)
     variables.expect_none_left()
-
-    _read_mapping(_Variables(mapping, "mapping/"), record, s, is_ada)
-    _read_synthesis(_Variables(synthesis, "synthesis/"), record, s, revised)
     return record
 
 
@@ -98,22 +93,22 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
     for network in (state, mapping, synthesis):  # each repeats the settings that it was built with
         for name, value in network["static_kwargs"].items():
             if given.setdefault(name, value) != value and name in _DEFAULTS:
-                raise NetworkError(f"its networks disagree on the setting {name}: {given[name]!r} and {value!r}; "
-                                   "expected a file as StyleGAN2 wrote it")
+                raise NetworkError(f"its networks disagree on the setting {name}: {brief(given[name])} and "
+                                   f"{brief(value)}; expected a file as StyleGAN2 wrote it")
     function = synthesis["build_func_name"]
-    if state["build_func_name"] != "G_main":
-        raise NetworkError(f"its generator function is {state['build_func_name']!r}; expected G_main: use a StyleGAN2 "
-                           "or StyleGAN2-ADA generator")
+    advice = "use a StyleGAN2 or StyleGAN2-ADA generator"
+    if (main_function := state["build_func_name"]) != "G_main":
+        raise NetworkError(f"its generator function is {brief(main_function)}; expected G_main: {advice}")
     if function not in _SYNTHESIS_FUNCTIONS:
-        raise NetworkError(f"its synthesis function is {function!r}; expected {' or '.join(_SYNTHESIS_FUNCTIONS)}: use "
-                           "a StyleGAN2 or StyleGAN2-ADA generator")
-    if mapping["build_func_name"] != "G_mapping":
-        raise NetworkError(f"its mapping function is {mapping['build_func_name']!r}; expected G_mapping")
+        raise NetworkError(f"its synthesis function is {brief(function)}; expected "
+                           f"{' or '.join(_SYNTHESIS_FUNCTIONS)}: {advice}")
+    if (mapping_function := mapping["build_func_name"]) != "G_mapping":
+        raise NetworkError(f"its mapping function is {brief(mapping_function)}; expected G_mapping: {advice}")
     for name, value in given.items():
         if name == "dtype" and value != "float32":
-            raise NetworkError(f"its dtype is {value!r}; expected float32")
+            raise NetworkError(f"its dtype is {brief(value)}; expected float32")
         if name not in _DEFAULTS and name not in _HARMLESS and name != "dtype":
-            raise NetworkError(f"its setting {name} = {value!r} is not known, so its images might come out wrong; "
+            raise NetworkError(f"its setting {name} = {brief(value)} is not known, so its images might come out wrong; "
                                "expected a StyleGAN2 or StyleGAN2-ADA generator")
     ignored = () if function == "G_synthesis" else _ADA_ONLY
     settings = _DEFAULTS | {name: value for name, value in given.items() if name in _DEFAULTS and name not in ignored}
@@ -122,109 +117,61 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
     return settings
 
 
-def _check_settings(record: NetworkRecord) -> None:
-    choices = {"architecture": ("skip", "orig", "resnet"), "activation": ("lrelu", "relu", "linear"),
-               "mapping_activation": ("lrelu", "relu", "linear")}
-    for name, known in choices.items():
-        if (value := getattr(record, name)) not in known:
-            raise NetworkError(f"its {name} is {value!r}; expected one of {', '.join(known)}")
-    if record.resolution < 8 or record.resolution & (record.resolution - 1):
-        raise NetworkError(f"its resolution is {record.resolution}; expected a power of two, 8 or more")
-
-
-class _Variables:
-    """The arrays of one network in the file, taken by name and checked by shape."""
-
-    def __init__(self, state: dict, prefix: str) -> None:
-        self.left = dict(state["variables"])
-        self.prefix = prefix
-
-    def take(self, name: str, shape: tuple[int | None, ...], scale: float = 1.0) -> np.ndarray:
-        """Array `name` in float32, times scale. None in the shape stands for any size."""
-        values = self.left.pop(name, None)
-        if isinstance(values, Array):
-            values = values.values
-        elif isinstance(values, float):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
-            values = np.float32(values)
-        if not isinstance(values, (np.ndarray, np.float32)):
-            raise NetworkError(f"lacks the array {self.prefix}{name}; expected one of shape {_shape_text(shape)}")
-        if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
-            raise NetworkError(f"its array {self.prefix}{name} has shape {_shape_text(values.shape)}; expected "
-                               f"{_shape_text(shape)}")
-        values = np.asarray(values, np.float32) * np.float32(scale)
-        if not np.isfinite(values).all():
-            raise NetworkError(f"its array {self.prefix}{name} holds NaN or infinity; expected finite numbers: "
-                               "download it again")
-        return values
-
-    def skip(self, name: str) -> None:
-        self.left.pop(name, None)
-
-    def expect_none_left(self) -> None:
-        if self.left:
-            raise NetworkError(f"its array {self.prefix}{next(iter(self.left))} is not part of a StyleGAN2 generator "
-                               "of these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
-
-
-def _shape_text(shape: tuple) -> str:
-    return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
-
-
 def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
     """What a stored weight is multiplied with: lrmul / sqrt(fan_in), fan_in all dimensions but the last."""
     return lrmul / math.sqrt(math.prod(shape[:-1]))
 
 
-def _read_mapping(variables: _Variables, record: NetworkRecord, s: types.SimpleNamespace, is_ada: bool) -> None:
+def _read_mapping(variables: NamedArrays, record: NetworkRecord, s: types.SimpleNamespace, is_ada: bool) -> None:
     arrays, inputs = record.arrays, record.z_dim
     if record.label_dim:
         embed_dim = s.label_fmaps or record.z_dim
         shape = (record.label_dim, embed_dim)
         if is_ada:
-            arrays["mapping/embed/weight"] = variables.take("LabelEmbed/weight", shape, equalized_scale(shape))
-            arrays["mapping/embed/bias"] = variables.take("LabelEmbed/bias", (embed_dim,))
+            arrays["mapping/embed/weight"] = variables.take("mapping/LabelEmbed/weight", shape, equalized_scale(shape))
+            arrays["mapping/embed/bias"] = variables.take("mapping/LabelEmbed/bias", (embed_dim,))
         else:
-            arrays["mapping/embed/weight"] = variables.take("LabelConcat/weight", shape)  # not equalized
+            arrays["mapping/embed/weight"] = variables.take("mapping/LabelConcat/weight", shape)  # not equalized
             arrays["mapping/embed/bias"] = np.zeros(embed_dim, np.float32)
         inputs += embed_dim
     for i in range(s.mapping_layers):
         shape = (inputs, record.w_dim if i == s.mapping_layers - 1 else s.mapping_fmaps)
         scale = equalized_scale(shape, s.mapping_lrmul)
-        arrays[f"mapping/{i}/weight"] = variables.take(f"Dense{i}/weight", shape, scale)
-        arrays[f"mapping/{i}/bias"] = variables.take(f"Dense{i}/bias", shape[1:], s.mapping_lrmul)
+        arrays[f"mapping/{i}/weight"] = variables.take(f"mapping/Dense{i}/weight", shape, scale)
+        arrays[f"mapping/{i}/bias"] = variables.take(f"mapping/Dense{i}/bias", shape[1:], s.mapping_lrmul)
         inputs = shape[1]
-    variables.expect_none_left()
 
 
-def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.SimpleNamespace, revised: bool) -> None:
+def _read_synthesis(variables: NamedArrays, record: NetworkRecord, s: types.SimpleNamespace, revised: bool) -> None:
     arrays, w_dim = record.arrays, record.w_dim
 
     def convolution(name: str, target: str, kernel: int, inputs: int, outputs: int) -> None:
         shape = (kernel, kernel, inputs, outputs)
-        weight = variables.take(f"{name}/weight", shape, equalized_scale(shape))
+        weight = variables.take(f"synthesis/{name}/weight", shape, equalized_scale(shape))
         if target.endswith(("conv0", "skip")):  # stored for a correlation; tf.nn.conv2d_transpose spreads the other way
             weight = np.ascontiguousarray(weight[::-1, ::-1])
         arrays[f"{target}/weight"] = weight
         if target.endswith("skip"):
             return
         shape = (w_dim, inputs)
-        arrays[f"{target}/style_weight"] = variables.take(f"{name}/mod_weight", shape, equalized_scale(shape))
-        arrays[f"{target}/style_bias"] = variables.take(f"{name}/mod_bias", (inputs,)) + 1
-        arrays[f"{target}/bias"] = variables.take(f"{name}/bias", (outputs,))
+        arrays[f"{target}/style_weight"] = variables.take(f"synthesis/{name}/mod_weight", shape, equalized_scale(shape))
+        arrays[f"{target}/style_bias"] = variables.take(f"synthesis/{name}/mod_bias", (inputs,)) + 1
+        arrays[f"{target}/bias"] = variables.take(f"synthesis/{name}/bias", (outputs,))
 
     def noisy_convolution(name: str, target: str, inputs: int, outputs: int, layer: int, size: int) -> None:
         convolution(name, target, 3, inputs, outputs)
         arrays[f"{target}/noise"] = np.zeros((size, size), np.float32)
         if s.use_noise:
-            strength = variables.take(f"{name}/noise_strength", ())
-            arrays[f"{target}/noise"] = variables.take(f"noise{layer}", (1, 1, size, size))[0, 0] * strength
+            strength = variables.take(f"synthesis/{name}/noise_strength", ())
+            arrays[f"{target}/noise"] = variables.take(f"synthesis/noise{layer}", (1, 1, size, size))[0, 0] * strength
 
     def channels(resolution: int) -> int:
         stage = resolution.bit_length() - 2
         return min(max(int(s.fmap_base / 2 ** (stage * s.fmap_decay)), s.fmap_min), s.fmap_max)
 
     inputs = s.fmap_const or channels(4)
-    arrays["const"] = np.ascontiguousarray(variables.take("4x4/Const/const", (1, inputs, 4, 4))[0].transpose(1, 2, 0))
+    const = variables.take("synthesis/4x4/Const/const", (1, inputs, 4, 4))[0]
+    arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
     for stage, size in enumerate(record.resolutions):
         name, outputs = f"{size}x{size}", channels(size)
         if size == 4:
@@ -238,11 +185,12 @@ def _read_synthesis(variables: _Variables, record: NetworkRecord, s: types.Simpl
             to_rgb = "ToRGB_lod0" if revised else f"{name}/ToRGB"
             convolution(to_rgb, f"{size}/rgb", 1, outputs, record.num_channels)
         inputs = outputs
-    if "lod" in variables.left and (lod := float(variables.take("lod", ()))) != 0:
+    if "synthesis/lod" in variables and (lod := float(variables.take("synthesis/lod", ()))) != 0:
         raise NetworkError(f"its lod is {lod:g}; expected 0, a network trained to its full resolution")
-    for unused in [n for n in variables.left if n.startswith("ToRGB_lod") and revised]:
-        variables.skip(unused)  # the outputs at lower resolutions, off at lod 0
-    variables.expect_none_left()
+    if revised:
+        for lod in range(1, record.resolution.bit_length()):  # the outputs at lower resolutions, off at lod 0
+            for name in ("weight", "bias", "mod_weight", "mod_bias"):
+                variables.skip(f"synthesis/ToRGB_lod{lod}/{name}")
 
 
 def write(record: NetworkRecord, path: str | Path, mapping_lrmul: float = 0.01) -> None:

@@ -36,7 +36,7 @@ def test_synthesis(generator, golden, network):
 def test_truncation(generator, golden, network):
     """The image of w truncated with psi 0.7 on the first layers is the reference's."""
     numbers, g = golden(network), generator(network)
-    ws = g.truncate(numbers["w"], 0.7, cutoff=4 if network.startswith("ada") else 8)
+    ws = g.truncate(numbers["w"], 0.7, cutoff=8 if network.startswith("tf") else 4)
     assert close(g.synthesis(ws), numbers["image_truncated"].transpose(0, 2, 3, 1))
 
 

@@ -47,8 +47,9 @@ def test_golden(generator, golden, key, method, size, fused):
     assert close(jacobian, golden("tf_skip_64")[key][0])
 
 
-def test_reverse_mode(generator, golden, data, network):
+def test_reverse_mode(generator, golden, data, tensorflow_network):
     """Rows of the Jacobian are the gradients that TensorFlow's reverse mode gives for single output values."""
+    network = tensorflow_network
     ws = golden(network)["w"][:1].astype(np.float64)
     jacobian = generator(network, "float64").jacobian(ws, fused_channel=False)[:, :, :, 0]  # [C, H, W, D]
     synthesis = SynthesisNetwork(read_network(data / f"{network}.pkl"), "float64")
@@ -91,18 +92,21 @@ def test_different_w_in_each_layer(generator, name):
     assert close_but_for_kinks(along, difference)
 
 
-@pytest.mark.parametrize(("name", "acts"), [("ada_clamp_64", True), ("tf_skip_64", False)])
+@pytest.mark.parametrize(("name", "acts"), [
+    ("ada_clamp_64", True), ("pt_label_resnet_16", True), ("pt_label_orig_16", True), ("pt_skip_64", False),
+    ("tf_skip_64", False),
+])
 def test_clamp_acts(golden, data, name, acts):
-    """ada_clamp_64 does clamp, in its layers and in its RGB outputs, so that the tests above see slopes of 0."""
+    """Three networks do clamp, in their layers and in their RGB outputs, so that the tests above see slopes of 0."""
     network = SynthesisNetwork(read_network(data / f"{name}.pkl"), "float64")
     kept = network.primal(tf.constant(golden(name)["w"][:2], tf.float64))[1]
     for kind in (KeptConv, KeptRGB):
         assert any((layer.slope.numpy() == 0).any() for layer in kept if isinstance(layer, kind)) == acts
 
 
-def test_fused_is_the_mean_over_channels(generator, golden, network):
+def test_fused_is_the_mean_over_channels(generator, golden, tensorflow_network):
     """[H, W, 1, D] is the mean of [C, H, W, 1, D]."""
-    g, ws = generator(network), golden(network)["w"][:1]
+    g, ws = generator(tensorflow_network), golden(tensorflow_network)["w"][:1]
     fused, each = g.jacobian(ws), g.jacobian(ws, fused_channel=False)
     assert each.shape == (3, g.resolution, g.resolution, 1, g.w_dim)
     assert close(fused, each.mean(axis=0), 1e-6)

@@ -39,7 +39,8 @@ def by_instance(module: str, name: str, argument: str) -> bytes:
     ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("builtins", "exec"), ("builtins", "getattr"),
     ("builtins", "open"), ("numpy", "load"), ("numpy", "frombuffer"), ("numpy.core.multiarray", "fromfile"),
     ("numpy", "core.multiarray.scalar"), ("numpy.testing", "runstring"), ("dnnlib.tflib.network", "Network.state"),
-    ("dnnlib.formats.safe_pickle", "load"), ("torch._utils", "_rebuild_tensor_v2"), ("collections", "defaultdict"),
+    ("dnnlib.formats.safe_pickle", "load"), ("torch._utils", "_rebuild_tensor"), ("torch", "load"),
+    ("torch", "FloatStorage"), ("collections", "defaultdict"),
 ])
 def test_foreign_callable_is_refused(tmp_path, form, module, name):
     """A callable outside the allow-list is refused by its name, and is not called."""
@@ -58,6 +59,19 @@ def test_these_pickles_are_dangerous(tmp_path, form):
     """Python's own unpickler executes the hostile pickles of this file, so that their refusal is no accident."""
     pickle.loads(form("os", "system", f"touch {tmp_path / 'marker'}"))
     assert (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize(("name", "shown"), [
+    ("sys\ntem", "os.sys tem; refused"), ("\x1b[2Jsystem", "os.?[2Jsystem; refused"),
+    ("s" * 255, "s" * 200 + "; refused"),
+])
+def test_name_cannot_spoil_the_message(tmp_path, name, shown):
+    """Whatever a hostile file calls things, the error is one line of printable text."""
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(by_stack_global("os", name, "true"))
+    with pytest.raises(NetworkError, match=re.escape(shown)) as caught:
+        read_network(path)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("content", [PROTOCOL + text("secret") + b"Q.", b"Psecret\n."])

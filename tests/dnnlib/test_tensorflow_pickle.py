@@ -186,7 +186,7 @@ def test_mapping_lrmul(edited, data, scale):
         np.testing.assert_allclose(scaled[name], values * factor, rtol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("content", [(1, 2), [1, 2, 3], {"G_ema": 1}, (1, 2, 3)])
+@pytest.mark.parametrize("content", [(1, 2), [1, 2, 3], {"G_ema": 1}, {"G": 1}, (1, 2, 3)])
 def test_other_pickle(tmp_path, content):
     """A pickle of anything but three networks is refused, and the error says what it holds."""
     path = tmp_path / "other.pkl"
@@ -196,9 +196,9 @@ def test_other_pickle(tmp_path, content):
 
 
 @pytest.mark.parametrize("lrmul", [0.01, 1.0])
-def test_write_then_read(tmp_path, data, network, lrmul):
+def test_write_then_read(tmp_path, path, lrmul):
     """Reading what was written gives the record back, within rounding; a record with labels is refused."""
-    record = read_network(data / f"{network}.pkl")
+    record = read_network(path)
     path = tmp_path / "written.pkl"
     if record.label_dim:
         with pytest.raises(ValueError, match="labels"):

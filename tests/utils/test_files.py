@@ -186,6 +186,12 @@ def test_sample_file_without_a_sample(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
 
+def test_json_without_infinity(tmp_path):
+    """Infinity and NaN, which are no JSON, are written as null, however deep they lie."""
+    files.write_json(tmp_path / "a.json", {"a": [1.5, float("inf"), {"b": float("nan")}]})
+    assert files.read_json(tmp_path / "a.json") == {"a": [1.5, None, {"b": None}]}
+
+
 @pytest.mark.parametrize(("size", "fits"), [(0, True), (1000, True), (1001, False)])
 def test_expect_room(tmp_path, monkeypatch, size, fits):
     """Up to the free bytes of the disk fit, also for a folder still to be made; more is an error with both numbers."""

@@ -61,14 +61,14 @@ def test_the_parts_add_up(matrix, lamb):
     """L, rebuilt from its singular vectors and values, plus S is M."""
     result = factorize(matrix, lamb)
     assert result.converged
-    assert result.error_bound <= 1e-6
-    assert result.primal_residual <= 1e-6
+    assert result.error_bound <= 1e-5
+    assert result.primal_residual <= 1e-5
     assert result.dual_residual <= 1e-5
     low = low_part(matrix, result)
     np.testing.assert_allclose(np.sort(np.linalg.svd(low, compute_uv=False))[::-1], result.singular_values,
-                               atol=1e-6 * np.linalg.norm(matrix))
+                               atol=1e-5 * np.linalg.norm(matrix))
     rows = result.vectors[:result.rank]
-    np.testing.assert_allclose(rows.T @ (rows @ low), low, atol=1e-6 * np.linalg.norm(matrix))
+    np.testing.assert_allclose(rows.T @ (rows @ low), low, atol=1e-5 * np.linalg.norm(matrix))
 
 
 @pytest.mark.parametrize(("matrix", "lamb"), CASES)
@@ -80,7 +80,7 @@ def test_vectors_and_values(matrix, lamb):
     assert (np.diff(result.singular_values) <= 0).all()
     assert result.rank == np.count_nonzero(result.singular_values)
     lengths = np.linalg.norm(low_part(matrix, result) @ result.vectors.T, axis=0)
-    np.testing.assert_allclose(lengths, result.singular_values, atol=1e-6 * np.linalg.norm(matrix))
+    np.testing.assert_allclose(lengths, result.singular_values, atol=1e-5 * np.linalg.norm(matrix))
 
 
 @pytest.mark.parametrize(("matrix", "lamb"), CASES)
@@ -146,7 +146,7 @@ def test_iteration_limit(max_iter):
     matrix = random_gram(16, 50, 0)
     result = factorize(matrix, 6.0, max_iter)
     assert (result.steps, result.converged) == (max_iter, False)
-    assert result.error_bound > 1e-6
+    assert result.error_bound > 1e-5
     assert factorize(matrix, 6.0).converged
 
 
@@ -169,7 +169,7 @@ def test_lamb_trades_rank_for_sparsity():
     """A large lamb makes everything sparse, at rank 0; a tiny one leaves nothing to the sparse part."""
     matrix = random_gram(16, 50, 0)
     assert factorize(matrix, 1000.0).rank == 0
-    np.testing.assert_allclose(factorize(matrix, 1000.0).sparse, matrix, atol=2e-6 * np.linalg.norm(matrix))
+    np.testing.assert_allclose(factorize(matrix, 1000.0).sparse, matrix, atol=2e-5 * np.linalg.norm(matrix))
     all_low = factorize(matrix, 0.01)
     assert not all_low.sparse.any()
     assert all_low.rank > 0

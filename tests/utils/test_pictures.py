@@ -6,7 +6,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.pictures import GAP, HEAD, PAPER, encode_jpeg, grid, save_png, thumbnail, to_uint8
+from utils.pictures import (
+    GAP,
+    HEAD,
+    PAPER,
+    contact_sheet,
+    encode,
+    grid,
+    mosaic,
+    region_picture,
+    save_animation,
+    save_jpeg,
+    save_png,
+    thumbnail,
+    to_picture,
+    to_uint8,
+)
 
 
 def random_picture(size, seed=0):
@@ -37,12 +52,81 @@ def test_png_is_lossless(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["picture.png"]
 
 
-def test_jpeg_is_close():
-    """A JPEG of a smooth picture is within a few grey levels of it."""
-    ramp = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
-    picture = np.stack([ramp, ramp[::-1], ramp], axis=-1)
-    decoded = np.asarray(Image.open(io.BytesIO(encode_jpeg(picture)))).astype(int)
-    assert np.abs(decoded - picture).max() <= 6
+@pytest.mark.parametrize(("size", "kind"), [(64, "JPEG"), (128, "JPEG"), (256, "WEBP")])
+def test_encoded_is_close(tmp_path, size, kind):
+    """A smooth picture of the page is within a few grey levels of what it was, also as a JPEG file."""
+    ramp = np.add.outer(np.arange(size), np.arange(size)) * 127 // size
+    picture = np.stack([ramp, ramp[::-1], ramp], axis=-1).astype(np.uint8)
+    save_jpeg(tmp_path / "picture.jpg", picture)
+    for file in (io.BytesIO(encode(picture)), tmp_path / "picture.jpg"):
+        opened = Image.open(file)
+        assert np.abs(np.asarray(opened.convert("RGB")).astype(int) - picture).mean() <= 2.5
+    assert Image.open(io.BytesIO(encode(picture))).format == kind
+
+
+@pytest.mark.parametrize(("size", "shown"), [(32, 32), (256, 256), (512, 256)])
+def test_to_picture(size, shown):
+    """An image is shown in 8 bits with at most 256 pixels a side."""
+    picture = to_picture(np.full((size, size, 1), 0.2))
+    assert (picture.shape, picture.dtype) == ((shown, shown, 3), np.uint8)
+    assert (picture == 153).all()
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+@pytest.mark.parametrize(("count", "order"), [(1, [0]), (2, [0, 1]), (4, [0, 1, 2, 3, 2, 1])])
+def test_animation(tmp_path, kind, count, order):
+    """Frames are played there and back without end, none of the ends twice, and the same frames give the same bytes."""
+    frames = [np.full((16, 16, 3), 60 * i, np.uint8) for i in range(count)]
+    for name in ("a", "b"):
+        save_animation(tmp_path / f"{name}.{kind}", frames)
+    moving = Image.open(tmp_path / f"a.{kind}")
+    assert getattr(moving, "n_frames", 1) == len(order)
+    for place, frame in enumerate(order):
+        moving.seek(place)
+        assert np.abs(np.asarray(moving.convert("RGB")).astype(int) - frames[frame]).max() <= 3
+    assert count == 1 or moving.info["loop"] == 0
+    assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_gif_does_not_flicker(tmp_path):
+    """What stays the same in a photograph has the same colours in every frame."""
+    still = random_picture(32)
+    frames = [still.copy() for _ in range(3)]
+    for i, frame in enumerate(frames):
+        frame[:8] = 80 * i
+    save_animation(tmp_path / "a.gif", frames)
+    moving = Image.open(tmp_path / "a.gif")
+    shown = []
+    for place in range(moving.n_frames):
+        moving.seek(place)
+        shown.append(np.asarray(moving.convert("RGB"))[8:])
+    assert all((frame == shown[0]).all() for frame in shown)
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 2)), (7, (2, 4)),
+                                             (10, (2, 5)), (100, (10, 10))])
+def test_mosaic(count, shape):
+    """Pictures fill rows one after the other, with few gaps, and shrink rather than make the whole too wide."""
+    pictures = [random_picture(32, seed) for seed in range(count)]
+    whole = mosaic(pictures, width=200)
+    size = min(32, (200 - GAP) // shape[1] - GAP)
+    assert whole.shape == (*(GAP + number * (size + GAP) for number in shape), 3)
+    np.testing.assert_array_equal(whole[GAP:GAP + size, GAP:GAP + size], thumbnail(pictures[0], size))
+
+
+def test_contact_sheet():
+    """Originals on top, centred over their pairs; words at the left; pairs in the order of the rows."""
+    originals = np.stack([random_picture(70, seed) for seed in range(2)])
+    rows = [np.stack([random_picture(70, 10 * row + i) for i in range(4)]).reshape(2, 2, 70, 70, 3) for row in (1, 2)]
+    sheet = contact_sheet(originals, rows, [["row 0", "ratio 2"], ["row 1", "ratio 3"]])
+    gap, pair = 10, 2 * 70 + GAP + 10
+    left = sheet.shape[1] - 2 * pair
+    for row, column, step in np.ndindex(2, 2, 2):
+        top, side = gap + (1 + row) * 80, left + column * pair + step * (70 + GAP)
+        np.testing.assert_array_equal(sheet[top:top + 70, side:side + 70], rows[row][column, step])
+    np.testing.assert_array_equal(sheet[gap:gap + 70, left + 37:left + 107], originals[0])
+    assert (sheet[:, gap:left - gap] < 128).any()
+    assert (sheet[:, left - 2 * gap:left] == PAPER).all()
 
 
 @pytest.mark.parametrize("size", [16, 64, 256])
@@ -82,3 +166,22 @@ def test_grid_heads():
     assert all((head < 128).any() for head in heads)
     np.testing.assert_array_equal(heads[0], heads[2])
     assert (heads[0] != heads[1]).any()
+
+
+@pytest.mark.parametrize("size", [1, 16, 128, 300, 600])
+def test_region_picture(size):
+    """The inside shows the picture as it is, the outside is darker, and between them runs a white line."""
+    picture = np.full((size, size, 3), (200, 150, 100), np.uint8)
+    mask = np.zeros((size, size), bool)
+    mask[:size // 2 or 1, :size // 4 or 1] = True
+    result = region_picture(picture, mask)
+    scale = len(result) // size
+    assert result.shape == (size * scale, size * scale, 3)
+    assert len(result) >= 512
+    inside = mask.repeat(scale, axis=0).repeat(scale, axis=1)
+    assert (result[inside] == (200, 150, 100)).all()
+    if size > 1:
+        assert (result[-1, -1] < 110).all()
+        assert (result[0, size // 4 * scale] == 255).all()
+        np.testing.assert_array_equal((result == 255).all(axis=2).any(), True)
+        assert not (result[inside] == 255).all(axis=1).any()

@@ -1,6 +1,7 @@
 """What manipulate.py leaves behind."""
 
 import argparse
+import csv
 import errno
 import json
 
@@ -8,9 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.editing import Edit
 from utils.errors import InputError
-from utils.results import EditResults, choose_output_dir
+from utils.measures import Change
+from utils.regions import region_source
+from utils.results import EditResults, choose_output_dir, head_of, summary
 
+RECORD = "manipulate_results_lowrankgan.json"
 FACTS = {"network_sha256": "n", "directions_sha256": "d", "options": {"start": 0, "end": 1}, "command": ["python", "x"],
          "versions": {"python": "3"}}
 OTHERS = [{**FACTS, "network_sha256": "m"}, {**FACTS, "directions_sha256": "e"},
@@ -28,7 +33,7 @@ def test_other_results_are_kept(tmp_path, monkeypatch, other):
     """The default folder gets a number after its name as long as it holds results of something else."""
     monkeypatch.chdir(tmp_path)
     places = [tmp_path / "outputs" / "manipulations" / name for name in ("eyes", "eyes_2", "eyes_3")]
-    chosen = lambda: tmp_path / choose_output_dir(None, "some/where/eyes.npy", "lowrankgan", FACTS)  # noqa: E731
+    chosen = lambda: tmp_path / choose_output_dir(None, ["some/where/eyes.npy"], RECORD, FACTS)  # noqa: E731
     assert chosen() == places[0]
     leave_results(places[0], other)
     assert chosen() == places[1]
@@ -43,29 +48,35 @@ def test_named_folder_is_taken(tmp_path, other):
     """A folder that the user names is refused if it holds results of something else, unless --name differs."""
     leave_results(tmp_path / "mine", other)
     with pytest.raises(InputError, match=r"mine holds results of other directions.*--output_dir"):
-        choose_output_dir(str(tmp_path / "mine"), "eyes.npy", "lowrankgan", FACTS)
-    assert choose_output_dir(str(tmp_path / "mine"), "eyes.npy", "another", FACTS) == tmp_path / "mine"
+        choose_output_dir(str(tmp_path / "mine"), ["eyes.npy"], RECORD, FACTS)
+    assert choose_output_dir(str(tmp_path / "mine"), ["eyes.npy"], "another.json", FACTS) == tmp_path / "mine"
 
 
 def test_same_results_are_replaced(tmp_path, monkeypatch):
     """A second run of the same edit goes to the same folder."""
     monkeypatch.chdir(tmp_path)
     leave_results(tmp_path / "outputs" / "manipulations" / "eyes", FACTS)
-    assert choose_output_dir(None, "eyes.npy", "lowrankgan", FACTS).name == "eyes"
+    assert choose_output_dir(None, ["eyes.npy"], RECORD, FACTS).name == "eyes"
+    assert choose_output_dir(None, ["nose.npy", "a.npy", "b.npy"], RECORD, FACTS).name == "nose_and_2_more"
     leave_results(tmp_path / "mine", FACTS)
-    assert choose_output_dir(str(tmp_path / "mine"), "eyes.npy", "lowrankgan", FACTS) == tmp_path / "mine"
+    assert choose_output_dir(str(tmp_path / "mine"), ["eyes.npy"], RECORD, FACTS) == tmp_path / "mine"
 
 
 def test_foreign_json_does_not_count(tmp_path):
     """A JSON file that is damaged does not stand in the way."""
     (tmp_path / "manipulate_results_lowrankgan.json").write_text("{")
-    assert choose_output_dir(str(tmp_path), "eyes.npy", "lowrankgan", FACTS) == tmp_path
+    assert choose_output_dir(str(tmp_path), ["eyes.npy"], RECORD, FACTS) == tmp_path
 
 
 def options(folder, **changed):
     return argparse.Namespace(**{
-        "output_dir": folder, "total_num": 2, "step": 3, "start": 4, "end": 6, "save_raw": True, "name": "n", "seed": 4,
-        "matrix_path": "a/eyes.npy", "restore_path": "b/model.pkl", "mani_layers": [4, 5], **changed})
+        "output_dir": folder, "total_num": 2, "step": 3, "save_raw": True, "name": "n", "seed": 4, "animate": None,
+        "restore_path": "b/model.pkl", "mani_layers": [4, 5], **changed})
+
+
+def edits(distances=(-4.0, 0.0, 4.0), rows=(4, 5), file="eyes", region=None):
+    region = region and region_source(region=region)
+    return [Edit(file, row, np.zeros(8), np.array(distances), region) for row in rows]
 
 
 def picture(value, size=16):
@@ -80,7 +91,7 @@ def image(value, size=16):
 @pytest.mark.parametrize("save_raw", [True, False])
 def test_files_and_order(tmp_path, save_raw):
     """Images in the order of edited_codes land in raw files, grids and rows under their sample, direction and step."""
-    with EditResults(options(tmp_path, save_raw=save_raw), np.array([-4.0, 0.0, 4.0]), FACTS) as results:
+    with EditResults(options(tmp_path, save_raw=save_raw), edits(), FACTS) as results:
         for value in range(2 + 2 * 2 * 3):
             results.add(image(value * 10))
     raw = {f"ori_{row:06d}.png": row * 10 for row in range(2)}
@@ -95,28 +106,30 @@ def test_files_and_order(tmp_path, save_raw):
     grid = np.asarray(Image.open(tmp_path / "eyes_direction_05_n.png"))
     assert [[grid[30 + 20 * row + 8, 4 + 20 * column + 8, 0] for column in range(4)] for row in range(2)] == [
         [0, 80, 90, 100], [10, 110, 120, 130]]
-    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {"rows": 4, "complete": True}
+    rows = [{"file": "eyes", "row": row, "distances": [-4.0, 0.0, 4.0]} for row in (4, 5)]
+    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {
+        "rows": 4, "complete": True, "directions": rows}
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
-    for words in ("sample 0, direction 4", "sample 1, direction 5", "original", "-4", "+4", "eyes on model", "4 rows"):
+    for words in ("eyes, direction 4", "eyes, direction 5", '"sample":1', "-4", "+4", "eyes on model", "2 samples"):
         assert words in page
 
 
 def test_interrupted(tmp_path):
     """An interruption keeps the finished rows on the page, and no half row."""
     with pytest.raises(KeyboardInterrupt), \
-            EditResults(options(tmp_path, save_raw=False), np.array([-4.0, 0.0, 4.0]), FACTS) as results:
+            EditResults(options(tmp_path, save_raw=False), edits(), FACTS) as results:
         for value in range(2 + 3 + 2):
             results.add(image(value))
         raise KeyboardInterrupt
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
-    assert "sample 0, direction 4" in page
-    assert "sample 1" not in page
+    assert '"direction":"eyes, direction 4","sample":0' in page
+    assert '"sample":1' not in page
     assert not list(tmp_path.glob("*.png"))
 
 
 def test_large_images_are_averaged_down(tmp_path):
     """Pictures of the page and the grids have at most 256 pixels, raw files all of them."""
-    with EditResults(options(tmp_path, total_num=1, step=1, end=5), np.array([1.0]), FACTS) as results:
+    with EditResults(options(tmp_path, total_num=1, step=1), edits([1.0], [4]), FACTS) as results:
         results.add(image(0, 512))
         results.add(image(255, 512))
     assert Image.open(tmp_path / "ori_000000.png").size == (512, 512)
@@ -129,11 +142,69 @@ def test_errors_of_the_writer_surface(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr("utils.results.save_png", full_disk)
-    with pytest.raises(OSError, match="no space"), EditResults(options(tmp_path), np.array([0.0]), FACTS) as results:
+    with pytest.raises(OSError, match="no space"), EditResults(options(tmp_path), edits(), FACTS) as results:
         results.add(image(0))
 
 
 @pytest.mark.parametrize(("distance", "head"), [(-4.0, "-4"), (0.0, "0"), (1.25, "+1.25"), (1e-3, "+0.001")])
-def test_heads(tmp_path, distance, head):
-    """Columns are headed by the original and by the signed distance."""
-    assert EditResults(options(tmp_path), np.array([distance]), FACTS).heads == ["original", head]
+def test_heads(distance, head):
+    """Columns are headed by the signed distance."""
+    assert head_of(distance) == head
+
+
+def test_measured(tmp_path):
+    """With a region, CSV, JSON and page hold what was changed inside and outside, and the ratio at the ends."""
+    with EditResults(options(tmp_path, total_num=1, save_raw=False), edits(rows=[0], region="eyes"), FACTS) as results:
+        box = region_source(region="eyes").mask(0, 64, 64)
+        for inside, outside in ((0, 0), (0.2, 0.01), (0, 0), (0.4, 0.02)):  # the original and three steps
+            results.add((np.where(box, inside, outside) - 0.5)[None, ..., None].repeat(3, axis=-1))
+    with open(tmp_path / "manipulate_results_n.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["file"], line["direction"], line["region"], line["sample"], line["step"], line["distance"])
+            for line in lines] == [("eyes", "0", "eyes", "0", str(step), distance)
+                                   for step, distance in enumerate(("-4", "0", "4"))]
+    for line, inside, outside in zip(lines, (0.2, 0, 0.4), (0.01, 0, 0.02), strict=True):
+        assert float(line["change_inside"]) == pytest.approx(inside, abs=1 / 127.5)
+        assert float(line["change_outside"]) == pytest.approx(outside, abs=1 / 127.5)
+        assert float(line["mse_inside"]) == pytest.approx(inside**2, abs=0.01)
+    facts = json.loads((tmp_path / "eyes_direction_00_n.json").read_text())
+    assert facts["region_options"] == {"region": "eyes"}
+    assert facts["steps_of_each_sample"][0]["change_inside"] == [float(line["change_inside"]) for line in lines]
+    means = json.loads((tmp_path / "manipulate_results_n.json").read_text())["directions"][0]["mean_of_both_ends"]
+    assert means == facts["mean_of_both_ends"]
+    assert means["change_inside"] == pytest.approx(0.3, abs=1 / 127.5)
+    assert means["ratio"] == pytest.approx(means["change_inside"] / means["change_outside"], rel=1e-4)
+    assert Image.open(tmp_path / "eyes_direction_00_change_n.jpg").size == (4 + 4 * 68, 30 + 68)
+    assert "change_outside" in (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
+
+
+def test_several_files(tmp_path):
+    """Grids are named for their file, and raw images of several files lie in folders of their own."""
+    both = edits([1.0], [0]) + edits([2.0], [0], file="nose")
+    with EditResults(options(tmp_path, total_num=1, step=1), both, FACTS) as results:
+        for value in range(3):
+            results.add(image(value))
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")} == {
+        "ori_000000.png", "eyes/mani_000000_ind_000000_000000.png", "nose/mani_000000_ind_000000_000000.png",
+        "eyes_direction_00_n.png", "nose_direction_00_n.png"}
+    assert "eyes, nose on model" in (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_animations(tmp_path, kind):
+    """--animate writes one moving picture of each sample and direction, and one of all samples."""
+    with EditResults(options(tmp_path, save_raw=False, animate=kind), edits(rows=[3]), FACTS) as results:
+        for value in range(2 + 2 * 3):
+            results.add(image(20 * value))
+    for more in ("_sample_000000", "_sample_000001", ""):
+        moving = Image.open(tmp_path / f"eyes_direction_03{more}_n.{kind}")
+        assert moving.n_frames == 4
+    assert moving.size == (4 + 2 * 20, 4 + 20)
+
+
+def test_summary():
+    """Means over both ends of all samples; no ratio, and none for NaN, where nothing has changed outside."""
+    change = Change(*(np.array(values) for values in ([1.0, 9, 3], [0.5, 9, 0.5], [1, 9, 1], [np.nan] * 3)))
+    assert summary([change, change]) == {"change_inside": 2, "change_outside": 0.5, "mse_inside": 1,
+                                         "mse_outside": None, "ratio": 4}
+    assert summary([change._replace(change_outside=np.zeros(3))])["ratio"] is None

@@ -7,7 +7,16 @@ import pytest
 
 from utils.errors import InputError
 from utils.regions import region_mask
-from utils.subspaces import default_lamb, gram_matrix, region_directions
+from utils.resefa import resefa
+from utils.subspaces import (
+    default_lamb,
+    gram_matrices,
+    gram_matrix,
+    predicted_change,
+    projected_directions,
+    region_directions,
+    spectrum,
+)
 
 
 def random(*shape, seed=5):
@@ -116,3 +125,50 @@ def test_nan_outside_the_mask(golden):
 def test_default_lamb(w_dim, lamb):
     """60 for 512 dimensions, falling with the square root."""
     assert default_lamb(w_dim) == pytest.approx(lamb)
+
+
+def test_predicted_change_is_that_of_the_jacobian(directions, golden):
+    """sqrt(v^T M v) is the root mean square of J v over the pixels, for the rows before and after the projection."""
+    jacobian, mask = golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64)
+    result = region_directions(jacobian, mask, 8)
+    for rows, change in ((result.principal, result.principal_change), (result.projected, result.projected_change)):
+        moved = jacobian[:, :, 0] @ rows.T  # [H, W, K]
+        inside, outside = (np.sqrt(np.mean(moved[part] ** 2, axis=0)) for part in (mask, ~mask))
+        np.testing.assert_allclose(change.inside, inside, rtol=1e-5)
+        np.testing.assert_allclose(change.outside, outside, rtol=1e-5)
+        np.testing.assert_allclose(change.ratio, inside / outside, rtol=1e-4)
+
+
+@pytest.mark.parametrize("outside", [np.zeros((3, 3)), np.diag([0.0, 1.0, 1.0])])
+def test_no_change_outside(outside):
+    """Where nothing changes outside, the ratio is large, but a number; where nothing changes at all it is 0."""
+    change = predicted_change(np.eye(3)[:1], np.diag([4.0, 1.0, 1.0]), outside)
+    assert (change.inside, change.outside) == (2, 0)
+    assert 1e6 < change.ratio[0] < np.inf
+    assert predicted_change(np.eye(3), np.zeros((3, 3)), outside).ratio.tolist() == [0, 0, 0]
+
+
+def test_resefa_is_projected_like_any_principal_space(golden):
+    """The rows of resefa go through the same projection, and its numbers are there too."""
+    matrices = gram_matrices(golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64))
+    closed = resefa(*matrices)
+    background = region_directions(golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64), 8).background
+    result = projected_directions(*matrices, closed, background)
+    np.testing.assert_array_equal(result.principal, closed.vectors[:closed.rank])
+    np.testing.assert_allclose(result.projected @ background.vectors[:background.rank].T, 0, atol=1e-9)
+    assert len(result.projected_change.ratio) == len(result.norm_kept) == closed.rank
+
+
+def test_gram_matrices():
+    """Both Gram matrices at once, inside first."""
+    jacobian, mask = random(5, 6, 1, 4), random(5, 6, seed=1) > 0
+    inside, outside = gram_matrices(jacobian, mask)
+    np.testing.assert_array_equal(inside, gram_matrix(jacobian, mask))
+    np.testing.assert_array_equal(outside, gram_matrix(jacobian, ~mask))
+
+
+def test_spectrum():
+    """Singular values of a symmetric matrix, largest first."""
+    matrix = random(6, 6)
+    matrix += matrix.T
+    np.testing.assert_allclose(spectrum(matrix), np.linalg.svd(matrix, compute_uv=False))

@@ -1,0 +1,81 @@
+"""The arrays of a network file, taken one by one: each is used, known to be harmless, or an error that names it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from .safe_pickle import Array
+from .torch_file import Tensor
+
+Shape = tuple[int | None, ...]  # None stands for any size
+
+
+class NamedArrays:
+    """Stand-ins of arrays by name, as a file of `file_size` bytes holds them."""
+
+    def __init__(self, arrays: Mapping[str, Any], file_size: int) -> None:
+        self._left = dict(arrays)
+        self._room = file_size // 2  # numbers: one takes two bytes of a file at least
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def names(self) -> list[str]:
+        """Those not taken yet."""
+        return list(self._left)
+
+    def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
+        """Array `name` in float32, times scale.
+
+        Raises NetworkError if it is not there, of another shape, or not finite.
+        """
+        values = self._left.pop(name, None)
+        if isinstance(values, (Array, Tensor)):
+            values = values.values
+        elif isinstance(values, float):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
+            values = np.float32(values)
+        if not isinstance(values, (np.ndarray, np.float32)):
+            raise NetworkError(f"lacks the array {name}; expected one of shape {_text(shape)}")
+        if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
+            raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
+        if values.dtype.kind not in "fiub":
+            raise NetworkError(f"its array {name} is of a type that NumPy does not have; expected float32")
+        self._room -= values.size
+        if self._room < 0:  # the same bytes under many names: a small file that takes any amount of memory
+            raise NetworkError(f"its arrays up to {name} hold more numbers than the file; expected each once: "
+                               "download it again")
+        values = np.asarray(values, np.float32) * np.float32(scale)
+        if not np.isfinite(values).all():
+            raise NetworkError(f"its array {name} holds NaN or infinity; expected finite numbers: download it again")
+        return values
+
+    def take_filter(self, names: list[str], total: float) -> tuple[float, ...]:
+        """The taps of a FIR filter: arrays `names` are all outer(taps, taps), or the taps, of this sum.
+
+        Raises NetworkError if one is not, or if they differ.
+        """
+        filters = [self.take(name, (None,) * len(getattr(self._left.get(name), "shape", (0, 0)))) for name in names]
+        for name, values in zip(names, filters, strict=True):
+            taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
+            full = values if values.ndim == 1 else np.outer(taps, taps)
+            if taps.size < 2 or full.shape != values.shape or not np.allclose(full, values, atol=1e-6 * total) \
+                    or not np.isclose(values.sum(), total) or not np.array_equal(values, filters[0]):
+                raise NetworkError(f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
+                                   "the other layers; expected StyleGAN2's, made of 1, 3, 3, 1")
+        return tuple(taps.tolist())
+
+    def skip(self, name: str) -> None:
+        """Array `name`, if there, changes nothing."""
+        self._left.pop(name, None)
+
+    def expect_none_left(self) -> None:
+        """Raises NetworkError, naming one, if the file has arrays that were not asked for."""
+        if self._left:
+            raise NetworkError(f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
+                               "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
+
+
+def _text(shape: tuple) -> str:
+    return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"

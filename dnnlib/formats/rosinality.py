@@ -1,0 +1,124 @@
+"""Checkpoints of rosinality's StyleGAN2 in PyTorch, and of programs built on it: a dict, of which g_ema is read.
+
+Layout: DESIGN 3.4. The file has arrays and no settings: the architecture is always `skip`, and sizes are read off the
+arrays.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from .named_arrays import NamedArrays
+from .record import NetworkRecord
+from .safe_pickle import Sealed
+from .torch_file import TENSORS, Tensor
+
+_LR_MLP = 0.01  # the learning rate of the mapping network, over that of the others
+_MEAN_OF = 4096  # codes
+
+
+class Namespace(metaclass=Sealed):
+    """An argparse.Namespace: the options of a training run, not used."""
+
+
+ALLOWED = TENSORS | {("argparse", "Namespace"): Namespace}
+
+
+def averaged_generator(content: Any) -> dict[str, Any]:
+    """The arrays of g_ema, and latent_avg, by name. Raises NetworkError if they are not there."""
+    generator = content.get("g_ema") if isinstance(content, dict) else None
+    if not isinstance(generator, dict) or not all(isinstance(name, str) for name in generator):
+        raise NetworkError("is a PyTorch file without the arrays g_ema; expected a rosinality-style StyleGAN2 "
+                           "checkpoint: use one, or a StyleGAN2-ADA-PyTorch pickle")
+    latent_avg = content.get("latent_avg")
+    return {**generator, **({} if latent_avg is None else {"latent_avg": latent_avg})}
+
+
+def to_record(generator: dict[str, Any], file_size: int) -> NetworkRecord:
+    """The record of g_ema. Without latent_avg, w_avg is the mean over 4096 codes, as that program takes it.
+
+    Raises NetworkError for an array that this reader does not know.
+    """
+    w_dim, z_dim = _shape(generator, "style.1.weight", 2)
+    num_channels = _shape(generator, "to_rgb1.bias", 4)[1]
+    stages = _count(generator, "to_rgbs.{}.bias")
+    arrays: dict[str, np.ndarray] = {}
+    tensors = NamedArrays(generator, file_size)
+    kernels = [name for j in range(stages) for name in
+               (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")]
+    if not kernels:
+        raise NetworkError("lacks the array to_rgbs.0.bias; expected a network of resolution 8 or more")
+    record = NetworkRecord(
+        z_dim=z_dim, w_dim=w_dim, label_dim=0, resolution=2 ** (2 + stages), num_channels=num_channels,
+        architecture="skip", activation="lrelu", mapping_activation="lrelu", normalize_z=True,
+        label_normalization="separate", resample_kernel=tensors.take_filter(kernels, 4), conv_clamp=None, arrays=arrays,
+    )
+    record.check_settings()
+
+    for i in range(_count(generator, "style.{}.weight", 1)):
+        weight = tensors.take(f"style.{i + 1}.weight", (w_dim, w_dim if i else z_dim))
+        arrays[f"mapping/{i}/weight"] = weight.T * np.float32(_LR_MLP / math.sqrt(weight.shape[1]))
+        arrays[f"mapping/{i}/bias"] = tensors.take(f"style.{i + 1}.bias", (w_dim,), _LR_MLP)
+
+    def convolution(name: str, target: str, kernel: int, inputs: int, outputs: int | None) -> int:
+        """Reads name.conv, and gives the number of its output channels."""
+        weight = tensors.take(f"{name}.conv.weight", (1, outputs, inputs, kernel, kernel))[0]
+        scale = np.float32(1 / math.sqrt(inputs * kernel**2))
+        # Already as a transposed convolution takes it, where it up-samples.
+        arrays[f"{target}/weight"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)) * scale
+        style = tensors.take(f"{name}.conv.modulation.weight", (inputs, w_dim), 1 / math.sqrt(w_dim))
+        arrays[f"{target}/style_weight"] = np.ascontiguousarray(style.T)
+        arrays[f"{target}/style_bias"] = tensors.take(f"{name}.conv.modulation.bias", (inputs,))  # with its +1
+        return len(weight)
+
+    def noisy_convolution(name: str, target: str, inputs: int, layer: int, size: int) -> int:
+        outputs = convolution(name, target, 3, inputs, None)
+        arrays[f"{target}/bias"] = tensors.take(f"{name}.activate.bias", (outputs,))
+        strength = tensors.take(f"{name}.noise.weight", (1,))
+        arrays[f"{target}/noise"] = tensors.take(f"noises.noise_{layer}", (1, 1, size, size))[0, 0] * strength
+        return outputs
+
+    const = tensors.take("input.input", (1, None, 4, 4))[0]
+    arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
+    channels = len(const)
+    for stage, size in enumerate(record.resolutions):
+        if size > 4:
+            channels = noisy_convolution(f"convs.{2 * stage - 2}", f"{size}/conv0", channels, 2 * stage - 1, size)
+        conv1, to_rgb = (f"convs.{2 * stage - 1}", f"to_rgbs.{stage - 1}") if size > 4 else ("conv1", "to_rgb1")
+        channels = noisy_convolution(conv1, f"{size}/conv1", channels, 2 * stage, size)
+        convolution(to_rgb, f"{size}/rgb", 1, channels, num_channels)
+        arrays[f"{size}/rgb/bias"] = tensors.take(f"{to_rgb}.bias", (1, num_channels, 1, 1))[0, :, 0, 0]
+    arrays["w_avg"] = tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record)
+    tensors.expect_none_left()
+    return record
+
+
+def _shape(generator: dict[str, Any], name: str, dimensions: int) -> tuple[int, ...]:
+    tensor = generator.get(name)
+    if not isinstance(tensor, Tensor) or len(tensor.shape) != dimensions:
+        raise NetworkError(f"lacks the array {name} of {dimensions} dimensions; expected a rosinality-style checkpoint")
+    return tensor.shape
+
+
+def _count(generator: dict[str, Any], name: str, first: int = 0) -> int:
+    """How many arrays there are of this name, with the numbers first, first + 1, ..."""
+    count = 0
+    while name.format(first + count) in generator:
+        count += 1
+    return count
+
+
+def _mean_w(record: NetworkRecord) -> np.ndarray:
+    """The mean w [w_dim] of 4096 codes, always the same ones."""
+    random, total = np.random.RandomState(0), np.zeros(record.w_dim)
+    batch = int(np.clip((1 << 22) // max(record.z_dim, record.w_dim), 1, 256))  # 32 MB
+    for start in range(0, _MEAN_OF, batch):
+        x = random.randn(min(batch, _MEAN_OF - start), record.z_dim).astype(np.float32)
+        x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8)
+        for i in range(record.mapping_layers):
+            x = x @ record.arrays[f"mapping/{i}/weight"] + record.arrays[f"mapping/{i}/bias"]
+            x = np.where(x > 0, x, 0.2 * x) * np.float32(math.sqrt(2))
+        total += x.sum(axis=0, dtype=np.float64)
+    return (total / _MEAN_OF).astype(np.float32)

@@ -1,0 +1,94 @@
+"""Masks and label maps in files, PNG or .npy, one for all samples or a folder with one for each."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .errors import InputError
+from .files import read_npy
+
+
+def file_of_sample(path: str | Path, sample: int) -> Path:
+    """`path` itself, or if it is a folder the file in it whose name ends in the sample's number.
+
+    Raises InputError if the folder has no file for the sample, or two.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    numbers = {file: re.search(r"number_(\d+)\.(png|npy)$", file.name, re.IGNORECASE) for file in path.iterdir()}
+    matching = sorted(file for file, number in numbers.items() if number and int(number[1]) == sample)
+    if len(matching) != 1:
+        found = " and ".join(file.name for file in matching) or "no file"
+        raise InputError(f"{path} has {found} for sample {sample}; expected one, named "
+                         f"..._number_{sample:04d}.png or ..._number_{sample:04d}.npy: make it so")
+    return matching[0]
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """True where a mask is brighter than half of its brightest pixel, so that 0 and 1, 0 and 255, and paint of any
+    colour on black or on nothing will do: bool [H, W]. Raises InputError."""
+    what = "a mask [H, W], bright inside and dark outside"
+    if path.suffix.lower() == ".npy":
+        values = read_npy(path, what, kinds="fiub").astype(float)
+        if values.ndim != 2 or not values.size:
+            raise InputError(f"{path} has shape {list(values.shape)}; expected {what}")
+        if not np.isfinite(values).all() or values.min() < 0:
+            raise InputError(f"{path} holds negative numbers, NaN or infinity; expected {what}")
+    else:
+        picture = read_png(path, what)
+        if picture.mode.startswith("I") or picture.mode == "1":  # 16 or 32 bits, or one
+            values = np.asarray(picture).astype(float)
+        else:
+            rgba = np.asarray(picture.convert("RGBA")).astype(float)
+            values = rgba[..., :3].max(axis=-1) * rgba[..., 3]  # what is transparent was not painted
+    inside = values > values.max() / 2
+    if inside.all() or not inside.any():
+        raise InputError(f"{path} has no pixel {'outside' if inside.any() else 'inside'}: all are "
+                         f"{'bright' if inside.any() else 'black'}; expected {what}")
+    return inside
+
+
+def read_labels(path: Path, labels: Collection[int]) -> np.ndarray:
+    """True where a label map has one of the labels: bool [H, W]. Raises InputError."""
+    what = "a label map [H, W], one whole number a pixel"
+    if path.suffix.lower() == ".npy":
+        values = read_npy(path, what, kinds="iu")
+    else:
+        picture = read_png(path, what)
+        if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
+            raise InputError(f"{path} is a picture in {picture.mode}; expected {what}: save it as 8-bit grey or with a "
+                             "palette, without anti-aliasing")
+        values = np.asarray(picture)
+    if values.ndim != 2 or not values.size:
+        raise InputError(f"{path} has shape {list(values.shape)}; expected {what}")
+    inside = np.isin(values, list(labels))
+    if not inside.any():
+        present = np.unique(values)
+        more = ", ..." if len(present) > 30 else ""
+        raise InputError(f"{path} has no pixel of label {' or '.join(map(str, labels))}; expected at least one: choose "
+                         f"--labels among {', '.join(map(str, present[:30]))}{more}")
+    return inside
+
+
+def read_png(path: Path, what: str) -> Image.Image:
+    """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot be read."""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            picture.load()
+            return picture
+    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+        raise
+    except Exception as error:  # Pillow raises many kinds
+        reason = " ".join(str(error).replace(str(path), "it").split())
+        raise InputError(f"{path} is truncated, damaged or no PNG or .npy file ({reason}); expected {what}") from None
+
+
+def resize(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[H, W] -> [height, width] by nearest neighbour: pixel i is pixel floor(i * in / out), as in the Jacobian."""
+    rows = np.arange(height) * mask.shape[0] // height
+    columns = np.arange(width) * mask.shape[1] // width
+    return mask[rows[:, None], columns]
