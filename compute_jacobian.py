@@ -7,8 +7,19 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dnnlib import NetworkError, load_generator, select_device
+from dnnlib.download import find_file, list_names
 from utils import files, sampling
-from utils.command_line import Parser, duration_text, file_name_part, not_negative_int, positive_int, run, seed
+from utils.command_line import (
+    Parser,
+    duration_text,
+    file_name_part,
+    finite_float,
+    not_negative_int,
+    positive_int,
+    run,
+    seed,
+)
+from utils.errors import InputError
 from utils.pictures import save_png, to_uint8
 from utils.progress import Progress
 
@@ -21,7 +32,8 @@ EXAMPLES = """\
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
+    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
+                             "http(s) address; or a name of --list")
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
     add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 2 GB)")
     add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed})")
@@ -34,6 +46,9 @@ def parse_arguments():
     add("--seed", type=seed, default=4, help="seed of the random latent codes")
     add("--d_name", type=file_name_part, default="ffhq", help="name of the data set, part of the file names")
     add("--allow_tf32", action="store_true", help="let GPUs multiply with mantissas of 10 bits: faster, less exact")
+    add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
+    add("--trunc_psi", type=finite_float, default=1.0, help="truncation: how far from the mean of w; 1 is off")
+    add("--trunc_layers", type=positive_int, help="truncate this many layers, from the first (default: all)")
     add("--overwrite", action="store_true", help="start anew, whatever an earlier run has left in --output_dir")
     add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
     return parser.parse_args()
@@ -42,6 +57,9 @@ def parse_arguments():
 def main() -> None:
     args = parse_arguments()
     args.output_dir = Path(args.output_dir or f"outputs/jacobian_seed_{args.seed}")
+    args.restore_path = str(find_file(args.restore_path, "network"))
+    if args.compute_z and args.trunc_psi != 1:
+        raise InputError(f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no truncation")
     network_hash = files.sha256(args.restore_path)
     progress = Progress(args, network_hash)
     if progress.complete:
@@ -74,7 +92,7 @@ def compute_samples(args, generator, z, labels, size: int, progress: Progress) -
 
         for i in range(progress.count, args.total_num):
             bar.set_description(f"Jacobian of sample {i + 1} of {args.total_num}")
-            ws = generator.mapping(z[i:i + 1], labels[i:i + 1])
+            ws = generator.truncate(generator.mapping(z[i:i + 1], labels[i:i + 1]), args.trunc_psi, args.trunc_layers)
             if args.save_png:
                 path = args.output_dir / f"syn_dataset_{args.d_name}_number_{i:04d}.png"
                 save_png(path, to_uint8(generator.synthesis(ws))[0])

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dnnlib import NetworkError, load_generator, select_device
+from dnnlib.download import find_file, list_names
 from utils import files, sampling
 from utils.command_line import (
     Parser,
@@ -43,9 +44,11 @@ DISTANCES_TRIED = 6  # about as many for each direction
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint")
-    add("matrix_path", nargs="+",
-        help="directions: .npy files [K, w_dim], from compute_directions.py or from directions/")
+    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
+                             "http(s) address; or a name of --list")
+    add("matrix_path", nargs="+", help="directions: .npy files [K, w_dim], from compute_directions.py or from "
+                                       "directions/; or their addresses or names")
+    add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
     add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 2 GB)")
     add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
     add("--total_num", type=positive_int,
@@ -66,6 +69,8 @@ def parse_arguments():
         help="only one picture a file: every row at the strength of --change, to choose from")
     add("--seed", type=seed, default=4, help="seed of the random latent codes")
     add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
+    add("--trunc_psi", type=finite_float, default=1.0, help="truncation: how far from the mean of w; 1 is off")
+    add("--trunc_layers", type=positive_int, help="truncate this many layers, from the first (default: all)")
     add("--latent_path", help="latent codes to edit: a .npy file [N, z_dim] of z")
     add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
     add_region_options(parser, default=None)
@@ -76,6 +81,8 @@ def parse_arguments():
 
 def main() -> None:
     args = parse_arguments()
+    args.restore_path = str(find_file(args.restore_path, "network"))
+    args.matrix_path = [str(find_file(path, "directions")) for path in args.matrix_path]
     directions = {path: read_directions(args, path) for path in args.matrix_path}
     region = region_from_options(args)
     print(select_device(args.gpu_id), flush=True)
@@ -87,7 +94,8 @@ def main() -> None:
                              f"of {args.restore_path}: use directions found on this network")
         warn_of_another_origin(path, network_hash)
     z = read_or_draw_codes(args, generator.z_dim)
-    ws = generator.mapping(z, sampling.class_labels(args.class_index, len(z), generator.label_dim))
+    labels = sampling.class_labels(args.class_index, len(z), generator.label_dim)
+    ws = generator.truncate(generator.mapping(z, labels), args.trunc_psi, args.trunc_layers)
     edits = list(edits_of(args, directions, region))
     walk(ws[:1], edits[0].direction, args.mani_layers, edits[0].distances)  # errors before anything is written
     check_regions(args, edits, generator.resolution)

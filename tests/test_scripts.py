@@ -1,6 +1,8 @@
 """The three scripts, end to end, on a golden network."""
 
+import functools
 import hashlib
+import http.server
 import json
 import os
 import re
@@ -8,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -603,3 +606,42 @@ def test_scripts_run_from_another_folder_with_odd_names(root, data, tmp_path):
     page = next(folder.rglob("*.html")).read_text(encoding="utf-8")
     assert "my &lt;way&gt; on my &lt;net&gt;" in page
     assert "<way>" not in page
+
+
+@pytest.mark.parametrize("script", ["compute_jacobian", "manipulate"])
+def test_list(run_script, script):
+    """--list shows the known names with what they are, and nothing else is needed."""
+    run = run_script(script, "--list")
+    assert run.status == 0
+    assert re.search(r"^ffhq +network +StyleGAN2 config-f, faces", run.out, re.MULTILINE)
+    assert re.search(r"^ffhq1024/eyes_size +directions", run.out, re.MULTILINE)
+
+
+def test_files_by_address(run_script, data, tmp_path, monkeypatch):
+    """Both the network and the directions may be addresses."""
+    monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path / "cache"))
+    np.save(tmp_path / "d.npy", np.eye(1, 24))
+    shutil.copy(data / "tf_orig_16.pkl", tmp_path)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        run = run_script("manipulate", f"{url}/tf_orig_16.pkl", f"{url}/d.npy", "--gpu_id", "cpu", "--total_num", 1)
+        server.shutdown()
+    assert run.status == 0, run.err
+    assert f"fetching {url}/d.npy to " in run.out
+    assert Path("outputs/manipulations/d/manipulate_results_lowrankgan.html").exists()
+
+
+def test_truncation(run_script, data, generator):
+    """At --trunc_psi 0 every code is the mean; on some layers only, it is not."""
+    g = generator("tf_orig_16")
+    command = ["compute_jacobian", data / "tf_orig_16.pkl", "--gpu_id", "cpu", "--total_num", 2, "--trunc_psi", 0]
+    assert run_script(*command).status == 0
+    mean = np.repeat(g.w_avg[None, None], g.num_layers, axis=1)
+    for jacobian in np.load(JACOBIAN):
+        np.testing.assert_allclose(jacobian, g.jacobian(mean), atol=1e-5 * np.abs(jacobian).max())
+    assert run_script(*command, "--trunc_layers", 2, "--output_dir", "some").status == 0
+    first, second = np.load(Path("some") / JACOBIAN.name)
+    assert np.abs(first - second).max() > 1e-3 * np.abs(first).max()
+    assert "--trunc_psi 0 with --compute_z" in run_script(*command, "--compute_z", "--output_dir", "z").err

@@ -45,7 +45,7 @@ class Progress:
     def _expect_same_options(self) -> None:
         previous = self.previous.get("options", {})
         changed = [f"--{name} {previous.get(name)}" for name, value in self.facts["options"].items()
-                   if name not in FREE_OPTIONS and previous.get(name) != value]
+                   if name not in FREE_OPTIONS and previous.get(name, value) != value]
         if self.previous.get("network_sha256") != self.facts["network_sha256"]:
             changed.append("another network")
         if self.options.batch_size not in (None, self.previous.get("batch_size")):
