@@ -626,7 +626,8 @@ def test_files_by_address(run_script, data, tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        run = run_script("manipulate", f"{url}/tf_orig_16.pkl", f"{url}/d.npy", "--gpu_id", "cpu", "--total_num", 1)
+        run = run_script("manipulate", f"{url}/tf_orig_16.pkl", f"{url}/d.npy", "--gpu_id", "cpu", "--total_num", 1,
+                         "--mani_layers", "0-5")
         server.shutdown()
     assert run.status == 0, run.err
     assert f"fetching {url}/d.npy to " in run.out
