@@ -3,10 +3,13 @@
 import argparse
 import csv
 import io
+import math
+import os
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -17,8 +20,10 @@ from .errors import InputError
 from .measures import Change, absolute_change, heat, heat_maps, measure, outline_path
 from .page import Outline, Row, write_page
 from .pictures import PICTURE_SIZE, encode, grid, mosaic, save_animation, save_jpeg, save_png, thumbnail, to_uint8
+from .regions import RegionSource
 
 HEAT_SIZE, HEAT_GRID_SIZE = 64, 128  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
+GRID_ROWS = 20  # samples in a grid, so that any viewer opens it, and it is written while the next ones are made
 
 
 def choose_output_dir(output_dir: str | None, matrix_paths: Sequence[str], record: str, facts: dict[str, Any]) -> Path:
@@ -56,101 +61,125 @@ def head_of(distance: float) -> str:
     return f"{distance:+.3g}" if distance else "0"
 
 
+class Original(NamedTuple):
+    """A sample before any edit, as grids and page show it."""
+
+    picture: np.ndarray  # uint8 [H, W, 3]
+    encoded: bytes
+
+
+class FinishedRow(NamedTuple):
+    """One sample walked along one direction."""
+
+    number: int  # of the direction
+    page_row: Row
+    change: Change | None  # None without a region
+    pictures: list[np.ndarray]  # for the grid: the original and the steps
+    heat: list[np.ndarray]  # the same as heat maps; empty without a region
+
+
 class EditResults:
     """Takes the images in the order of `edited_codes`. Raw images and grids are written as they fill, the page on exit,
     also when the run is interrupted: what was finished is kept.
 
-    Pictures are measured and encoded in a thread of their own, while the next batch is synthesized. What is measured is
-    what is shown: pictures of at most PICTURE_SIZE pixels a side, in 8 bits.
+    Pictures are measured and encoded by threads while the next batch is synthesized. Jobs are taken in order, so that
+    one may wait for those before it. What is measured is what is shown: pictures of at most PICTURE_SIZE pixels a side,
+    in 8 bits.
     """
 
     def __init__(self, options: argparse.Namespace, edits: Sequence[Edit], facts: dict[str, Any]) -> None:
         self.options, self.edits, self.facts = options, edits, facts
-        self.originals: list[np.ndarray] = []
-        self.encoded_originals: list[bytes] = []
-        self.pictures: list[np.ndarray] = []  # the steps of the present sample
-        self.rows: list[list[np.ndarray]] = []  # of the present direction: the original and the steps of each sample
-        self.heat_rows: list[list[np.ndarray]] = []
-        self.changes: list[list[Change]] = [[] for _ in edits]  # of each direction and sample
+        self.count = 0  # images so far
+        self.batch: list[Future[np.ndarray]] = []  # the last one
+        self.originals: list[Future[Original]] = []
+        self.steps: list[Future[np.ndarray]] = []  # of the present sample
+        self.rows: list[Future[FinishedRow]] = []  # of the present grid
+        self.grids: list[Future[list[FinishedRow]]] = []
+        self.directions: deque[Future[str]] = deque()  # finished, their line not printed yet
         self.outlines: dict[bytes, Outline] = {}
-        self.page_rows: list[Row] = []
-        self.count = 0  # edited images so far
         self.writes_folders = len({edit.file for edit in edits}) > 1
         options.output_dir.mkdir(parents=True, exist_ok=True)
-        self.writer = ThreadPoolExecutor(1)
-        self.unwritten: Future[None] | None = None  # the batch that the writer has
+        self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
         try:
-            if self.unwritten:
-                self.unwritten.result()
+            self._print_finished()
+            for job in [*self.batch, *self.grids, *self.rows]:
+                job.result()
         finally:
-            self.writer.shutdown()
-            if self.page_rows:
-                self._write_page()
+            self._write_page()
 
     def add(self, images: np.ndarray) -> None:
-        """The next images: [N, H, W, C] in about -1 to 1. Returns when the images of the call before are written."""
-        if self.unwritten:
-            self.unwritten.result()
-        self.unwritten = self.writer.submit(self._add_all, images)
+        """The next images: [N, H, W, C] in about -1 to 1. Returns when those of the call before are pictures."""
+        for job in self.batch:
+            job.result()
+        self.batch = [self._add(image) for image in images]
+        self._print_finished()
 
-    def _add_all(self, images: np.ndarray) -> None:
-        for image in images:
-            self._add(to_uint8(image))
-
-    def _add(self, image: np.ndarray) -> None:
-        picture = thumbnail(image, PICTURE_SIZE)
-        if len(self.originals) < self.options.total_num:
-            self._save_raw(f"ori_{len(self.originals):06d}.png", image)
-            self.originals.append(picture)
-            self.encoded_originals.append(encode(picture))
-            return
-        row, step = divmod(self.count, self.options.step)
-        number, sample = divmod(row, self.options.total_num)
-        edit = self.edits[number]
+    def _add(self, image: np.ndarray) -> Future[np.ndarray]:
+        total, steps = self.options.total_num, self.options.step
+        row, step = divmod(self.count - total, steps)
+        number, sample = divmod(row, total)
         self.count += 1
+        if row < 0:
+            picture = self.pool.submit(self._picture, image, f"ori_{len(self.originals):06d}.png")
+            self.originals.append(self.pool.submit(lambda: Original(picture.result(), encode(picture.result()))))
+            return picture
+        edit = self.edits[number]
         folder = f"{edit.file}/" if self.writes_folders else ""
-        self._save_raw(f"{folder}mani_{sample:06d}_ind_{edit.row:06d}_{step:06d}.png", image)
-        self.pictures.append(picture)
-        if step == self.options.step - 1:
-            self._finish_row(number, sample)
-            self.pictures = []
-            if sample == self.options.total_num - 1:
-                self._finish_direction(number)
-                self.rows, self.heat_rows = [], []
+        picture = self.pool.submit(self._picture, image,
+                                   f"{folder}mani_{sample:06d}_ind_{edit.row:06d}_{step:06d}.png")
+        self.steps.append(picture)
+        if step == steps - 1:
+            self.rows.append(self.pool.submit(self._finish_row, number, sample, self.steps))
+            self.steps = []
+            if len(self.rows) == GRID_ROWS or sample == total - 1:
+                self.grids.append(self.pool.submit(self._finish_grid, self.rows))
+                self.rows = []
+            if sample == total - 1:
+                grids = self.grids[-math.ceil(total / GRID_ROWS):]
+                self.directions.append(self.pool.submit(self._finish_direction, number, grids))
+        return picture
 
-    def _save_raw(self, name: str, image: np.ndarray) -> None:
+    def _print_finished(self) -> None:
+        while self.directions and self.directions[0].done():
+            tqdm.write(self.directions.popleft().result())
+
+    def _picture(self, image: np.ndarray, name: str) -> np.ndarray:
+        pixels = to_uint8(image)
         if self.options.save_raw:
-            save_png(self.options.output_dir / name, image)
+            save_png(self.options.output_dir / name, pixels)
+        return thumbnail(pixels, PICTURE_SIZE)
 
-    def _finish_row(self, number: int, sample: int) -> None:
-        edit, original, steps = self.edits[number], self.originals[sample], np.stack(self.pictures)
-        self.rows.append([original, *steps])
-        row = Row(edit.name, sample, [head_of(distance) for distance in edit.distances], self.encoded_originals[sample],
-                  [encode(picture) if distance else self.encoded_originals[sample]
+    def _finish_row(self, number: int, sample: int, pictures: list[Future[np.ndarray]]) -> FinishedRow:
+        edit, (original, encoded) = self.edits[number], self.originals[sample].result()
+        steps = np.stack([picture.result() for picture in pictures])
+        row = Row(edit.name, sample, [head_of(distance) for distance in edit.distances], encoded,
+                  [encode(picture) if distance else encoded
                    for picture, distance in zip(steps, edit.distances, strict=True)])
+        change, maps = None, []
         if edit.region:
             mask = edit.region.mask(sample, *original.shape[:2])
             absolute = absolute_change(steps, original)
             change = measure(absolute, mask)
-            self.changes[number].append(change)
             warm = heat(absolute)
             row = row._replace(
                 region=edit.region.name, heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
                 outline=self._outline(mask), measures=_plain(change), summary=summary([change]))
-            warm = np.stack([0 * warm[0], *warm])
-            if len(original) > HEAT_GRID_SIZE:
-                warm, original = (np.stack([thumbnail(level, HEAT_GRID_SIZE) for level in warm]),
-                                  thumbnail(original, HEAT_GRID_SIZE))
-                mask = edit.region.mask(sample, *original.shape[:2])
-            self.heat_rows.append(list(heat_maps(warm, original, mask)))
-        self.page_rows.append(row)
+            maps = self._heat_maps(edit.region, sample, np.stack([0 * warm[0], *warm]), original)
         if self.options.animate:
             save_animation(self._path(edit, f"_sample_{sample:06d}", self.options.animate), steps)
+        return FinishedRow(number, row, change, [original, *steps], maps)
+
+    def _heat_maps(self, region: RegionSource, sample: int, warm: np.ndarray, original: np.ndarray) -> list[np.ndarray]:
+        """For the grid: of the original, where nothing changes, and of the steps."""
+        original = thumbnail(original, HEAT_GRID_SIZE)
+        warm = np.stack([thumbnail(level, HEAT_GRID_SIZE) for level in warm])
+        return list(heat_maps(warm, original, region.mask(sample, *original.shape[:2])))
 
     def _outline(self, mask: np.ndarray) -> Outline:
         """Most samples share one."""
@@ -159,66 +188,82 @@ class EditResults:
             self.outlines[key] = Outline(mask.shape[1], mask.shape[0], outline_path(mask))
         return self.outlines[key]
 
-    def _finish_direction(self, number: int) -> None:
-        edit, changes = self.edits[number], self.changes[number]
+    def _finish_grid(self, jobs: list[Future[FinishedRow]]) -> list[FinishedRow]:
+        """The rows, without their pictures if nobody needs them any more."""
+        rows = [job.result() for job in jobs]
+        edit = self.edits[rows[0].number]
         heads = ["original", *map(head_of, edit.distances)]
-        path = self._path(edit, "", "png")
-        save_png(path, grid(self.rows, heads))
-        facts = self.facts | {"direction": edit.row, "distances": edit.distances.tolist()}
+        first, last = rows[0].page_row.sample, rows[-1].page_row.sample
+        part = "" if self.options.total_num <= GRID_ROWS else f"_samples_{first:03d}-{last:03d}"
+        save_png(self._path(edit, part, "png"), grid([row.pictures for row in rows], heads))
         if edit.region:
-            save_jpeg(self._path(edit, "_change", "jpg"), grid(self.heat_rows, heads))
+            save_jpeg(self._path(edit, f"{part}_change", "jpg"), grid([row.heat for row in rows], heads))
+        return rows if self.options.animate else [row._replace(pictures=[], heat=[]) for row in rows]
+
+    def _finish_direction(self, number: int, grids: list[Future[list[FinishedRow]]]) -> str:
+        """The line to print of it."""
+        edit, rows = self.edits[number], [row for job in grids for row in job.result()]
+        facts = self.facts | {"direction": edit.row, "distances": edit.distances.tolist()}
+        changes = [row.change for row in rows if row.change]
+        if edit.region:
             facts |= {"region": edit.region.name, "region_options": edit.region.facts,
                       "mean_of_both_ends": summary(changes),
                       "steps_of_each_sample": [_plain(change) for change in changes]}
         if self.options.animate:
-            save_animation(self._path(edit, "", self.options.animate),
-                           [mosaic(step) for step in list(zip(*self.rows, strict=True))[1:]])
-        files.write_json(path.with_suffix(".json"), facts)
-        tqdm.write(self._summary_line(number, str(path)))
+            columns = zip(*(row.pictures[1:] for row in rows), strict=True)
+            save_animation(self._path(edit, "", self.options.animate), [mosaic(column) for column in columns])
+        files.write_json(self._path(edit, "", "json"), facts)
+        return self._summary_line(edit, summary(changes), len(grids))
 
     def _path(self, edit: Edit, more: str, kind: str) -> Path:
         return self.options.output_dir / f"{edit.file}_direction_{edit.row:02d}{more}_{self.options.name}.{kind}"
 
-    def _summary_line(self, number: int, path: str) -> str:
-        edit, means = self.edits[number], summary(self.changes[number])
+    def _summary_line(self, edit: Edit, means: dict[str, float | None], grids: int) -> str:
+        path = self._path(edit, "_samples_*" if grids > 1 else "", "png")
         if not edit.region:
-            return path
+            return str(path)
         ratio = "" if means["ratio"] is None else f", ratio {means['ratio']:.3g}"
         return (f"{path}: {edit.region.name} changed by {means['change_inside'] or 0:.3g} inside, "
                 f"{means['change_outside'] or 0:.2g} outside{ratio} at {' and '.join(_ends(edit))}")
 
     def _write_page(self) -> None:
+        """The page, and the numbers of all that is on it."""
         options = self.options
+        rows = [row for job in self.grids if not job.exception() for row in job.result()]
+        rows += [job.result() for job in self.rows if not job.exception()]  # of an interrupted grid
+        if not rows:
+            return
         path = options.output_dir / f"manipulate_results_{options.name}.html"
         subjects = list(dict.fromkeys(edit.file for edit in self.edits))
         named = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
         title = f"{named} on {Path(options.restore_path).stem}"
-        directions = len({row.direction for row in self.page_rows})
+        directions = len({row.number for row in rows})
         words = (f"{_count(options.total_num, 'sample')}, each moved along {_count(directions, 'direction')} in "
                  f"{_count(options.step, 'step')}. Drag a slider, or focus it and press the arrow keys, to see what a "
                  "direction changes.")
-        write_page(path, title, words, self.page_rows, {
+        write_page(path, title, words, [row.page_row for row in rows], {
             "Command": " ".join(self.facts["command"]), "Edit": "w + distance × direction on layers "
             + ", ".join(map(str, options.mani_layers)), "Seed": str(options.seed),
             "Versions": ", ".join(f"{name} {version}" for name, version in self.facts["versions"].items()),
             "Network": f"SHA-256 {self.facts['network_sha256']}"})
-        complete = len(self.page_rows) == options.total_num * len(self.edits)
+        changes = [[row.change for row in rows if row.number == number and row.change]
+                   for number in range(len(self.edits))]
         directions = [{"file": edit.file, "row": edit.row, "distances": edit.distances.tolist()}
-                      | ({"region": edit.region.name, "mean_of_both_ends": summary(changes)} if edit.region else {})
-                      for edit, changes in zip(self.edits, self.changes, strict=True)]
+                      | ({"region": edit.region.name, "mean_of_both_ends": summary(measured)} if edit.region else {})
+                      for edit, measured in zip(self.edits, changes, strict=True)]
         files.write_json(path.with_suffix(".json"), self.facts | {
-            "rows": len(self.page_rows), "complete": complete, "directions": directions})
-        if any(self.changes):
-            self._write_csv(path.with_suffix(".csv"))
+            "rows": len(rows), "complete": len(rows) == options.total_num * len(self.edits), "directions": directions})
+        if any(changes):
+            self._write_csv(path.with_suffix(".csv"), changes)
         tqdm.write(str(path))
 
-    def _write_csv(self, path: Path) -> None:
+    def _write_csv(self, path: Path, changes: list[list[Change]]) -> None:
         """A line for each step that was measured."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["file", "direction", "region", "sample", "step", "distance", *Change._fields])
-        for edit, changes in zip(self.edits, self.changes, strict=True):
-            for sample, change in enumerate(changes):
+        for edit, measured in zip(self.edits, changes, strict=True):
+            for sample, change in enumerate(measured):
                 for step, numbers in enumerate(zip(edit.distances, *change, strict=True)):
                     writer.writerow([edit.file, edit.row, edit.region.name, sample, step,
                                      *(f"{number:.6g}" for number in numbers)])

@@ -127,6 +127,19 @@ def test_interrupted(tmp_path):
     assert not list(tmp_path.glob("*.png"))
 
 
+def test_many_samples_fill_several_grids(tmp_path, capsys):
+    """A grid has 20 samples at the most: no picture grows beyond what can be opened, and its name says whose it is."""
+    with EditResults(options(tmp_path, total_num=45, step=1, save_raw=False), edits([1.0], [4]), FACTS) as results:
+        for value in range(2 * 45):
+            results.add(image(value))
+    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert names == [f"eyes_direction_04_samples_{part}_n.png" for part in ("000-019", "020-039", "040-044")]
+    assert [Image.open(tmp_path / name).size[1] for name in names] == [30 + 20 * rows for rows in (20, 20, 5)]
+    last = np.asarray(Image.open(tmp_path / names[2]))
+    assert [last[30 + 20 * row + 8, 4 + 20 + 8, 0] for row in range(5)] == list(range(45 + 40, 45 + 45))
+    assert "eyes_direction_04_samples_*_n.png" in capsys.readouterr().out
+
+
 def test_large_images_are_averaged_down(tmp_path):
     """Pictures of the page and the grids have at most 256 pixels, raw files all of them."""
     with EditResults(options(tmp_path, total_num=1, step=1), edits([1.0], [4]), FACTS) as results:
