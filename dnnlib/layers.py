@@ -43,7 +43,7 @@ class StyledConv:
                  convolve: Callable[..., tf.Tensor]) -> None:
         self.weight = weights["weight"]  # [3, 3, Ci, Co]
         self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]  # [D, Ci], [Ci]
-        self.offset = weights["noise"][:, :, None] + weights["bias"]  # [h, w, Co]
+        self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
         self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
         self.activation, self.clamp, self.convolve = activation, clamp, convolve
 
@@ -51,8 +51,8 @@ class StyledConv:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
         p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
-        y = fused_activate(p, pixels(d), self.offset, self.activation, self.clamp)
-        return y, KeptConv(x, s, d, p, slope(p * pixels(d) + self.offset, self.activation, self.clamp))
+        y = fused_activate(p, pixels(d), self.noise, self.bias, self.activation, self.clamp)
+        return y, KeptConv(x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp))
 
     def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
         x, s, d, p, slope = kept
@@ -130,10 +130,10 @@ def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tf.Te
 
 
 @fused
-def fused_activate(p: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, activation: str, clamp: float | None
-                   ) -> tf.Tensor:
-    """The activation of p scale + offset."""
-    return activate(p * scale + offset, activation, clamp)
+def fused_activate(p: tf.Tensor, scale: tf.Tensor, noise: tf.Tensor, bias: tf.Tensor, activation: str,
+                   clamp: float | None) -> tf.Tensor:
+    """The activation of p scale + noise + bias."""
+    return activate(p * scale + noise + bias, activation, clamp)
 
 
 def slope(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:

@@ -1,7 +1,5 @@
 """Anderson acceleration of a fixed-point iteration."""
 
-
-
 import numpy as np
 import scipy.linalg
 

@@ -9,7 +9,7 @@ from .anderson import Anderson
 
 # When to stop, for a matrix of norm 1.
 ERROR_LIMIT = 1e-5  # of L
-ROTATION_LIMIT = 3e-3  # of its principal space, in radians: bounded generously, the true one is 3 to 50 times less
+ROTATION_LIMIT = 300  # of its principal space, in radians, over that of L: the bound is 3 to 50 times the true one
 DUAL_LIMIT = 1e-4
 CHECK_EVERY = 5  # steps
 ROUNDING = 1e-11  # an error that cannot be told from rounding ends it in any case
@@ -34,7 +34,7 @@ class LowRank:
     converged: bool
 
 
-def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank:
+def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT) -> LowRank:
     """Split a symmetric matrix [n, n] into low rank and sparse: min |L|_* + |S|_1 / lamb subject to L + S = M.
 
     Alternating directions: L by soft-thresholding the eigenvalues, S by soft-thresholding the entries, then the
@@ -42,8 +42,9 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
     threshold for S among its typical entries, which a sweep found best from 64 to 512 dimensions.
 
     L is no farther from the true one than V, and V no farther than the residual M - L - S (one plain step) times
-    1 / (1 - rate), the `amplification` that the last steps show. It stops when that bound is below 1e-5 |M|, the
-    principal space has settled, and the dual residual is small too. `converged` is False after max_iter steps.
+    1 / (1 - rate), the `amplification` that the last steps show. It stops when that bound is below error_limit |M|,
+    the principal space has settled as well, and the dual residual is small too. `converged` is False after max_iter
+    steps.
     """
     norm = np.linalg.norm(matrix)
     if norm == 0:  # nothing changes there
@@ -72,7 +73,7 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000) -> LowRank
             error_bound = amplification * primal if primal else 0.0
             rotation = _rotation(difference, vectors, shrunk)
             rotation_bound = amplification * rotation if rotation else 0.0
-            settled = max(error_bound / ERROR_LIMIT, dual / DUAL_LIMIT, rotation_bound / ROTATION_LIMIT) <= 1
+            settled = (max(error_bound, rotation_bound / ROTATION_LIMIT) <= error_limit and dual <= DUAL_LIMIT)
             converged = bool(settled or error_bound <= ROUNDING)
             if converged and definite and not _all_above(m - 2 * s + image - difference, -1 / mu):
                 converged = definite = False
