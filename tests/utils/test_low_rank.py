@@ -96,11 +96,10 @@ def test_optimal(matrix, lamb):
 
 @pytest.mark.parametrize(("matrix", "lamb"), [CASES[0].values, CASES[1].values, CASES[3].values,
                                               (random_gram(64, 200, 7), 21.0)])
-def test_bounds_hold(matrix, lamb, monkeypatch):
+def test_bounds_hold(matrix, lamb):
     """L and its principal space are no farther than the bounds say from a solution a thousand times more exact."""
     result = factorize(matrix, lamb)
-    monkeypatch.setattr("utils.low_rank.ERROR_LIMIT", 1e-10)
-    exact = factorize(matrix, lamb)
+    exact = factorize(matrix, lamb, error_limit=1e-10)
     assert exact.error_bound <= 1e-10
     assert exact.rank == result.rank
     difference = np.linalg.norm(exact.sparse - result.sparse) / np.linalg.norm(matrix)
