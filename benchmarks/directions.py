@@ -15,12 +15,14 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 
-from demo.find_directions import CHANGE_INSIDE, NETWORK, FreshFaces
+from demo.find_directions import CHANGE_INSIDE, NETWORK
 from dnnlib import load_generator
 from utils import files
 from utils.low_rank import factorize
-from utils.regions import region_mask
+from utils.probe import Effect, Probe
+from utils.regions import RegionSource, region_source
 from utils.resefa import resefa
+from utils.sampling import random_codes
 from utils.subspaces import default_lamb, gram_matrices, predicted_change, projected_directions
 
 if TYPE_CHECKING:
@@ -61,32 +63,31 @@ def candidates(inside: np.ndarray, outside: np.ndarray) -> Iterator[tuple[str, n
 
 
 class Judge:
-    """Measures directions on fresh faces."""
+    """Measures directions on fresh faces, all layers edited."""
 
     def __init__(self, generator: "Generator") -> None:
-        self.few, self.all = FreshFaces(generator, SEED, FEW), FreshFaces(generator, SEED, FACES)
-        self.layers = list(range(generator.num_layers))
+        ws = generator.mapping(random_codes(SEED, FACES, generator.z_dim))
+        self.few, self.all = (Probe(generator.synthesis, generator.batch_size, codes, list(range(generator.num_layers)))
+                              for codes in (ws[:FEW], ws))
 
-    def measure(self, direction: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-        """Mean absolute change inside and outside, at the distance where inside is about CHANGE_INSIDE."""
-        distance = 0.5
-        for _ in range(3):  # the change grows nearly with the distance
-            change = self.few.change(direction, self.layers, distance, mask)[0]
-            distance = min(distance * CHANGE_INSIDE / change, 20)
-        return self.all.change(direction, self.layers, distance, mask)
+    def effect(self, direction: np.ndarray, region: RegionSource) -> Effect:
+        """On all faces, at the distance that changes the inside by CHANGE_INSIDE on a few."""
+        return self.all.effect(direction, self.few.effect_of_change(direction, CHANGE_INSIDE, region).distance, region)
 
 
 def measure_all(jacobians: np.ndarray, judge: Judge) -> dict[tuple[str, str], list[Measured]]:
     """For each region and method, the samples in order and then their pool."""
     results = defaultdict(list)
     for region in REGIONS:
-        mask = region_mask(region, *jacobians.shape[1:3])
+        source = region_source(region=region)
+        mask = source.mask(0, *jacobians.shape[1:3])
         pairs = [gram_matrices(jacobian, mask) for jacobian in jacobians]
         for pair in [*pairs, np.mean(pairs, axis=0)]:
             for method, vectors in candidates(*pair):
                 predicted = predicted_change(vectors, *pair).ratio
                 best = int(np.argmax(predicted))
-                measured = Measured(predicted[best], *judge.measure(vectors[best], mask))
+                effect = judge.effect(vectors[best], source)
+                measured = Measured(predicted[best], effect.change_inside, effect.change_outside)
                 results[region, method].append(measured)
                 print(f"{region:6} {method:34} row {best:2}  predicted {measured.predicted:5.1f}  inside "
                       f"{measured.inside:.3f}  outside {measured.outside:.4f}  {measured.ratio:5.1f}", flush=True)

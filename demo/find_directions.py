@@ -1,13 +1,13 @@
 """Find the ready directions of directions/demo128/ with the toolkit's own steps, measure them, write the table.
 
-    python demo/find_directions.py                   about two minutes on two cores
+    python demo/find_directions.py                   about a minute on two cores
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -16,19 +16,17 @@ import numpy as np
 
 from dnnlib import load_generator
 from utils import files
-from utils.editing import walk
-from utils.regions import region_mask
+from utils.command_line import layer_list
+from utils.probe import Probe
+from utils.regions import region_source
 from utils.sampling import random_codes
-
-if TYPE_CHECKING:
-    from dnnlib.generator import Generator
 
 NETWORK = "demo/demo128.pkl"
 JACOBIAN_COMMAND = f"compute_jacobian.py {NETWORK} --d_name demo"
 JACOBIAN = "outputs/jacobian_seed_4/w_dataset_demo.npy"
 FOLDER = Path("directions/demo128")
 FRESH_SEED, FRESH_FACES = 1000, 50  # not used for choosing
-CHANGE_INSIDE = 0.1  # mean absolute change, images in [-1, 1], at the distance to use
+CHANGE_INSIDE = 0.1  # mean absolute change, of images in [-1, 1], at the distance to use
 
 
 class Choice(NamedTuple):
@@ -55,30 +53,6 @@ CHOICES = (
 )
 
 
-class FreshFaces:
-    """Faces on which the effect of a direction is measured."""
-
-    def __init__(self, generator: "Generator", seed: int, number: int) -> None:
-        self.generator = generator
-        self.ws = generator.mapping(random_codes(seed, number, generator.z_dim))
-        self.images = np.clip(generator.synthesis(self.ws), -1, 1)
-
-    def change(self, direction: np.ndarray, layers: list[int], distance: float,
-               mask: np.ndarray) -> tuple[float, float]:
-        """Mean absolute change inside and outside the mask at -distance and +distance, images clipped to [-1, 1]."""
-        edited = walk(self.ws, direction, layers, np.array([-distance, distance]))  # [N, 2, L, D]
-        changes = [abs(np.clip(self.generator.synthesis(edited[:, k]), -1, 1) - self.images) for k in (0, 1)]
-        change = np.mean(changes, axis=(0, 1, 4))  # [H, W]
-        return float(change[mask].mean()), float(change[~mask].mean())
-
-    def distance_to_use(self, direction: np.ndarray, layers: list[int], mask: np.ndarray) -> float:
-        """The smallest multiple of 0.1 at which the mean absolute change inside reaches CHANGE_INSIDE."""
-        for tenths in range(1, 200):
-            if self.change(direction, layers, tenths / 10, mask)[0] >= CHANGE_INSIDE:
-                return tenths / 10
-        raise ValueError(f"no distance below 20 changes the inside by {CHANGE_INSIDE}")
-
-
 def run_step(command: str) -> None:
     print(f"python {command}", flush=True)
     subprocess.run([sys.executable, *command.split()], check=True, stdout=subprocess.DEVNULL)
@@ -88,7 +62,7 @@ def main() -> None:
     os.chdir(ROOT)
     run_step(JACOBIAN_COMMAND)
     generator = load_generator(NETWORK)
-    fresh_faces = FreshFaces(generator, FRESH_SEED, FRESH_FACES)
+    ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
     commands = {choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
                 for choice in CHOICES}
     for command in dict.fromkeys(commands.values()):  # once a region
@@ -98,17 +72,17 @@ def main() -> None:
         stem = f"directions_img_{choice.sample:02d}_region_{choice.region}_demo_projected"
         source = Path("outputs/directions") / f"{stem}.npy"
         direction = np.load(source)[choice.row]
-        mask = region_mask(choice.region, generator.resolution, generator.resolution)
-        layers = [int(layer) for layer in choice.layers.split(",")]
-        distance = fresh_faces.distance_to_use(direction, layers, mask)
-        inside, outside = fresh_faces.change(direction, layers, distance, mask)
+        layers = layer_list(choice.layers)
+        probe = Probe(generator.synthesis, generator.batch_size, ws, layers)
+        effect = probe.effect_of_change(direction, CHANGE_INSIDE, region_source(region=choice.region))
         files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
         files.write_json(FOLDER / f"{choice.name}.json", (files.read_json(source.with_suffix(".json")) or {}) | {
-            "command": ["python", *command.split()], "row": choice.row, "layers": layers, "distance": distance,
-            "change_inside": inside, "change_outside": outside})
+            "command": ["python", *command.split()], "row": choice.row, "layers": layers, "distance": effect.distance,
+            "change_inside": effect.change_inside, "change_outside": effect.change_outside})
         lines.append(f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | {choice.region} | "
-                     f"{choice.sample}, {choice.row} | {choice.layers} | ±{distance:g} | `--region {choice.region} "
-                     f"--lamb {choice.lamb:g}` | {inside:.3f} | {outside:.4f} | {inside / outside:.1f} |")
+                     f"{choice.sample}, {choice.row} | {choice.layers} | ±{effect.distance:g} | `--region "
+                     f"{choice.region} --lamb {choice.lamb:g}` | {effect.change_inside:.3f} | "
+                     f"{effect.change_outside:.4f} | {effect.ratio:.1f} |")
         print(lines[-1], flush=True)
     write_table(lines)
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from demo import faces
-from demo.find_directions import CHOICES, FreshFaces
+from demo.find_directions import CHOICES
 from dnnlib import load_generator
+from utils.editing import walk
 from utils.regions import region_mask
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,11 @@ def test_ready_direction_changes_its_region(generator, name):
     assert direction.shape == (1, generator.w_dim)
     assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-5)
     mask = region_mask(facts["region"], generator.resolution, generator.resolution)
-    inside, outside = FreshFaces(generator, 31, 16).change(direction[0], facts["layers"], facts["distance"], mask)
+    ws = generator.mapping(np.random.RandomState(31).randn(16, generator.z_dim))
+    ends = walk(ws, direction[0], facts["layers"], facts["distance"] * np.array([-1, 1]))
+    originals = generator.synthesis(ws).clip(-1, 1)
+    change = np.mean([abs(generator.synthesis(ends[:, k]).clip(-1, 1) - originals) for k in (0, 1)], axis=(0, 1, 4))
+    inside, outside = change[mask].mean(), change[~mask].mean()
     assert inside > 0.08
     assert inside / outside > 0.75 * facts["change_inside"] / facts["change_outside"]
 
