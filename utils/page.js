@@ -11,7 +11,7 @@ function makeCard(row) {
   const slider = part("input"), cells = card.querySelectorAll("tbody td");
   const sample = document.createElement("small");
   sample.textContent = `sample ${row.sample}`;
-  part("h2").append(row.direction, sample);
+  part("h2").append(row.direction.replaceAll("_", "_\u200b"), sample);  // long file names may break there
   part(".original").src = data.pictures[row.original];
   part(".original").alt = `sample ${row.sample}, original`;
   slider.max = row.steps.length - 1;

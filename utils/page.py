@@ -46,7 +46,8 @@ def write_page(path: str | Path, title: str, summary: str, rows: Sequence[Row], 
                         for channel, table in zip("RGB", tables, strict=True))
     page = _part("page.html")
     for name, value in {
-        "title": html.escape(title), "summary": html.escape(summary), "full_heat": str(FULL_HEAT), "colours": colours,
+        "title": html.escape(title), "heading": html.escape(title).replace("_", "_<wbr>"),  # file names may break there
+        "summary": html.escape(summary), "full_heat": str(FULL_HEAT), "colours": colours,
         "style": _part("page.css").replace("{{gradient}}", gradient), "script": _part("page.js"),
         "footer": f"<dl>{footer}</dl>", "data": _script_json(_data(rows)),
     }.items():
