@@ -65,10 +65,9 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
     if segmentation is None and labels:
         raise InputError("--labels without --segmentation; expected both: name the label map, or leave out --labels")
     if region is not None:
-        if region not in BOXES:
-            raise InputError(f"region {region!r} is not known; expected one of {', '.join(BOXES)}")
         name, facts = region, {"region": region}
-        draw = _of_all_samples(lambda height, width: region_mask(region, height, width))
+        named_box = _named_box(region)
+        draw = _of_all_samples(lambda height, width: box_mask(named_box, height, width))
     elif box is not None:
         name, facts = "box_" + "_".join(map(str, box)), {"box": list(box)}
         draw = _of_all_samples(lambda height, width: box_mask(box, height, width))
@@ -99,9 +98,13 @@ def region_mask(region: str, height: int, width: int) -> np.ndarray:
 
     Raises InputError for an unknown name.
     """
+    return box_mask(_named_box(region), height, width)
+
+
+def _named_box(region: str) -> tuple[int, int, int, int]:
     if region not in BOXES:
         raise InputError(f"region {region!r} is not known; expected one of {', '.join(BOXES)}")
-    return box_mask(BOXES[region], height, width)
+    return BOXES[region]
 
 
 def box_mask(box: Sequence[int], height: int, width: int) -> np.ndarray:
