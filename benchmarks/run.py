@@ -180,8 +180,8 @@ def factorization_row(name: str, matrices: list[np.ndarray], published: list[dic
     a_step = best_time(lambda: published_solver(matrices[0], lamb, TIMED_STEPS), 1) / TIMED_STEPS
     theirs = a_step * sum(end["steps"] for end in published)
     lines = [f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), {result.steps} steps "
-             f"(published {end['steps']:,}), {angle(result.vectors[:result.rank].T, truth):.0e} rad from the converged "
-             f"principal space (published {end['angle']:.0e})"
+             f"(published {end['steps']:,}), {angle_text(angle(result.vectors[:result.rank].T, truth))} from the "
+             f"converged principal space (published {angle_text(end['angle'])})"
              for part, result, truth, end in zip(("foreground", "background"), results, exact, published, strict=True)]
     return Row(f"both factorizations of a 512-d sample over the published solver, {name}", f"1 / {theirs / ours:.0f}",
                "1 / 50", f"{ours:.1f} s, and {theirs:.0f} s from {TIMED_STEPS} of its steps; " + "; ".join(lines))
@@ -210,11 +210,15 @@ def published_end(matrix: np.ndarray, lamb: float) -> tuple[np.ndarray, int, int
     return published_solver(matrix, lamb, full_svd=False)
 
 
-def angle(space: np.ndarray, truth: LowRank) -> float:
-    """The largest angle between the columns of `space` and the true principal space, in radians."""
+def angle(space: np.ndarray, truth: LowRank) -> float | None:
+    """The largest angle between the columns of `space` and the true principal space, in radians; None: another rank."""
     if space.shape[1] != truth.rank:
-        return np.pi / 2
+        return None
     return float(np.arcsin(min(1, np.linalg.norm(truth.vectors[truth.rank:] @ space, 2))))
+
+
+def angle_text(radians: float | None) -> str:
+    return "not comparable" if radians is None else f"{radians:.0e} rad"
 
 
 def script_time(*arguments: str) -> float:
