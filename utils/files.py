@@ -155,6 +155,7 @@ class SampleFile:
 
     def finish(self) -> None:
         """Give the file its name."""
+        self._write_header(self.count)  # Ctrl-C may have come between a sample's header and its count
         self.file.truncate(self._end(self.count))
         self.file.close()
         os.replace(self.partial, self.path)

@@ -145,6 +145,23 @@ def test_sample_file_keeps_fewer(tmp_path):
     assert output.path.stat().st_size == 128 + 2 * 6 * 4
 
 
+def test_sample_file_interrupted(tmp_path, monkeypatch):
+    """Ctrl-C after the header of a sample and before its count leaves a whole file of the samples counted."""
+    output = files.SampleFile(tmp_path / "w.npy")
+    output.append(np.zeros((2, 3)))
+    write_header = output._write_header
+
+    def interrupted(count):
+        write_header(count)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(output, "_write_header", interrupted)
+        output.append(np.ones((2, 3)))
+    output.finish()
+    assert np.load(output.path).shape == (1, 2, 3)
+
+
 def test_sample_file_grows_by_digits(tmp_path):
     """The header has room for a count of more digits: 12 and 150 samples begin at the same place of the file."""
     output = files.SampleFile(tmp_path / "w.npy")
