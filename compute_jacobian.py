@@ -6,22 +6,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dnnlib import NetworkError, load_generator, select_device
+from dnnlib import NetworkError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
-from utils import files, sampling
-from utils.command_line import (
-    Parser,
-    duration_text,
-    file_name_part,
-    finite_float,
-    not_negative_int,
-    positive_int,
-    run,
-    seed,
-)
+from utils import files
+from utils.command_line import Parser, duration_text, file_name_part, positive_int, run
 from utils.errors import InputError
 from utils.pictures import save_png, to_uint8
 from utils.progress import Progress
+from utils.sampling import Codes, add_code_options
 
 EXAMPLES = """\
   python compute_jacobian.py demo/demo128.pkl --d_name demo
@@ -36,40 +28,40 @@ def parse_arguments():
                              "http(s) address; or a name of --list")
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
     add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 2 GB)")
-    add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed})")
-    add("--total_num", type=positive_int, default=5, help="number of random latent codes")
+    add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed}, or "
+                              "outputs/jacobian_{stem of latent_path})")
+    add("--total_num", type=positive_int, help="number of latent codes (default: 5, or all of --latent_path)")
     add("--gpu_id", help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there is one, "
                          "else the CPU)")
     add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
     add("--save_png", action=BooleanOptionalAction, default=True, help="save the images as PNG")
     add("--fused_channel", action=BooleanOptionalAction, default=True, help="mean over RGB, not each channel by itself")
-    add("--seed", type=seed, default=4, help="seed of the random latent codes")
     add("--d_name", type=file_name_part, default="ffhq", help="name of the data set, part of the file names")
     add("--allow_tf32", action="store_true", help="let GPUs multiply with mantissas of 10 bits: faster, less exact")
     add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
-    add("--trunc_psi", type=finite_float, default=1.0, help="truncation: how far from the mean of w; 1 is off")
-    add("--trunc_layers", type=positive_int, help="truncate this many layers, from the first (default: all)")
     add("--overwrite", action="store_true", help="start anew, whatever an earlier run has left in --output_dir")
-    add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
+    add_code_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_arguments()
-    args.output_dir = Path(args.output_dir or f"outputs/jacobian_seed_{args.seed}")
+    origin = Path(args.latent_path).stem if args.latent_path else f"seed_{args.seed}"
+    args.output_dir = Path(args.output_dir or f"outputs/jacobian_{origin}")
     args.restore_path = str(find_file(args.restore_path, "network"))
     if args.compute_z and args.trunc_psi != 1:
         raise InputError(f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no truncation")
     network_hash = files.sha256(args.restore_path)
-    progress = Progress(args, network_hash)
+    latents = read_latents(args.latent_path) if args.latent_path else None
+    args.total_num = args.total_num or (None if latents else 5)
+    progress = Progress(args, network_hash, files.sha256(args.latent_path) if latents else None)
     if progress.complete:
         print(f"{progress.path('w')}: complete, with {progress.previous['samples']} samples; --overwrite makes it anew")
         return
     device = select_device(args.gpu_id)
     print(device, flush=True)
     generator = load_generator(args.restore_path, allow_tf32=args.allow_tf32)
-    z = sampling.random_codes(args.seed, args.total_num, generator.z_dim)
-    labels = sampling.class_labels(args.class_index, args.total_num, generator.label_dim)
+    codes = Codes(args, generator, latents, default_num=5)
     size = min(args.image_size, generator.resolution)
     if size < args.image_size:
         print(f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}")
@@ -77,10 +69,10 @@ def main() -> None:
     args.output_dir.mkdir(parents=True, exist_ok=True)
     with progress.resumed(device.split(" (")[0], generator.batch_size):
         announce_cost(generator, args, size, args.total_num - progress.count)
-        compute_samples(args, generator, z, labels, size, progress)
+        compute_samples(args, generator, codes, size, progress)
 
 
-def compute_samples(args, generator, z, labels, size: int, progress: Progress) -> None:
+def compute_samples(args, generator, codes: Codes, size: int, progress: Progress) -> None:
     """Append the Jacobian of each latent code that is missing, and save its image."""
     with tqdm(total=args.total_num * generator.w_dim, initial=progress.count * generator.w_dim, desc="Jacobian",
               unit="tangent", smoothing=0.1, disable=None) as bar:
@@ -92,7 +84,7 @@ def compute_samples(args, generator, z, labels, size: int, progress: Progress) -
 
         for i in range(progress.count, args.total_num):
             bar.set_description(f"Jacobian of sample {i + 1} of {args.total_num}")
-            ws = generator.truncate(generator.mapping(z[i:i + 1], labels[i:i + 1]), args.trunc_psi, args.trunc_layers)
+            ws = codes.w_plus(slice(i, i + 1))
             if args.save_png:
                 path = args.output_dir / f"syn_dataset_{args.d_name}_number_{i:04d}.png"
                 save_png(path, to_uint8(generator.synthesis(ws))[0])
@@ -107,7 +99,7 @@ def compute_samples(args, generator, z, labels, size: int, progress: Progress) -
                     progress.halve_batch()
             sample = {"w": jacobian}
             if args.compute_z:  # dx/dz = dx/dw dw/dz
-                sample["z"] = jacobian @ generator.mapping_jacobian(z[i:i + 1], labels[i:i + 1])
+                sample["z"] = jacobian @ generator.mapping_jacobian(codes.values[i:i + 1], codes.labels[i:i + 1])
             progress.append(sample)
 
 

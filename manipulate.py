@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dnnlib import NetworkError, load_generator, select_device
+from dnnlib import NetworkError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
-from utils import files, sampling
+from utils import files
 from utils.command_line import (
     Parser,
     distance_or_auto,
@@ -24,7 +24,6 @@ from utils.command_line import (
     positive_float,
     positive_int,
     run,
-    seed,
 )
 from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
 from utils.errors import InputError
@@ -32,6 +31,7 @@ from utils.pictures import PICTURE_SIZE
 from utils.probe import Effect, Probe, save_contact_sheet
 from utils.regions import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
 from utils.results import EditResults, choose_output_dir
+from utils.sampling import Codes, add_code_options
 
 EXAMPLES = """\
   python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
@@ -47,7 +47,8 @@ def parse_arguments():
     add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
                              "http(s) address; or a name of --list")
     add("matrix_path", nargs="+", help="directions: .npy files [K, w_dim], from compute_directions.py or from "
-                                       "directions/; or their addresses or names")
+                                       "directions/, or [K, L, w_dim] with a vector for each layer; or their addresses "
+                                       "or names")
     add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
     add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 2 GB)")
     add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
@@ -56,6 +57,8 @@ def parse_arguments():
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     add("--start", type=not_negative_int, default=0, help="first row of the directions to walk along")
     add("--end", type=end_row, help="the row after the last one; -1: all rows (default: 1, or all for --contact_sheet)")
+    add("--per_layer", action="store_true",
+        help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L directions")
     add("--mani_layers", type=layer_list, default="4,5,6,7", help="layers to edit, such as 4,5,6,7 or 4-7")
     add("--start_distance", type=finite_float, default=-4.0, help="distance of the first step")
     add("--end_distance", type=finite_float, default=4.0, help="distance of the last step")
@@ -67,12 +70,8 @@ def parse_arguments():
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
     add("--contact_sheet", action="store_true",
         help="only one picture a file: every row at the strength of --change, to choose from")
-    add("--seed", type=seed, default=4, help="seed of the random latent codes")
     add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
-    add("--trunc_psi", type=finite_float, default=1.0, help="truncation: how far from the mean of w; 1 is off")
-    add("--trunc_layers", type=positive_int, help="truncate this many layers, from the first (default: all)")
-    add("--latent_path", help="latent codes to edit: a .npy file [N, z_dim] of z")
-    add("--class_index", type=not_negative_int, help="class, for networks with labels (default: all labels zero)")
+    add_code_options(parser)
     add_region_options(parser, default=None)
     args = parser.parse_args()
     args.end = args.end or (-1 if args.contact_sheet else 1)
@@ -85,24 +84,25 @@ def main() -> None:
     args.matrix_path = [str(find_file(path, "directions")) for path in args.matrix_path]
     directions = {path: read_directions(args, path) for path in args.matrix_path}
     region = region_from_options(args)
+    latents = read_latents(args.latent_path) if args.latent_path else None
     print(select_device(args.gpu_id), flush=True)
     generator = load_generator(args.restore_path)
     network_hash = files.sha256(args.restore_path)
     for path, rows in directions.items():
-        if rows.shape[1] != generator.w_dim:
-            raise InputError(f"{path} has directions of {rows.shape[1]} dimensions; expected {generator.w_dim}, the w "
-                             f"of {args.restore_path}: use directions found on this network")
+        check_directions(args, path, rows, generator)
         warn_of_another_origin(path, network_hash)
-    z = read_or_draw_codes(args, generator.z_dim)
-    labels = sampling.class_labels(args.class_index, len(z), generator.label_dim)
-    ws = generator.truncate(generator.mapping(z, labels), args.trunc_psi, args.trunc_layers)
+    asked = args.total_num
+    codes = Codes(args, generator, latents, default_num=10)
+    ws = codes.w_plus(slice(PROBES if args.contact_sheet and not asked else None))
+    args.total_num = len(ws)
     edits = list(edits_of(args, directions, region))
     walk(ws[:1], edits[0].direction, args.mani_layers, edits[0].distances)  # errors before anything is written
     check_regions(args, edits, generator.resolution)
 
     hashes = [files.sha256(path) for path in directions]
     facts = files.provenance(args, seed=args.seed, network_sha256=network_hash,
-                             directions_sha256=hashes[0] if len(hashes) == 1 else hashes)
+                             directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
+                             latents_sha256=files.sha256(args.latent_path) if latents else None)
     record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"
     args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, record, facts)
     facts["options"]["output_dir"] = str(args.output_dir)
@@ -114,10 +114,10 @@ def main() -> None:
         return
     if args.distance == "auto":
         edits = [with_distance(args, edit, effect) for edit, effect in probed(args, probe, edits)]
-    codes = edited_codes(ws, edits, args.mani_layers)
+    edited = edited_codes(ws, edits, args.mani_layers)
     with (EditResults(args, edits, facts) as results,
           tqdm(total=len(ws) * (1 + args.step * len(edits)), desc="editing", unit="image", disable=None) as bar):
-        for batch in in_batches(codes, args.batch_size or generator.batch_size):
+        for batch in in_batches(edited, args.batch_size or generator.batch_size):
             results.add(generator.synthesis(batch))
             bar.update(len(batch))
 
@@ -200,12 +200,13 @@ def announce_cost(generator, args, number: int) -> None:
 
 
 def read_directions(args, path: str) -> np.ndarray:
-    """The directions [K, w_dim] of a file, with --start and --end checked against them."""
-    directions = files.read_npy(path, "directions [K, w_dim]")
-    if directions.ndim == 1:
+    """The directions [K, w_dim] or [K, L, w_dim] of a file, with --start and --end checked against them."""
+    expected = "a direction [L, w_dim] for --per_layer" if args.per_layer else "directions [K, w_dim] or [K, L, w_dim]"
+    directions = files.read_npy(path, expected)
+    if directions.ndim == (2 if args.per_layer else 1):
         directions = directions[None]
-    if directions.ndim != 2 or not directions.size:
-        raise InputError(f"{path} has shape {list(directions.shape)}; expected directions [K, w_dim]")
+    if directions.ndim not in ((3,) if args.per_layer else (2, 3)) or not directions.size:
+        raise InputError(f"{path} has shape {list(directions.shape)}; expected {expected}")
     if not np.isfinite(directions).all():
         raise InputError(f"{path} holds NaN or infinity; expected finite directions: compute them again")
     end = args.end if args.end > 0 else len(directions)
@@ -213,6 +214,23 @@ def read_directions(args, path: str) -> np.ndarray:
         raise InputError(f"--start {args.start} --end {args.end} of {path}; expected 0 <= start < end <= "
                          f"{len(directions)}, the number of its rows, or --end -1 for all")
     return directions
+
+
+def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
+    """Raise InputError if directions do not fit the network; say how rows were read that can be read in two ways."""
+    layers = generator.num_layers
+    if rows.shape[-1] != generator.w_dim:
+        raise InputError(f"{path} has directions of {rows.shape[-1]} dimensions; expected {generator.w_dim}, the w "
+                         f"of {args.restore_path}: use directions found on this network")
+    if rows.ndim == 3 and rows.shape[1] != layers:
+        remedy = "leave out --per_layer" if args.per_layer else "use directions found on this network"
+        raise InputError(f"{path} has {rows.shape[1]} vectors for a direction; expected {layers}, one for each layer "
+                         f"of {args.restore_path}: {remedy}")
+    if rows.ndim == 3:
+        edited = ",".join(map(str, args.mani_layers))
+        print(f"{path}: a vector for each of {layers} layers, of which those of --mani_layers {edited} are used")
+    elif len(rows) == layers:
+        print(f"{path}: {layers} directions; --per_layer reads them as one, a vector for each of the {layers} layers")
 
 
 def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
@@ -225,18 +243,6 @@ def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
     if origin not in (None, network_hash):
         print(f"WARNING: {matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
               f"{network_hash[:12]}…): its effect may be anything", file=sys.stderr)
-
-
-def read_or_draw_codes(args, z_dim: int) -> np.ndarray:
-    """z [N, z_dim] of --latent_path or --seed; sets --total_num to N."""
-    if args.latent_path:
-        most = args.total_num or (PROBES if args.contact_sheet else None)
-        z = sampling.read_codes(args.latent_path, z_dim)[:most]
-    else:
-        number = args.total_num or (PROBES if args.contact_sheet else 10)
-        z = sampling.random_codes(args.seed, number, z_dim)
-    args.total_num = len(z)
-    return z
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from .device import import_tensorflow, select_device
 from .errors import NetworkError
 from .formats import read_network
+from .formats.latent_codes import read_latents
 
 if TYPE_CHECKING:
     from .generator import Generator
 
-__all__ = ["NetworkError", "load_generator", "read_network", "select_device"]
+__all__ = ["NetworkError", "load_generator", "read_latents", "read_network", "select_device"]
 
 
 def load_generator(path: str | Path, dtype: str = "float32", allow_tf32: bool = False) -> "Generator":

@@ -43,7 +43,9 @@ def inputs(tmp_path, data, edited) -> Path:
     np.save(files / "directions_25.npy", np.eye(25)[:2])
     np.save(files / "directions_none.npy", np.zeros((0, 24)))
     np.save(files / "z_23.npy", np.zeros((2, 23)))
-    np.save(files / "z_ws.npy", np.zeros((2, 6, 24)))
+    np.save(files / "w_plus.npy", np.zeros((2, 6, 24)))
+    np.save(files / "w_plus_14.npy", np.zeros((2, 14, 24)))
+    np.savez(files / "several.npz", here=np.zeros((2, 24)), there=np.zeros((2, 24)))
     np.save(files / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.save(files / "flags.npy", jacobian > 0)
     Image.new("L", (8, 8), 4).save(files / "labels.png")
@@ -195,6 +197,7 @@ def test_compute_directions_at_work(run_script, inputs, arguments, words):
     ([MODEL, "--gpu_id", "99"], ["--gpu_id 99 is not there", "expected one of", "cpu"]),
     ([MODEL, "--gpu_id", "-1"], ["--gpu_id -1 is not there", "cpu"]),
     ([MODEL, "--gpu_id", "first"], ["--gpu_id first is not there", "cpu"]),
+    ([MODEL, *CPU, "--latent_path", "w_plus.npy", "--compute_z"], ["--compute_z with the w+ codes of w_plus.npy"]),
     ([MODEL, *CPU, "--output_dir", "text.txt"], ["text.txt exists and is no folder", "--output_dir"]),
     ([MODEL, *CPU, "--output_dir", "text.txt/below"], ["text.txt/below", "another path"]),
 ])
@@ -245,12 +248,12 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
     ("directions.npy", ["--total_num", "-2"], ["--total_num: -2 given"]),
     ("directions.npy", ["--gpu_id", "7"], ["--gpu_id 7 is not there"]),
     ("directions.npy", ["--class_index", "1"], ["--class_index 1", "no classes"]),
-    ("directions.npy", ["--latent_path", "missing.npy"], ["missing.npy is not there"]),
-    ("directions.npy", ["--latent_path", "text.txt"], ["text.txt is truncated", "expected z codes [N, 24]"]),
-    ("directions.npy", ["--latent_path", "z_23.npy"], ["z_23.npy has shape [2, 23]; expected z codes [N, 24]"]),
-    ("directions.npy", ["--latent_path", "z_ws.npy"], ["z_ws.npy has shape [2, 6, 24]"]),
-    ("directions.npy", ["--latent_path", "z_nan.npy"], ["z_nan.npy holds NaN or infinity"]),
-    ("directions.npy", ["--latent_path", "z_infinity.npy"], ["z_infinity.npy holds NaN or infinity"]),
+    ("directions.npy", ["--latent_space", "w"], ["--latent_space w without --latent_path"]),
+    ("directions.npy", ["--latent_space", "x"], ["--latent_space", "auto", "wp", "--help"]),
+    ("directions.npy", ["--latent_path", "w_plus.npy", "--total_num", "3"], ["--total_num 3 of w_plus.npy", "most 2"]),
+    ("w_plus_14.npy", [], ["w_plus_14.npy has 14 vectors for a direction; expected 6, one for each layer"]),
+    ("directions.npy", ["--per_layer"], ["directions.npy has 2 vectors for a direction; expected 6", "--per_layer"]),
+    ("jacobian.npy", ["--per_layer"], ["jacobian.npy has shape", "expected a direction [L, w_dim] for --per_layer"]),
     ("directions.npy", ["--mani_layers", "1", "--output_dir", "text.txt"], ["text.txt", "--output_dir"]),
     ("directions.npy", ["--colour", "red"], ["--colour red", "--help"]),
     ("directions.npy", ["directions_25.npy", "--mani_layers", "1"], ["directions_25.npy has directions of 25"]),
@@ -277,6 +280,35 @@ def test_manipulate(run_script, inputs, matrix, arguments, words):
     if "text.txt" in arguments and "--output_dir" in arguments:  # found when the first file is written
         run = run._replace(err=re.split(r"[\r\n]+", run.err.strip())[-1])
     check(run, words, inputs, before)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["missing.npy"], ["missing.npy is not there"]),
+    (["folder"], ["folder is a folder"]),
+    (["empty"], ["empty is no .npy, .npz or .pt file", "xpected latent codes"]),
+    (["text.txt"], ["text.txt is no .npy, .npz or .pt file", "xpected latent codes"]),
+    ([MODEL], ["model.pkl is a pickle, as networks are", "xpected latent codes"]),
+    (["hostile.pkl"], ["hostile.pkl is no .npy, .npz or .pt file"]),
+    (["cut.npy"], ["cut.npy is truncated or damaged", "xpected latent codes"]),
+    (["objects.npy"], ["objects.npy holds", "xpected latent codes"]),
+    (["several.npz"], ["several.npz holds 'here', 'there'", "under a key of w, dlatents"]),
+    (["jacobian.npy"], ["jacobian.npy has shape [2, 16, 16, 1, 24]"]),
+    (["directions.npy"], ["directions.npy has rows of length 1, as directions have", "--latent_space z"]),
+    (["z_23.npy"], ["z_23.npy has z codes of 23 dimensions", "expected 24"]),
+    (["z_nan.npy"], ["z_nan.npy holds NaN or infinity"]),
+    (["z_infinity.npy"], ["z_infinity.npy holds NaN or infinity"]),
+    (["w_plus.npy", "--latent_space", "z"], ["w_plus.npy has shape [2, 6, 24]; expected z codes [N, 24]"]),
+    (["w_plus_14.npy"], ["w_plus_14.npy has w+ codes of 14 layers, as a network of 256 x 256", "expected 6"]),
+    (["w_plus.npy", "--trunc_psi", "0.5"], ["--trunc_psi with the w+ codes of w_plus.npy"]),
+    (["w_plus.npy", "--class_index", "0"], ["--class_index with the w+ codes of w_plus.npy"]),
+])
+@pytest.mark.parametrize("script", ["compute_jacobian", "manipulate"])
+def test_latent_codes(run_script, inputs, script, arguments, words):
+    """Latent codes that cannot be used, or not in this way, are told before the work."""
+    before = listing(inputs)
+    directions = ["directions.npy"] if script == "manipulate" else []
+    check(run_script(script, MODEL, *directions, *CPU, "--latent_path", *arguments), words, inputs, before)
+    assert not Path("marker").exists()
 
 
 def test_results_of_other_directions(run_script, inputs):

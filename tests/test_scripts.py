@@ -234,6 +234,84 @@ def test_save_raw_start_end_latent_path(run_script, data, tmp_path, generator):
         "manipulate_results_test.json"}
 
 
+def raw_images(folder, names):
+    """Raw images by their names, as int [N, H, W, C]."""
+    return np.stack([np.asarray(Image.open(folder / f"{name}.png")).astype(int) for name in names])
+
+
+def expect_images(pngs, images):
+    """8 bits of the images of the generator."""
+    assert np.abs(pngs - np.clip((images + 1) * 127.5, 0, 255)).max() <= 1
+
+
+def test_codes_of_w_plus(run_script, data, generator, tmp_path):
+    """W+ codes of a projector's .npz and of an encoder's pickled dict are edited as they are, not mapped again."""
+    g, directions = generator("tf_orig_16"), np.random.RandomState(8).randn(1, 24)
+    ws = g.mapping(np.random.RandomState(9).randn(2, 24))
+    ws[:, 3:] = ws[::-1, 3:]
+    np.save("d.npy", directions)
+    np.savez("projected_w.npz", w=ws)
+    np.save("encoded.npy", {"a.png": [0 * ws[0], ws[0]], "b.png": [ws[1]]}, allow_pickle=True)
+    for path, more in (("projected_w.npz", ""), ("encoded.npy", r" \(a.png, b.png\)")):
+        run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--latent_path", path,
+                         "--mani_layers", "1-4", "--step", 1, "--start_distance", 2, "--save_raw", "--output_dir",
+                         "out")
+        assert run.status == 0
+        assert re.search(rf"^latent codes: 2 of w\+{more}$", run.out, re.MULTILINE)
+        expect_images(raw_images(tmp_path / "out", ["ori_000000", "ori_000001"]), g.synthesis(ws))
+        edited = ws.copy()
+        edited[:, 1:5] += (2 * directions[0]).astype(np.float32)
+        names = [f"mani_00000{sample}_ind_000000_000000" for sample in range(2)]
+        expect_images(raw_images(tmp_path / "out", names), g.synthesis(edited))
+        facts = json.loads(Path("out/manipulate_results_lowrankgan.json").read_text())
+        assert facts["latents_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_jacobian_of_w_plus(run_script, data, generator):
+    """The Jacobian at w+ codes is the derivative, by finite differences, along a shift common to all layers."""
+    g = generator("tf_orig_16", "float64")
+    ws = g.mapping(np.random.RandomState(9).randn(3, 24))
+    ws[:, 2:] = ws[[1, 2, 0], 2:]
+    np.savez("projected_w.npz", w=ws)
+    command = ["compute_jacobian", data / "tf_orig_16.pkl", "--gpu_id", "cpu", "--latent_path", "projected_w.npz"]
+    assert run_script(*command, "--total_num", 1).status == 0
+    run = run_script(*command)
+    assert "going on after the 1 finished samples of outputs/jacobian_projected_w" in run.out
+    jacobians = np.load("outputs/jacobian_projected_w/w_dataset_ffhq.npy")
+    assert jacobians.shape == (3, 16, 16, 1, 24)
+    for w, jacobian in zip(ws, jacobians, strict=True):
+        shift = 1e-6 * np.random.RandomState(1).randn(24)
+        change = (g.synthesis(w[None] + shift) - g.synthesis(w[None] - shift))[0].mean(axis=-1) / 2
+        np.testing.assert_allclose(jacobian[:, :, 0] @ shift, change, atol=1e-4 * np.abs(change).max())
+    assert "complete, with 3 samples" in run_script(*command).out
+    np.savez("projected_w.npz", w=ws[::-1])
+    run = run_script(*command)
+    assert (run.status, "made with other latent codes" in run.err) == (2, True)
+
+
+def test_direction_with_a_vector_for_each_layer(run_script, data, generator, tmp_path):
+    """[K, L, w_dim] are directions with a vector for each layer; so are the rows of [L, w_dim] under --per_layer."""
+    g, vectors = generator("tf_orig_16"), np.random.RandomState(8).randn(2, 6, 24)
+    np.save("three.npy", vectors)
+    np.save("two.npy", vectors[1])
+    command = ["--gpu_id", "cpu", "--total_num", 1, "--mani_layers", "2-4", "--step", 1, "--start_distance", 2,
+               "--save_raw"]
+    ws = g.mapping(np.random.RandomState(4).randn(1, 24))
+    layers, rows = ws.copy(), ws.copy()
+    layers[:, 2:5] += (2 * vectors[1, 2:5]).astype(np.float32)
+    rows[:, 2:5] += (2 * vectors[1, 1]).astype(np.float32)
+    for path, more, row, expected, said in (
+            ("three.npy", ["--start", 1, "--end", 2], 1, layers, "a vector for each of 6 layers, of which those of "
+                                                                 "--mani_layers 2,3,4 are used"),
+            ("two.npy", ["--per_layer"], 0, layers, "a vector for each of 6 layers"),
+            ("two.npy", ["--start", 1, "--end", 2], 1, rows, "6 directions; --per_layer reads them as one")):
+        run = run_script("manipulate", data / "tf_orig_16.pkl", path, *command, *more)
+        assert run.status == 0
+        assert f"{path}: {said}" in run.out
+        folder = Path(run.out.splitlines()[-1]).parent
+        expect_images(raw_images(tmp_path / folder, [f"mani_000000_ind_00000{row}_000000"]), g.synthesis(expected))
+
+
 def test_a_single_direction_may_be_a_vector(run_script, data):
     """A direction of shape [w_dim] is one row."""
     np.save("vector.npy", np.eye(24)[3])

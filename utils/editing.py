@@ -16,7 +16,7 @@ class Edit(NamedTuple):
 
     file: str  # stem of its file
     row: int  # in that file
-    direction: np.ndarray  # [D]
+    direction: np.ndarray  # [D], or [L, D] with a vector for each layer
     distances: np.ndarray  # [S]
     region: RegionSource | None
 
@@ -35,12 +35,14 @@ def even_distances(first: float, last: float, steps: int) -> np.ndarray:
 def walk(ws: np.ndarray, direction: np.ndarray, layers: list[int], distances: np.ndarray) -> np.ndarray:
     """w + a direction on `layers`, other layers untouched, for each distance a (Zhu et al. 2021, eq. 7).
 
-    ws [N, L, D], direction [D], distances [S] -> [N, S, L, D]. Raises InputError for a layer that is not there.
+    ws [N, L, D], direction [D] or [L, D], distances [S] -> [N, S, L, D]. Raises InputError for a layer that is not
+    there.
     """
     if layers[-1] >= ws.shape[1]:
         raise InputError(f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this network")
     edited = np.repeat(ws[:, None], len(distances), axis=1)
-    edited[:, :, layers] += (distances[:, None, None] * direction).astype(ws.dtype)
+    vectors = np.broadcast_to(direction, ws.shape[1:])[layers]  # one a layer: [len(layers), D]
+    edited[:, :, layers] += (distances[:, None, None] * vectors).astype(ws.dtype)
     return edited
 
 

@@ -12,7 +12,7 @@ from . import files
 from .errors import InputError
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
-FREE_OPTIONS = ("restore_path", "output_dir", "total_num", "batch_size", "overwrite", "gpu_id")
+FREE_OPTIONS = ("restore_path", "output_dir", "total_num", "batch_size", "overwrite", "gpu_id", "latent_path")
 
 
 class Progress:
@@ -23,12 +23,16 @@ class Progress:
     there, with a header that counts its finished samples.
     """
 
-    def __init__(self, options: argparse.Namespace, network_hash: str) -> None:
-        """Raises InputError if the folder holds a Jacobian made with other options (unless --overwrite)."""
+    def __init__(self, options: argparse.Namespace, network_hash: str, latents_hash: str | None = None) -> None:
+        """`latents_hash` is that of --latent_path; options.total_num None stands for all of its codes.
+
+        Raises InputError if the folder holds a Jacobian made with other options (unless --overwrite).
+        """
         self.options, self.batch_size = options, options.batch_size
         self.spaces = ("w", "z") if options.compute_z else ("w",)
         self.facts_path = files.partial_path(self.path("w")).with_suffix(".partial.json")
-        self.facts = files.provenance(options, seed=options.seed, network_sha256=network_hash)
+        self.facts = files.provenance(options, seed=options.seed, network_sha256=network_hash,
+                                      latents_sha256=latents_hash)
         self.outputs: dict[str, files.SampleFile] = {}
         self.previous, self.complete = None, False
         if options.overwrite:
@@ -37,7 +41,7 @@ class Progress:
         if self.previous is not None:
             self._expect_same_options()
             self.complete = (not self.facts_path.exists() and all(self.path(space).exists() for space in self.spaces)
-                             and self.previous.get("samples", 0) >= options.total_num)
+                             and self._has_enough_samples())
 
     def path(self, space: str) -> Path:
         return self.options.output_dir / f"{space}_dataset_{self.options.d_name}.npy"
@@ -48,11 +52,18 @@ class Progress:
                    if name not in FREE_OPTIONS and previous.get(name, value) != value]
         if self.previous.get("network_sha256") != self.facts["network_sha256"]:
             changed.append("another network")
+        if self.previous.get("latents_sha256") != self.facts["latents_sha256"]:
+            changed.append("other latent codes")
         if self.options.batch_size not in (None, self.previous.get("batch_size")):
             changed.append(f"--batch_size {self.previous.get('batch_size')}")
         if changed:
             raise InputError(f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; expected the "
                              "same options, to go on with it: choose another --output_dir or --d_name, or --overwrite")
+
+    def _has_enough_samples(self) -> bool:
+        if self.options.total_num is None:
+            return self.previous.get("complete") and self.previous.get("options", {}).get("total_num") is None
+        return self.previous.get("samples", 0) >= self.options.total_num
 
     @property
     def count(self) -> int:

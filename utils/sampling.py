@@ -1,11 +1,19 @@
-"""Latent codes and labels: random by seed, or read from a file."""
+"""Latent codes and labels: random by seed, or those of a file."""
 
-from pathlib import Path
+import argparse
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from .command_line import finite_float, not_negative_int, positive_int, seed
 from .errors import InputError
-from .files import read_npy
+
+SPACES = {"z": "z", "w": "w", "wp": "w+"}
+W_KEYS = ("w", "dlatents", "latent")  # of a file; what lies under another key may be z
+
+FromFile = tuple[np.ndarray, str | None, Sequence[str] | None]
+"""Codes [D], [N, D], [L, D] or [N, L, D], the key that they were found under, and their names if they had some."""
 
 
 def random_codes(seed: int, total_num: int, z_dim: int) -> np.ndarray:
@@ -13,14 +21,48 @@ def random_codes(seed: int, total_num: int, z_dim: int) -> np.ndarray:
     return np.random.RandomState(seed).randn(total_num, z_dim)
 
 
-def read_codes(path: str | Path, z_dim: int) -> np.ndarray:
-    """z [N, z_dim] from a .npy file. Raises InputError if its shape does not fit or a value is not finite."""
-    codes = read_npy(path, f"z codes [N, {z_dim}]")
-    if codes.ndim != 2 or codes.shape[1] != z_dim or not len(codes):
-        raise InputError(f"{path} has shape {list(codes.shape)}; expected z codes [N, {z_dim}] for this network")
-    if not np.isfinite(codes).all():
-        raise InputError(f"{path} holds NaN or infinity; expected finite z codes")
-    return codes
+def codes_for_network(path: str, latents: FromFile, space: str, z_dim: int, w_dim: int,
+                      num_layers: int) -> tuple[str, np.ndarray]:
+    """The codes of a file as a network takes them, and what they are, which is printed.
+
+    `space` is auto, z, w or wp. Returns z, w or wp, and z [N, z_dim], or w+ [N, num_layers, w_dim], in which w is
+    repeated. Raises InputError if the codes do not fit the network.
+    """
+    values, key, names = latents
+    shape, assumed = list(values.shape), ""
+    one_for_each_layer = names is None and shape[:-1] == [num_layers]
+    if space == "auto" and values.ndim == 3:
+        space = "wp" if shape[1] > 1 else "w"
+    elif space == "auto" and key in W_KEYS:
+        space, other = ("wp", "w reads codes of w") if one_for_each_layer else ("w", "z reads codes of z")
+        assumed = f"assumed from the key {key} and the shape {shape}; --latent_space {other}"
+    elif space == "auto":
+        space, other = "z", "wp reads one code of w+" if one_for_each_layer else "w reads codes of w"
+        assumed = f"assumed from the shape {shape}; --latent_space {other}"
+
+    one = 2 if space == "wp" else 1  # dimensions of a code
+    codes = values[None] if values.ndim == one and names is None else values
+    if space == "w" and codes.ndim == 3 and codes.shape[1] == 1:
+        codes = codes[:, 0]
+    what, dim = f"{SPACES[space]} codes", z_dim if space == "z" else w_dim
+    why = f" ({assumed})" if assumed else ""
+    if codes.ndim != one + 1:
+        expected = f"[N, {num_layers}, {dim}]" if space == "wp" else f"[N, {dim}]"
+        raise InputError(f"{path} has shape {shape}; expected {what} {expected}: choose another --latent_space")
+    if codes.shape[-1] != dim:
+        raise InputError(f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this network")
+    if space == "wp" and codes.shape[1] != num_layers:
+        layers = codes.shape[1]
+        size = 0 if layers % 2 or layers > 18 else 2 ** (layers // 2 + 1)
+        fits = f", as a network of {size} x {size} pixels has" if size else ""
+        raise InputError(f"{path} has {what} of {layers} layers{fits}; expected {num_layers}: use codes of this "
+                         "network")
+    if space == "z" and assumed and np.allclose(np.linalg.norm(codes, axis=1), 1, atol=1e-3):
+        raise InputError(f"{path} has rows of length 1, as directions have; expected latent codes: if they are, "
+                         "--latent_space z reads them")
+    shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+    print(f"latent codes: {len(codes)} of {SPACES[space]}{shown}{', ' if assumed else ''}{assumed}", flush=True)
+    return space, codes if space != "w" else np.repeat(codes[:, None], num_layers, axis=1)
 
 
 def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.ndarray:
@@ -37,3 +79,60 @@ def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.
     elif label_dim:
         print(f"no --class_index given: all {label_dim} labels are zero")
     return labels
+
+
+# The command line -----------------------------------------------------------------------------------------------------
+
+
+def add_code_options(parser: argparse.ArgumentParser) -> None:
+    """--seed, --latent_path, --latent_space, --class_index, --trunc_psi and --trunc_layers, for `Codes`."""
+    add = parser.add_argument
+    add("--seed", type=seed, default=4, help="seed of the random latent codes")
+    add("--latent_path", help="latent codes of your own instead: .npy, .npz or .pt, such as an encoder or a projector "
+                              "writes; [N, z_dim] of z, [N, w_dim] of w, [N, L, w_dim] or [L, w_dim] of w+")
+    add("--latent_space", choices=("auto", *SPACES), default="auto",
+        help="what they are; wp: w+. auto: w or w+ under the keys w, dlatents and latent; elsewhere two dimensions are "
+             "z and three are w+")
+    add("--class_index", type=not_negative_int,
+        help="class, of z codes only, for networks with labels (default: all labels zero)")
+    add("--trunc_psi", type=finite_float, default=1.0,
+        help="truncation, of z codes only: how far from the mean of w; 1 is off")
+    add("--trunc_layers", type=positive_int, help="truncate this many layers, from the first (default: all)")
+
+
+class Codes:
+    """The latent codes of a run, of z or w+: those of --latent_path, or random ones."""
+
+    def __init__(self, options: argparse.Namespace, network: Any, latents: FromFile | None, default_num: int) -> None:
+        """`latents` are what --latent_path holds, if given, of which all are taken by default; `default_num` is that of
+        random codes. Sets options.total_num. Raises InputError for options that do not fit them or the network.
+        """
+        self.options, self.network = options, network
+        self.space = "z"
+        if latents is None:
+            if options.latent_space != "auto":
+                raise InputError(f"--latent_space {options.latent_space} without --latent_path; expected both: name "
+                                 "the file of the codes")
+            self.values = random_codes(options.seed, options.total_num or default_num, network.z_dim)
+        else:
+            self.space, values = codes_for_network(options.latent_path, latents, options.latent_space, network.z_dim,
+                                                   network.w_dim, network.num_layers)
+            if (options.total_num or 0) > len(values):
+                raise InputError(f"--total_num {options.total_num} of {options.latent_path}; expected at most "
+                                 f"{len(values)}, the number of its codes")
+            self.values = values[:options.total_num]
+        options.total_num = len(self.values)
+        if self.space == "z":
+            self.labels = class_labels(options.class_index, len(self.values), network.label_dim)
+            return
+        for option, off in (("trunc_psi", 1), ("class_index", None), ("compute_z", False)):
+            if getattr(options, option, off) != off:
+                raise InputError(f"--{option} with the {SPACES[self.space]} codes of {options.latent_path}; expected z "
+                                 "codes with it: leave it out")
+
+    def w_plus(self, samples: slice = slice(None)) -> np.ndarray:
+        """w+ [N, L, w_dim] of some samples: from z mapped and truncated, else as they are."""
+        if self.space != "z":
+            return self.values[samples]
+        ws = self.network.mapping(self.values[samples], self.labels[samples])
+        return self.network.truncate(ws, self.options.trunc_psi, self.options.trunc_layers)

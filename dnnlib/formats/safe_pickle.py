@@ -134,7 +134,7 @@ class _Unpickler(pickle._Unpickler):
             return allowed if isinstance(allowed, (type, str)) else lambda *arguments: allowed(*arguments)
         except KeyError:
             asked = f"{module[:200]}.{name[:200]}"
-            raise NetworkError(f"asks for {asked}; refused, nothing was executed. {_EXPECTED}") from None
+            raise NetworkError(f"asks for {asked}; refused, nothing was executed") from None
 
     def persistent_load(self, pid: Any) -> Any:
         if self._storage is None:
@@ -167,11 +167,11 @@ def one_line(error: object, length: int = 1000) -> str:
 
 @contextlib.contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Turns whatever reading a file raises into a NetworkError that names the file."""
+    """Turns whatever reading a network raises into a NetworkError that names the file."""
     try:
         yield
     except NetworkError as error:
-        raise NetworkError(f"{path} {one_line(error)}") from None
+        raise NetworkError(f"{path} {one_line(error)}. {_EXPECTED}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = one_line(error, 200) or type(error).__name__
         raise NetworkError(f"{path} is truncated, damaged or no pickle at all ({reason}). {_EXPECTED}") from None

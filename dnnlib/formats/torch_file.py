@@ -121,10 +121,15 @@ def load(file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS) -> Any:
     Raises NetworkError if the file is damaged or asks for anything outside the allow-list.
     """
     with naming(path):
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        load_format = _load_stream if bytes(data[:len(_STREAM_START)]) == _STREAM_START else _load_zip
-        file.seek(0)
-        return load_format(file, data, allowed | _STORAGE_CLASSES)
+        return parse(file, allowed)
+
+
+def parse(file: BinaryIO, allowed: AllowList = TENSORS) -> Any:
+    """The same, but it may raise nearly anything: see `naming`."""
+    data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    load_format = _load_stream if bytes(data[:len(_STREAM_START)]) == _STREAM_START else _load_zip
+    file.seek(0)
+    return load_format(file, data, allowed | _STORAGE_CLASSES)
 
 
 def _load_stream(file: BinaryIO, data: memoryview, allowed: AllowList) -> Any:

@@ -30,6 +30,18 @@ def test_walk(layers):
     np.testing.assert_array_equal(WS, before)
 
 
+@pytest.mark.parametrize("layers", [[0], [4, 5, 6, 7], list(range(10))])
+def test_walk_with_a_vector_for_each_layer(layers):
+    """A direction [L, D] moves each chosen layer along its own row; equal rows are the same as one vector."""
+    vectors = np.random.Generator(np.random.PCG64(2)).standard_normal((10, 4))
+    codes = walk(WS, vectors, layers, DISTANCES)
+    for layer in range(10):
+        one = walk(WS, vectors[layer], layers, DISTANCES)
+        np.testing.assert_array_equal(codes[:, :, layer], one[:, :, layer])
+    np.testing.assert_array_equal(walk(WS, np.repeat(DIRECTIONS[:1], 10, axis=0), layers, DISTANCES),
+                                  walk(WS, DIRECTIONS[0], layers, DISTANCES))
+
+
 @pytest.mark.parametrize("layers", [[10], [4, 5, 6, 12]])
 def test_layer_out_of_range(layers):
     """A layer that the network lacks is an error that says which there are."""

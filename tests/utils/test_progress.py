@@ -118,6 +118,33 @@ def test_another_network(tmp_path):
         Progress(options(tmp_path), "other")
 
 
+def test_other_latent_codes(tmp_path):
+    """Codes of another file are not mixed in, whatever its name; the same codes may have moved."""
+    progress = Progress(options(tmp_path, latent_path="a.npz"), "network", "hash")
+    with progress.resumed("CPU", 8):
+        progress.append({"w": np.zeros((1, 1, 1, 2))})
+    assert Progress(options(tmp_path, total_num=1, latent_path="b.npz"), "network", "hash").complete
+    for latents_hash in (None, "other"):
+        with pytest.raises(InputError, match="made with other latent codes"):
+            Progress(options(tmp_path, latent_path="a.npz"), "network", latents_hash)
+
+
+def test_all_codes_of_a_file(tmp_path):
+    """Without total_num a run is complete when one of all codes was; one of some codes is gone on with."""
+    def run(total_num, count):
+        chosen = options(tmp_path, total_num=total_num)
+        progress = Progress(chosen, "network", "hash")
+        if not progress.complete:
+            chosen.total_num = total_num or 3  # as many as there are
+            with progress.resumed("CPU", 8):
+                for _ in range(progress.count, count):
+                    progress.append({"w": np.zeros((1, 1, 1, 2))})
+        return progress.complete
+
+    assert [run(2, 2), run(2, 2), run(None, 2), run(None, 3), run(None, 3), run(3, 3)] == [
+        False, True, False, False, True, True]
+
+
 def test_another_device(tmp_path):
     """Samples of two devices are not mixed, since their bytes differ."""
     finish(tmp_path)

@@ -1,10 +1,14 @@
 """Latent codes and labels."""
 
+import argparse
+
 import numpy as np
 import pytest
 
 from utils.errors import InputError
-from utils.sampling import class_labels, random_codes, read_codes
+from utils.sampling import Codes, class_labels, codes_for_network, random_codes
+
+Z_DIM, W_DIM, LAYERS = 5, 4, 6
 
 
 @pytest.mark.parametrize("seed", [0, 4, 2**32 - 1])
@@ -21,22 +25,129 @@ def test_golden_codes(golden):
     assert any(np.array_equal(random_codes(seed, len(z), z.shape[1]), z) for seed in range(100))
 
 
-def test_read_codes(tmp_path):
-    """Codes are read as they were saved."""
-    np.save(tmp_path / "z.npy", codes := np.arange(10.0).reshape(2, 5))
-    np.testing.assert_array_equal(read_codes(tmp_path / "z.npy", 5), codes)
+def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM):
+    """Codes of this shape, which are 1, 2, 3 ... or all of a value, for a network of the sizes above."""
+    values = np.arange(1.0, 1 + np.prod(shape)).reshape(shape) if value is None else np.full(shape, value)
+    return values, *codes_for_network("codes.npy", (values, key, names), space, z_dim, W_DIM, LAYERS)
 
 
-@pytest.mark.parametrize(("codes", "words"), [
-    (np.zeros((2, 6)), r"shape \[2, 6\]; expected z codes \[N, 5\]"), (np.zeros(5), r"shape \[5\]"),
-    (np.zeros((2, 1, 5)), r"shape \[2, 1, 5\]"), (np.zeros((0, 5)), r"shape \[0, 5\]"),
-    (np.full((2, 5), np.nan), "NaN or infinity"), (np.full((2, 5), np.inf), "NaN or infinity"),
+@pytest.mark.parametrize(("shape", "asked", "key", "space", "said"), [
+    ((3, 5), "auto", None, "z", "3 of z, assumed from the shape [3, 5]; --latent_space w reads codes of w"),
+    ((6, 5), "auto", None, "z", "6 of z, assumed from the shape [6, 5]; --latent_space wp reads one code of w+"),
+    ((5,), "auto", "latents", "z", "1 of z, assumed from the shape [5]; --latent_space w reads codes of w"),
+    ((1, 5), "z", "w", "z", "1 of z"),
+    ((6, 4), "auto", "latent", "wp", "1 of w+, assumed from the key latent and the shape [6, 4]; --latent_space w "),
+    ((2, 4), "auto", "w", "w", "2 of w, assumed from the key w and the shape [2, 4]; --latent_space z reads"),
+    ((4,), "auto", "dlatents", "w", "1 of w, assumed from the key dlatents and the shape [4]; --latent_space z"),
+    ((2, 6, 4), "auto", None, "wp", "2 of w+"), ((1, 6, 4), "auto", "latents", "wp", "1 of w+"),
+    ((6, 4), "wp", None, "wp", "1 of w+"), ((6, 4), "w", "w", "w", "6 of w"), ((4,), "w", None, "w", "1 of w"),
+    ((3, 1, 4), "auto", None, "w", "3 of w"), ((3, 1, 4), "w", None, "w", "3 of w"),
 ])
-def test_unusable_codes(tmp_path, codes, words):
-    """Codes of the wrong shape, none at all, NaN and infinity are errors that say so."""
-    np.save(tmp_path / "z.npy", codes)
+def test_codes_for_network(capsys, shape, asked, key, space, said):
+    """Codes of each shape are taken as what they are or are said to be; what was assumed is told."""
+    values, found, codes = codes_of(shape, asked, key)
+    out = capsys.readouterr().out
+    assert found == space
+    assert out.startswith(f"latent codes: {said}")
+    assert ("assumed" in out) == ("assumed" in said)
+    if space == "z":
+        np.testing.assert_array_equal(codes, values.reshape(-1, Z_DIM))
+    elif space == "wp":
+        np.testing.assert_array_equal(codes, values.reshape(-1, LAYERS, W_DIM))
+    else:
+        assert codes.shape[1] == LAYERS
+        for layer in range(LAYERS):
+            np.testing.assert_array_equal(codes[:, layer], values.reshape(-1, W_DIM))
+
+
+def test_names(capsys):
+    """The codes of a dict are one for each name, also if there are as many as layers; the first names are told."""
+    assert codes_of((6, 4), key="latent", names=list("abcdef"))[2].shape == (6, LAYERS, W_DIM)
+    assert capsys.readouterr().out.startswith("latent codes: 6 of w (a, b, c, ...), assumed")
+
+
+@pytest.mark.parametrize(("shape", "more", "words"), [
+    ((2, 7), {}, r"z codes of 7 dimensions \(assumed from .*\); expected 5 for this"),
+    ((2, 7), {"key": "w"}, r"w codes of 7 dimensions \(assumed from the key w .*\); expected 4 for this network"),
+    ((2, 6, 5), {}, "w\\+ codes of 5 dimensions; expected 4"), ((2, 7), {"space": "w"}, "7 dimensions; expected 4"),
+    ((2, 18, 4), {}, "codes of 18 layers, as a network of 1024 x 1024 pixels has; expected 6: use codes"),
+    ((2, 7, 4), {}, "codes of 7 layers; expected 6"), ((1, 10**5, 4), {}, "codes of 100000 layers; expected 6"),
+    ((5, 4), {"space": "wp"}, "codes of 5 layers; expected 6"),
+    ((2, 6, 4), {"space": "z"}, r"shape \[2, 6, 4\]; expected z codes \[N, 5\]: choose another --latent_space"),
+    ((2, 6, 4), {"space": "w"}, r"shape \[2, 6, 4\]; expected w codes \[N, 4\]: choose another --latent_space"),
+    ((4,), {"space": "wp"}, r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another --latent_space"),
+    ((6, 4), {"space": "wp", "names": list("abcdef")}, r"shape \[6, 4\]; expected w\+ codes \[N, 6, 4\]"),
+    ((2, 4), {"z_dim": 4, "value": 0.5}, "rows of length 1, as directions have; .*--latent_space z reads them"),
+])
+def test_codes_of_another_network(shape, more, words):
+    """What does not fit the network is an error with both numbers."""
+    with pytest.raises(InputError, match=f"^codes.npy has .*{words}"):
+        codes_of(shape, **more)
+
+
+def test_z_of_length_1():
+    """z may be of length 1, if the user says that it is z."""
+    assert codes_of((2, 4), "z", z_dim=4, value=0.5)[2].shape == (2, 4)
+
+
+class Network:
+    """Maps z to w+ by repeating the first numbers, plus the label; truncates towards 0."""
+
+    z_dim, w_dim, num_layers, label_dim = Z_DIM, W_DIM, LAYERS, 2
+
+    def mapping(self, z, labels):
+        return np.repeat(z[:, None, :W_DIM] + labels[:, None, :1], LAYERS, axis=1)
+
+    def truncate(self, ws, psi, cutoff):
+        return np.concatenate([psi * ws[:, :cutoff], ws[:, cutoff:]], axis=1) if cutoff else psi * ws
+
+
+def options(**given):
+    """As the command line gives them."""
+    return argparse.Namespace(**{"seed": 4, "latent_path": "codes.npy", "latent_space": "auto", "total_num": None,
+                                 "class_index": 0, "trunc_psi": 1.0, "trunc_layers": None, **given})
+
+
+def test_random_run():
+    """Without a file the codes are those of the seed, as many as asked for, mapped and truncated as asked for."""
+    chosen = options(total_num=3, trunc_psi=0.5, trunc_layers=2)
+    codes = Codes(chosen, Network(), None, default_num=7)
+    z = random_codes(4, 3, Z_DIM)
+    ws = np.repeat(z[:, None, :W_DIM] + 1, LAYERS, axis=1)
+    ws[:, :2] /= 2
+    np.testing.assert_array_equal(codes.w_plus(), ws)
+    np.testing.assert_array_equal(codes.w_plus(slice(1, 2)), ws[1:2])
+    assert (codes.space, chosen.total_num) == ("z", 3)
+    chosen = options()
+    Codes(chosen, Network(), None, default_num=7)
+    assert chosen.total_num == 7
+
+
+@pytest.mark.parametrize("total_num", [None, 2, 3])
+def test_run_of_a_file(total_num):
+    """Codes of w+ are taken as they are, all or the first of them; z goes through the network."""
+    wp, z = np.random.RandomState(0).randn(3, LAYERS, W_DIM), np.random.RandomState(1).randn(3, Z_DIM)
+    for values, expected in ((wp, wp), (z, np.repeat(z[:, None, :W_DIM] + 1, LAYERS, axis=1))):
+        chosen = options(total_num=total_num, class_index=None if values is wp else 0)
+        np.testing.assert_array_equal(Codes(chosen, Network(), (values, None, None), 7).w_plus(), expected[:total_num])
+        assert chosen.total_num == (total_num or 3)
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    ({"total_num": 4}, "--total_num 4 of codes.npy; expected at most 3, the number of its codes"),
+    ({"trunc_psi": 0.7}, r"--trunc_psi with the w\+ codes of codes.npy; expected z codes with it: leave it out"),
+    ({"class_index": 0}, r"--class_index with the w\+ codes"), ({"compute_z": True}, r"--compute_z with the w\+ codes"),
+])
+def test_options_that_w_does_not_have(given, words):
+    """What only z has is refused with codes of w, not ignored."""
     with pytest.raises(InputError, match=words):
-        read_codes(tmp_path / "z.npy", 5)
+        Codes(options(**{"class_index": None, **given}), Network(), (np.ones((3, LAYERS, W_DIM)), None, None), 5)
+
+
+def test_space_without_a_file():
+    """--latent_space alone means nothing."""
+    with pytest.raises(InputError, match="--latent_space w without --latent_path"):
+        Codes(options(latent_space="w"), Network(), None, 5)
 
 
 @pytest.mark.parametrize(("index", "said"), [(None, True), (0, False), (2, False)])
