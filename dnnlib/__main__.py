@@ -28,13 +28,13 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     shape = argparse.RawDescriptionHelpFormatter
-    parser = _Parser("python -m dnnlib", description="What network, direction and Jacobian files hold.",
+    parser = _Parser("python -m dnnlib", description="What networks, latent codes, directions and Jacobians hold.",
                      epilog=EXAMPLES, formatter_class=shape)
     inspect = parser.add_subparsers(dest="command", required=True).add_parser(
         "inspect", help="say what a file is", epilog=EXAMPLES, formatter_class=shape,
         description="What a file is; of a network also its layers, with the numbers that --mani_layers takes.")
-    inspect.add_argument("file", help="a network, directions or a Jacobian; its http(s) address; or a name that "
-                                      "python manipulate.py --list shows")
+    inspect.add_argument("file", help="a network, latent codes, directions or a Jacobian; its http(s) address; or a "
+                                      "name that python manipulate.py --list shows")
     file = parser.parse_args().file
     try:
         print(describe(find_file(file)), flush=True)

@@ -1,4 +1,4 @@
-"""What a file is, in the words that a user of the scripts needs: a network, directions or a Jacobian. No TensorFlow."""
+"""What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,14 @@ import numpy as np
 
 from .errors import NetworkError
 from .formats import read_network
+from .formats.latent_codes import Latents, read_latents
 from .formats.record import NetworkRecord
 from .formats.safe_pickle import one_line
 
-_EXPECTED = "a network (.pkl, .pt), directions (.npy) or a Jacobian (.npy): docs/formats.md lists the formats"
+_EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
 _NPY, _PICKLE, _ZIP = b"\x93NUMPY", b"\x80", b"PK\x03\x04"
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
+_W_KEYS = ("w", "dlatents", "latent")  # of latent codes; what lies under another key may be z
 _ARCHITECTURES = {"skip": "the RGB outputs of all resolutions, summed", "orig": "one RGB output",
                   "resnet": "residual blocks, one RGB output"}
 _KINDS = {"conv0": "up-sampling convolution", "conv1": "convolution", "skip": "residual", "rgb": "to RGB"}
@@ -69,7 +71,13 @@ def describe(path: str | Path) -> str:
     if start.startswith(_NPY):
         return _describe_array(path)
     if start.startswith((_PICKLE, _ZIP)):
-        return _describe_network(path, read_network(path))
+        try:
+            return _describe_network(path, read_network(path))
+        except NetworkError as error:
+            try:
+                return _describe_latents(path, read_latents(path))
+            except NetworkError as other:
+                raise (other if path.suffix == ".npz" else error) from None
     found = f"begins with {start!r}" if start else "is empty"
     raise NetworkError(f"{path} {found}, as no file of this toolkit does; expected {_EXPECTED}")
 
@@ -91,7 +99,7 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
         "w": f"{record.w_dim} dimensions; w+ [{record.num_layers}, {record.w_dim}]",
         "mapping": f"{record.mapping_layers} layers of {', '.join(map(str, widths))}",
         "labels": f"{record.label_dim} (--class_index 0 to {record.label_dim - 1})" if record.label_dim else "none",
-        "clamp": f"{record.conv_clamp:g}" if record.conv_clamp else "none",
+        "clamp": "none" if record.conv_clamp is None else f"{record.conv_clamp:g}",
         "w_avg": "the mean of 4096 random w, as the file has none" if record.format.endswith("without latent_avg") else
                  "in the file",
         "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis {synthesis:,}), without the {noise:,} "
@@ -107,27 +115,31 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
 
 
 def _describe_array(path: Path) -> str:
+    facts = _facts_beside(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise
-    except Exception as error:  # a damaged header can raise nearly anything
-        raise NetworkError(f"{path} is truncated, damaged or no .npy file of numbers ({one_line(error, 200)}); "
-                           f"expected {_EXPECTED}") from None
-    if array.dtype.kind not in "fiu":
-        raise NetworkError(f"{path} holds values of type {array.dtype}; expected {_EXPECTED}")
-    facts = _facts_beside(path)
-    if array.ndim in (5, 6) and array.shape[-2] == 1 and array.size:
+    except Exception:  # of objects, or damaged, which the reader of latent codes tells apart
+        array = None
+    if array is not None and array.ndim in (5, 6) and array.shape[-2] == 1 and array.size and array.dtype.kind in "fiu":
         return _describe_jacobian(path, array, facts)
-    rows = np.atleast_2d(array)
-    if rows.ndim == 2 and rows.size:
-        if not np.isfinite(rows).all():
-            raise NetworkError(f"{path} holds NaN or infinity; expected finite numbers: make it again")
-        with np.errstate(over="ignore"):
-            lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
-        if "region" in facts or np.abs(lengths - 1).max() < _UNIT:
-            return _describe_directions(path, rows, lengths, facts)
-    raise NetworkError(f"{path} has shape {list(array.shape)}; expected {_EXPECTED}")
+    try:
+        latents = read_latents(path)
+    except NetworkError as error:
+        raise NetworkError(f"{error}; or directions, or a Jacobian") from None
+    unit = np.abs(_lengths(latents.values) - 1).max() < _UNIT
+    if "region" in facts or (unit and _may_be_directions(latents)):
+        return _describe_directions(path, latents.values, facts)
+    return _describe_latents(path, latents)
+
+
+def _may_be_directions(latents: Latents) -> bool:
+    return latents.key is None and latents.names is None and latents.values.ndim < 3
+
+
+def _lengths(values: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(values.astype(np.float64), axis=-1)
 
 
 def _facts_beside(path: Path) -> dict[str, Any]:
@@ -141,7 +153,7 @@ def _facts_beside(path: Path) -> dict[str, Any]:
 
 def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> str:
     height, width, _, dimensions = array.shape[-4:]
-    space = facts.get("latent_space", "w")
+    space = "z" if facts.get("latent_space") == "z" else "w"
     return "\n".join(_lines(f"{path}: a Jacobian, d image / d {space}", {
         "samples": f"{len(array)}, {array.nbytes / len(array) / 1e6:,.1f} MB each, {array.dtype}",
         "image": f"{height} x {width}, {'mean over the' if array.ndim == 5 else array.shape[1]} channels",
@@ -152,9 +164,37 @@ def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> 
     }))
 
 
-def _describe_directions(path: Path, rows: np.ndarray, lengths: np.ndarray, facts: dict[str, Any]) -> str:
-    number, dimensions = rows.shape
-    about = {"rows": f"{number} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
+def _describe_latents(path: Path, latents: Latents) -> str:
+    values, key, names = latents
+    shape, network = list(values.shape), None
+    if values.ndim == 3 and shape[1] > 1:
+        space = "w+"
+        if shape[1] in range(4, 31, 2):
+            size = 2 ** (shape[1] // 2 + 1)
+            network = f"one of {size} x {size} pixels, as there are {shape[1]} layers"
+    elif values.ndim == 3:
+        space = "w"
+    elif key in _W_KEYS:
+        space = "w" if names else "w; w+ if the network has as many layers as there are rows"
+    else:
+        space = "z; --latent_space w or wp says otherwise"
+    if names and len(names) > 3:
+        names = [*names[:3], "..."]
+    return "\n".join(_lines(f"{path}: latent codes", {
+        "shape": f"{shape}, {values.dtype}",
+        "key": key,
+        "of": names and ", ".join(names),
+        "taken for": space,
+        "network": network,
+        "assumed": "codes, as directions would have rows of length 1" if _may_be_directions(latents) else None,
+        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {path}",
+    }))
+
+
+def _describe_directions(path: Path, rows: np.ndarray, facts: dict[str, Any]) -> str:
+    rows = np.atleast_2d(rows)
+    lengths, dimensions = _lengths(rows), " x ".join(map(str, rows.shape[1:]))
+    about = {"rows": f"{len(rows)} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
                      + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else "")}
     options, table = "--start 0 --end 1", []
     if "region" in facts:
@@ -162,8 +202,8 @@ def _describe_directions(path: Path, rows: np.ndarray, lengths: np.ndarray, fact
             about |= _origin(facts)
             if "layers" in facts:  # a chosen one
                 options = f"--mani_layers {','.join(map(str, facts['layers']))} --distance {facts['distance']}"
-            table = _changes(facts, number)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            table = _changes(facts, len(rows))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
     else:
         about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"

@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from torch_files import plain
+from torch_files import archive, plain
 
-from dnnlib import NetworkError, __main__, read_network
+from dnnlib import NetworkError, __main__, read_latents, read_network
 from dnnlib.describe import describe, layers, parameters
 from dnnlib.formats import pytorch_pickle, rosinality, safe_pickle, torch_file
+from utils.sampling import codes_for_network
 
 
 @pytest.fixture
@@ -121,6 +122,15 @@ def test_network(inspect, data, name, words):
     assert max(map(len, out.splitlines()[1:])) <= 100
 
 
+def test_the_example_of_the_docs(inspect, root, monkeypatch):
+    """docs/formats.md shows the lines that inspect prints."""
+    monkeypatch.chdir(root)
+    block = (root / "docs/formats.md").read_text(encoding="utf-8").split("    demo/demo128.pkl: a network\n")[1]
+    shown = [line[4:] for line in block.split("       ...\n")[0].splitlines()]
+    assert inspect("inspect", "demo/demo128.pkl")[1].splitlines()[1:len(shown) + 1] == shown
+    assert len(shown) > 15
+
+
 @pytest.fixture
 def found(tmp_path, root):
     """A directions file with facts as compute_directions.py writes them, and a Jacobian with its own."""
@@ -154,15 +164,20 @@ def test_a_chosen_direction(inspect, root):
     assert "norm kept" not in out  # of the file that it was taken from
 
 
-@pytest.mark.parametrize("facts", ["", "[]", "{", "[" * 100000, '{"region": "eyes"}', '{"region": "eyes", "sample": 0, '
-                                   '"foreground": 3, "background": {}}', '{"region": {"a": []}, "norm_kept": "x"}'])
-def test_directions_with_foreign_facts(inspect, found, facts):
-    """Whatever lies beside directions, the rows are described."""
+@pytest.mark.parametrize("facts", ["", "[]", "{", "[" * 100000, '{"region": "eyes"}', '{"latent_space": [], "seed": 1}',
+                                   '{"region": "eyes", "sample": 0, "foreground": 3, "background": {}}',
+                                   '{"region": {"a": []}, "norm_kept": "x"}'])
+def test_foreign_facts(inspect, found, facts):
+    """Whatever lies beside an array, the array is described."""
     (found / "eyes.json").write_text(facts)
+    (found / "w_dataset_x.json").write_text(facts)
     status, out, err = inspect("inspect", found / "eyes.npy")
     assert (status, err) == (0, "")
     assert "2 of 24 dimensions" in out
     assert ("assumed" in out) != ("not as compute_directions.py writes it" in out)
+    status, out, err = inspect("inspect", found / "w_dataset_x.npy")
+    assert (status, err) == (0, "")
+    assert "d image / d w" in out
 
 
 def test_nothing_from_a_file_steers_the_terminal(inspect, found):
@@ -175,13 +190,47 @@ def test_nothing_from_a_file_steers_the_terminal(inspect, found):
 @pytest.mark.parametrize(("name", "words"), [
     ("w_dataset_x.npy", ["d image / d w", "3, 0.0 MB each, float32", "16 x 8, mean over the channels",
                          "24 dimensions (or z", "compute_directions.py"]),
-    ("rgb.npy", ["d image / d z", "16 x 8, 2 channels", "seed          7", "SHA-256 0123456789ab..."]),
+    ("rgb.npy", ["d image / d z", "dimensions\n", "16 x 8, 2 channels", "seed          7", "SHA-256 0123456789ab..."]),
 ])
 def test_jacobian(inspect, found, name, words):
     """A Jacobian: its samples, size and space."""
     status, out, err = inspect("inspect", found / name)
     assert (status, err) == (0, "")
     assert all(word in out for word in words), out
+
+
+CODES = np.random.RandomState(4).randn(2, 6, 24)
+
+
+@pytest.mark.parametrize(("name", "content", "space", "words"), [
+    ("z.npy", CODES[0], "z", ["[6, 24], float64", "--latent_space w or wp"]),
+    ("one.npy", CODES[0, 0], "z", ["[24]"]),
+    ("wp.npy", CODES, "w+", ["[2, 6, 24]", "one of 16 x 16 pixels, as there are 6 layers"]),
+    ("w.npy", CODES[:, :1], "w", ["[2, 1, 24]"]),
+    ("projected_w.npz", {"w": CODES[:1]}, "w+", ["key           w\n", "16 x 16"]),
+    ("latents.npz", {"latents": CODES[0]}, "z", ["key           latents\n"]),
+    ("dlatents.npz", {"dlatents": CODES[:, 0]}, "w", ["key           dlatents\n"]),
+    ("latents.pt", CODES, "w+", ["[2, 6, 24]", "16 x 16"]),
+    ("photo.pt", {"a.png": {"img": CODES, "latent": CODES[0, 0]}}, "w", ["of            a.png\n"]),
+    ("names.npy", {f"{i}.png": [CODES[0], CODES[1]] for i in range(5)}, "w+",
+     ["[5, 6, 24]", "of            0.png, 1.png, 2.png, ...\n"]),
+])
+def test_latent_codes(inspect, tmp_path, name, content, space, words):
+    """Latent codes of each format: their shape, key and names, and the space that the scripts take them for."""
+    if name.endswith(".pt"):
+        (tmp_path / name).write_bytes(archive(content))
+    elif name.endswith(".npz"):
+        np.savez(tmp_path / name, **content)
+    else:
+        np.save(tmp_path / name, content)
+    status, out, err = inspect("inspect", tmp_path / name)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{tmp_path / name}: latent codes\n")
+    assert re.search(rf"taken for     {re.escape(space)}\W*( |$)", out, re.M), out
+    assert all(word in out for word in [*words, f"--latent_path {tmp_path / name}"]), out
+    layers = 7 if len(content) == 6 else 6  # a network for which [6, 24] are six codes
+    taken = codes_for_network(name, read_latents(tmp_path / name), "auto", 24, 24, layers)[0]
+    assert {"wp": "w+"}.get(taken, taken) == space
 
 
 HUGE = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1152921504606846976,), }".ljust(117) + b"\n"
@@ -192,6 +241,8 @@ BAD = {
     "cut.npy": (b"\x93NUMPY\x01\x00v\x00", "truncated"),
     "huge.npy": (b"\x93NUMPY\x01\x00\x76\x00" + HUGE, "truncated"),
     "archive.zip": (b"PK\x03\x04" + bytes(30), "truncated, damaged"),
+    "archive.npz": (b"PK\x03\x04" + bytes(30), "Expected latent codes"),
+    "encoder.pt": (archive({"state_dict": {"weight": CODES, "bias": CODES}, "opts": {}}), "without the arrays g_ema"),
 }
 
 
@@ -203,9 +254,9 @@ def test_bad_file(inspect, tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(content)
     status, out, err = inspect("inspect", name)
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: {name} ")
+    assert err.startswith(f"error: {name}")
     assert words in err
-    assert "xpected a" in err
+    assert "xpected " in err
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
