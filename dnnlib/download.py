@@ -35,8 +35,8 @@ def list_names() -> str:
     return "\n".join(f"{entry.name:24} {entry.kind:11} {entry.what}" for entry in ENTRIES)
 
 
-def find_file(name: str, kind: Literal["network", "directions"]) -> Path:
-    """The file that a user names: a path, an http(s) address, or a name of the catalogue.
+def find_file(name: str, kind: Literal["network", "directions"] | None = None) -> Path:
+    """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind` None: any.
 
     A path under directions/ that the catalogue knows is fetched into place, anything else into the cache folder.
     A path that is not there is returned as it is. Raises NetworkError if a file cannot be fetched whole and right.
@@ -47,10 +47,10 @@ def find_file(name: str, kind: Literal["network", "directions"]) -> Path:
     if urlsplit(name).scheme in ("http", "https"):
         base = PurePosixPath(unquote(urlsplit(name).path)).name or "file"
         target = cache_folder() / hashlib.sha256(name.encode()).hexdigest()[:12] / base
-        return fetch(Entry(name, kind, base, (name,)), target)
+        return fetch(Entry(name, kind or "network", base, (name,)), target)
     entries = {entry.name: entry for entry in ENTRIES}
     if entry := entries.get(name.removesuffix(".npy")):
-        if entry.kind != kind:
+        if kind not in (None, entry.kind):
             raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected {kind}: --list shows all")
         return fetch(entry, cache_folder() / entry.file_name)
     if path.parts[:1] == ("directions",) and (entry := entries.get(path.relative_to("directions").with_suffix("")

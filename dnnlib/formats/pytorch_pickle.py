@@ -92,6 +92,7 @@ def to_record(generator: Module, file_size: int) -> NetworkRecord:
         mapping_activation=modules.state("mapping.fc0")["activation"], normalize_z=True,
         label_normalization="separate", resample_kernel=tensors.take_filter(filters, 1),
         conv_clamp=None if first["conv_clamp"] is None else float(first["conv_clamp"]), arrays=layers.arrays,
+        format="StyleGAN2-ADA-PyTorch pickle",
     )
     record.check_settings()
     if main["num_ws"] != record.num_layers:

@@ -15,7 +15,7 @@ up-sampling kernel are already applied, so that the generator computes the same 
 A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight only).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from reprlib import repr as brief
 from typing import Literal
 
@@ -43,6 +43,7 @@ class NetworkRecord:
     resample_kernel: tuple[float, ...]
     conv_clamp: float | None
     arrays: dict[str, np.ndarray]
+    format: str = field(default="", compare=False)  # what kind of file it came from, for people
 
     def check_settings(self) -> None:
         """Raises NetworkError, naming it, if a setting is not one that the generator knows."""

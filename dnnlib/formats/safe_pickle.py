@@ -159,7 +159,7 @@ def unpickle(file: BinaryIO, allowed: AllowList, storage: Callable[[Any], Any] |
     return _Unpickler(file, allowed, storage).load()
 
 
-def one_line(error: Exception, length: int = 1000) -> str:
+def one_line(error: object, length: int = 1000) -> str:
     """What an error says: names and texts of a hostile file may be of any length, and hold what steers a terminal."""
     text = " ".join(str(error)[:length].split())
     return "".join(character if character.isprintable() else "?" for character in text)

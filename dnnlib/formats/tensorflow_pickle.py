@@ -73,6 +73,7 @@ def to_record(generator: Network, file_size: int) -> NetworkRecord:
         mapping_activation=s.mapping_nonlinearity, normalize_z=bool(s.normalize_latents),
         label_normalization="separate" if is_ada else "joint", resample_kernel=resample_kernel,
         conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp), arrays=arrays,
+        format=f"{'StyleGAN2-ADA' if is_ada else 'StyleGAN2'} TensorFlow pickle",
     )
     record.check_settings()
 

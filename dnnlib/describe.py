@@ -1,0 +1,242 @@
+"""What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import NetworkError
+from .formats import read_network
+from .formats.latent_codes import Latents, read_latents
+from .formats.record import NetworkRecord
+from .formats.safe_pickle import one_line
+
+_EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
+_NPY, _PICKLE, _ZIP = b"\x93NUMPY", b"\x80", b"PK\x03\x04"
+_UNIT = 1e-3  # how far from 1 the length of a direction may be
+_W_KEYS = ("w", "dlatents", "latent")  # of latent codes; what lies under another key may be z
+_ARCHITECTURES = {"skip": "the RGB outputs of all resolutions, summed", "orig": "one RGB output",
+                  "resnet": "residual blocks, one RGB output"}
+_KINDS = {"conv0": "up-sampling convolution", "conv1": "convolution", "skip": "residual", "rgb": "to RGB"}
+_SCALES = ("coarse", "middle", "fine")  # four w each, the rest fine: as StyleGAN mixes styles
+
+
+class Layer(NamedTuple):
+    """A convolution of the synthesis network."""
+
+    w: int | None  # the index of its w, which is what --mani_layers takes; None: it takes no w
+    size: int  # of its output, in pixels
+    kind: str
+    inputs: int  # channels
+    outputs: int
+
+
+def layers(record: NetworkRecord) -> list[Layer]:
+    """The layers of the synthesis network in the order of their w, which is that of the data flow (DESIGN 3.1)."""
+    found, w = [], 0
+    for size in record.resolutions:
+        for name, kind in _KINDS.items():
+            weight = record.arrays.get(f"{size}/{name}/weight")
+            if weight is not None:
+                found.append(Layer(None if name == "skip" else w, size, kind, *weight.shape[2:]))
+                w += name in ("conv0", "conv1")  # to RGB shares its w with the first layer of the next resolution
+    return found
+
+
+def parameters(record: NetworkRecord) -> tuple[int, int]:
+    """How many numbers of the mapping and of the synthesis network were trained.
+
+    A noise strength is one of them; noise inputs and w_avg are not.
+    """
+    mapping = synthesis = 0
+    for name, values in record.arrays.items():
+        if name == "mapping/embed/bias" and record.label_normalization == "joint":
+            continue  # zeros, of which StyleGAN2's files know nothing
+        if name.startswith("mapping/"):
+            mapping += values.size
+        elif name != "w_avg":
+            synthesis += 1 if name.endswith("/noise") else values.size
+    return mapping, synthesis
+
+
+def describe(path: str | Path) -> str:
+    """Lines about a file, at most 100 characters wide but for names.
+
+    Raises NetworkError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        start = file.read(16)
+    if start.startswith(_NPY):
+        return _describe_array(path)
+    if start.startswith((_PICKLE, _ZIP)):
+        try:
+            return _describe_network(path, read_network(path))
+        except NetworkError as error:
+            try:
+                return _describe_latents(path, read_latents(path))
+            except NetworkError as other:
+                raise (other if path.suffix == ".npz" else error) from None
+    found = f"begins with {start!r}" if start else "is empty"
+    raise NetworkError(f"{path} {found}, as no file of this toolkit does; expected {_EXPECTED}")
+
+
+def _lines(title: str, facts: dict[str, Any]) -> list[str]:
+    """The title, and the facts under it. Some come from files: none may steer a terminal."""
+    return [one_line(title), *(f"  {name:14}{one_line(value)}" for name, value in facts.items() if value is not None)]
+
+
+def _describe_network(path: Path, record: NetworkRecord) -> str:
+    mapping, synthesis = parameters(record)
+    noise = sum(values.size for name, values in record.arrays.items() if name.endswith("/noise"))
+    widths = dict.fromkeys(record.arrays[f"mapping/{i}/weight"].shape[1] for i in range(record.mapping_layers))
+    lines = _lines(f"{path}: a network", {
+        "format": record.format,
+        "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), {record.activation}",
+        "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels",
+        "z": f"{record.z_dim} dimensions",
+        "w": f"{record.w_dim} dimensions; w+ [{record.num_layers}, {record.w_dim}]",
+        "mapping": f"{record.mapping_layers} layers of {', '.join(map(str, widths))}",
+        "labels": f"{record.label_dim} (--class_index 0 to {record.label_dim - 1})" if record.label_dim else "none",
+        "clamp": "none" if record.conv_clamp is None else f"{record.conv_clamp:g}",
+        "w_avg": "the mean of 4096 random w, as the file has none" if record.format.endswith("without latent_avg") else
+                 "in the file",
+        "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis {synthesis:,}), without the {noise:,} "
+                      "of noise inputs",
+    })
+    lines += ["", "   w  scale   image        layer                    channels in, out"]
+    for layer in layers(record):
+        w, scale = ("-", "") if layer.w is None else (layer.w, _SCALES[min(layer.w // 4, 2)])
+        size = f"{layer.size} x {layer.size}"
+        lines.append(f"  {w:>2}  {scale:7} {size:12} {layer.kind:24} {layer.inputs:11} {layer.outputs:>4}")
+    return "\n".join([*lines, "", "w is what --mani_layers takes: layers of one w change together. As a rule, coarse",
+                      "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture."])
+
+
+def _describe_array(path: Path) -> str:
+    facts = _facts_beside(path)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception:  # of objects, or damaged, which the reader of latent codes tells apart
+        array = None
+    if array is not None and array.ndim in (5, 6) and array.shape[-2] == 1 and array.size and array.dtype.kind in "fiu":
+        return _describe_jacobian(path, array, facts)
+    try:
+        latents = read_latents(path)
+    except NetworkError as error:
+        raise NetworkError(f"{error}; or directions, or a Jacobian") from None
+    unit = np.abs(_lengths(latents.values) - 1).max() < _UNIT
+    if "region" in facts or (unit and _may_be_directions(latents)):
+        return _describe_directions(path, latents.values, facts)
+    return _describe_latents(path, latents)
+
+
+def _may_be_directions(latents: Latents) -> bool:
+    return latents.key is None and latents.names is None and latents.values.ndim < 3
+
+
+def _lengths(values: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(values.astype(np.float64), axis=-1)
+
+
+def _facts_beside(path: Path) -> dict[str, Any]:
+    """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON object."""
+    try:
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> str:
+    height, width, _, dimensions = array.shape[-4:]
+    space = "z" if facts.get("latent_space") == "z" else "w"
+    return "\n".join(_lines(f"{path}: a Jacobian, d image / d {space}", {
+        "samples": f"{len(array)}, {array.nbytes / len(array) / 1e6:,.1f} MB each, {array.dtype}",
+        "image": f"{height} x {width}, {'mean over the' if array.ndim == 5 else array.shape[1]} channels",
+        space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
+        "seed": facts.get("seed"),
+        "network": _network(facts),
+        "next": f"python compute_directions.py {path} --region eyes",
+    }))
+
+
+def _describe_latents(path: Path, latents: Latents) -> str:
+    values, key, names = latents
+    shape, network = list(values.shape), None
+    if values.ndim == 3 and shape[1] > 1:
+        space = "w+"
+        if shape[1] in range(4, 31, 2):
+            size = 2 ** (shape[1] // 2 + 1)
+            network = f"one of {size} x {size} pixels, as there are {shape[1]} layers"
+    elif values.ndim == 3:
+        space = "w"
+    elif key in _W_KEYS:
+        space = "w" if names else "w; w+ if the network has as many layers as there are rows"
+    else:
+        space = "z; --latent_space w or wp says otherwise"
+    if names and len(names) > 3:
+        names = [*names[:3], "..."]
+    return "\n".join(_lines(f"{path}: latent codes", {
+        "shape": f"{shape}, {values.dtype}",
+        "key": key,
+        "of": names and ", ".join(names),
+        "taken for": space,
+        "network": network,
+        "assumed": "codes, as directions would have rows of length 1" if _may_be_directions(latents) else None,
+        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {path}",
+    }))
+
+
+def _describe_directions(path: Path, rows: np.ndarray, facts: dict[str, Any]) -> str:
+    rows = np.atleast_2d(rows)
+    lengths, dimensions = _lengths(rows), " x ".join(map(str, rows.shape[1:]))
+    about = {"rows": f"{len(rows)} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
+                     + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else "")}
+    options, table = "--start 0 --end 1", []
+    if "region" in facts:
+        try:
+            about |= _origin(facts)
+            if "layers" in facts:  # a chosen one
+                options = f"--mani_layers {','.join(map(str, facts['layers']))} --distance {facts['distance']}"
+            table = _changes(facts, len(rows))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            about["JSON file"] = "beside it, but not as compute_directions.py writes it"
+    else:
+        about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"
+    about["next"] = f"python manipulate.py NETWORK {path} {options}"
+    return "\n".join(_lines(f"{path}: directions", about) + table)
+
+
+def _origin(facts: dict[str, Any]) -> dict[str, Any]:
+    """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong kind."""
+    inside, outside = (facts[part]["rank"] for part in ("foreground", "background"))
+    whose = f"a pool of {facts['samples']} samples" if facts["sample"] == "pool" else f"sample {facts['sample']}"
+    return {
+        "region": facts["region"],
+        "found in": f"{facts['latent_space']}, {whose}, seed {facts['seed']}",
+        "method": f"{facts.get('method', 'lowrank')}, {'projected' if facts['projected'] else 'principal'}",
+        "ranks": f"{inside} inside, {outside} outside{'' if facts['converged'] else '; WARNING: not converged'}",
+        "network": _network(facts),
+    }
+
+
+def _network(facts: dict[str, Any]) -> str | None:
+    return f"SHA-256 {str(facts['network_sha256'])[:12]}..." if facts.get("network_sha256") else None
+
+
+def _changes(facts: dict[str, Any], number: int) -> list[str]:
+    """The numbers of each row, as compute_directions.py printed them; nothing for rows chosen from such a file."""
+    kept = facts["norm_kept"]
+    change = facts.get("after_projection" if facts["projected"] else "before_projection")
+    if change is None or len(kept) != number:
+        return []
+    lines = ["", "  --start   inside  outside  ratio  norm kept"]
+    for row, numbers in enumerate(zip(change["inside"], change["outside"], change["ratio"], kept, strict=True)):
+        cells = ("-" if number is None else format(number, form)  # infinity is null in JSON
+                 for number, form in zip(numbers, (".3g", ".3g", ".1f", ".3f"), strict=True))
+        lines.append("  {:>7} {:>8} {:>8} {:>6} {:>10}".format(row, *cells))
+    return lines
