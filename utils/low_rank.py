@@ -14,6 +14,7 @@ DUAL_LIMIT = 1e-4
 CHECK_EVERY = 5  # steps
 ROUNDING = 1e-11  # an error that cannot be told from rounding ends it in any case
 TINY = 1e-30
+ROUGH = 1e-5  # a residual above which single precision is good enough for the eigenvectors, and much faster
 SCALE_STEPS, SCALE = (5, 10, 20, 40, 80), 0.7  # steps after which the threshold for S becomes its median / 0.7
 BALANCE_EVERY, BALANCE_LIMIT = 20, 3.0  # steps after which the residuals may not be farther apart than the limit
 
@@ -55,11 +56,13 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
     v, s, next_s, difference, image, target = np.zeros((6, *m.shape))  # written in place: that is most of the speed
     anderson = Anderson(m.size)
     definite = True  # as M is: then L too, most likely, and only the largest eigenvalues are needed
+    primal = 1.0
     for step in range(1, max_iter + 1):
         soft_threshold(v, 1 / (lamb * mu), out=s)
         np.subtract(m, s, out=difference)
         np.add(difference, np.subtract(v, s, out=target), out=target)  # M - S + Y / mu
-        values, vectors = _large_eigenpairs(target, 1 / mu, definite)
+        rough = primal > ROUGH and step < max_iter
+        values, vectors = _large_eigenpairs(target.astype(np.float32) if rough else target, 1 / mu, definite)
         shrunk = soft_threshold(values, 1 / mu)
         difference -= np.matmul(vectors * shrunk, vectors.T, out=next_s)
         np.add(v, difference, out=image)
@@ -68,7 +71,7 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
         y = np.subtract(image, next_s, out=target)  # Y / mu
         primal = float(np.linalg.norm(difference))
         dual = float(np.linalg.norm(np.subtract(next_s, s, out=v)) / max(np.linalg.norm(y), TINY))
-        if step % CHECK_EVERY == 0 or step == max_iter:
+        if not rough and (step % CHECK_EVERY == 0 or step == max_iter):
             amplification = 2 * anderson.amplification()  # doubled, to be on the safe side
             error_bound = amplification * primal if primal else 0.0
             rotation = _rotation(difference, vectors, shrunk)
