@@ -662,7 +662,7 @@ def test_interrupted_edit(root, data, tmp_path):
     """Ctrl-C keeps the finished rows of an edit on the page, and exits 130 without a traceback."""
     np.save(tmp_path / "d.npy", np.eye(32))
     folder = tmp_path / "outputs" / "manipulations" / "d"
-    status, err = interrupt(root, tmp_path, lambda: (folder / "d_direction_00_lowrankgan.png").exists(), "manipulate",
+    status, err = interrupt(root, tmp_path, lambda: (folder / "d_direction_00_lowrankgan.json").exists(), "manipulate",
                             data / "tf_skip_64.pkl", "d.npy", "--gpu_id", "cpu", "--end", 32, "--total_num", 40)
     assert status == 130
     assert "Traceback" not in err

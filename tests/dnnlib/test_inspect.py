@@ -160,7 +160,8 @@ def test_directions(inspect, found):
 def test_a_chosen_direction(inspect, root):
     """A ready direction is shown with the layers and the distance that it was chosen for."""
     out = inspect("inspect", root / "directions/demo128/eyes.npy")[1]
-    assert "--mani_layers 0,1,2,3,4,5,6,7,8,9,10,11 --distance 0.8" in out
+    distance = json.loads((root / "directions/demo128/eyes.json").read_text())["distance"]
+    assert f"--mani_layers 0,1,2,3,4,5,6,7,8,9,10,11 --distance {distance:g}" in out
     assert "norm kept" not in out  # of the file that it was taken from
 
 
