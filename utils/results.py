@@ -243,7 +243,8 @@ class EditResults:
                  "direction changes.")
         write_page(path, title, words, [row.page_row for row in rows], {
             "Command": " ".join(self.facts["command"]), "Edit": "w + distance × direction on layers "
-            + ", ".join(map(str, options.mani_layers)), "Seed": str(options.seed),
+            + ", ".join(map(str, options.mani_layers)),
+            "Latent codes": options.latent_path or f"random, seed {options.seed}",
             "Versions": ", ".join(f"{name} {version}" for name, version in self.facts["versions"].items()),
             "Network": f"SHA-256 {self.facts['network_sha256']}"})
         changes = [[row.change for row in rows if row.number == number and row.change]

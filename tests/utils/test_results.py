@@ -71,7 +71,7 @@ def test_foreign_json_does_not_count(tmp_path):
 def options(folder, **changed):
     return argparse.Namespace(**{
         "output_dir": folder, "total_num": 2, "step": 3, "save_raw": True, "name": "n", "seed": 4, "animate": None,
-        "restore_path": "b/model.pkl", "mani_layers": [4, 5], **changed})
+        "restore_path": "b/model.pkl", "latent_path": None, "mani_layers": [4, 5], **changed})
 
 
 def edits(distances=(-4.0, 0.0, 4.0), rows=(4, 5), file="eyes", region=None):
@@ -110,7 +110,7 @@ def test_files_and_order(tmp_path, save_raw):
     assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {
         "rows": 4, "complete": True, "directions": rows}
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
-    for words in ("eyes, direction 4", "eyes, direction 5", '"sample":1', "-4", "+4", "eyes on model", "2 samples"):
+    for words in ("eyes, direction 4", "random, seed 4", "eyes, direction 5", '"sample":1', "-4", "+4", "eyes on model", "2 samples"):
         assert words in page
 
 
