@@ -110,7 +110,8 @@ def test_files_and_order(tmp_path, save_raw):
     assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {
         "rows": 4, "complete": True, "directions": rows}
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
-    for words in ("eyes, direction 4", "random, seed 4", "eyes, direction 5", '"sample":1', "-4", "+4", "eyes on model", "2 samples"):
+    for words in ("eyes, direction 4", "eyes, direction 5", '"sample":1', "-4", "+4", "eyes on model", "2 samples",
+                  "random, seed 4"):
         assert words in page
 
 
