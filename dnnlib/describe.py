@@ -1,6 +1,7 @@
 """What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,12 +9,13 @@ import numpy as np
 
 from .errors import NetworkError
 from .formats import read_network
-from .formats.latent_codes import Latents, read_latents
+from .formats.latent_codes import HEADER_SIZE, Latents, read_latents
 from .formats.record import NetworkRecord
 from .formats.safe_pickle import one_line
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
 _NPY, _PICKLE, _ZIP = b"\x93NUMPY", b"\x80", b"PK\x03\x04"
+_FACTS_SIZE = 1 << 20  # bytes
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
 _W_KEYS = ("w", "dlatents", "latent")  # of latent codes; what lies under another key may be z
 _ARCHITECTURES = {"skip": "the RGB outputs of all resolutions, summed", "orig": "one RGB output",
@@ -117,7 +119,9 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
 def _describe_array(path: Path) -> str:
     facts = _facts_beside(path)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+            array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=HEADER_SIZE)
     except OSError:
         raise
     except Exception:  # of objects, or damaged, which the reader of latent codes tells apart
@@ -139,13 +143,14 @@ def _may_be_directions(latents: Latents) -> bool:
 
 
 def _lengths(values: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(values.astype(np.float64), axis=-1)
+    return np.sqrt(np.einsum("...i,...i->...", values, values, dtype=np.float64))
 
 
 def _facts_beside(path: Path) -> dict[str, Any]:
     """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON object."""
     try:
-        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        with open(path.with_suffix(".json"), "rb") as file:
+            facts = json.loads(file.read(_FACTS_SIZE))  # what is longer was not written by this toolkit
     except (OSError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}

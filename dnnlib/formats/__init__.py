@@ -14,23 +14,23 @@ def read_network(path: str | Path) -> NetworkRecord:
     """The averaged generator in a network file, whose format is told by its content.
 
     Raises NetworkError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
-    or an array that its reader does not know; OSError if it cannot be read.
+    or an array that its reader does not know; OSError if it cannot be read. For its memory see safe_pickle.
     """
     with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+        memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
         start = file.read(16)
         file.seek(0)
         if torch_file.is_torch_file(start):
             reader = rosinality
-            content = torch_file.load(file, path, rosinality.ALLOWED)
+            content = torch_file.load(file, path, rosinality.ALLOWED, memory)
         else:
-            content = safe_pickle.load(file, path, safe_pickle.ALLOWED | pytorch_pickle.ALLOWED)
+            content = safe_pickle.load(file, path, safe_pickle.ALLOWED | pytorch_pickle.ALLOWED, memory)
             reader = pytorch_pickle if isinstance(content, dict) else tensorflow_pickle
     try:
         generator = reader.averaged_generator(content)
         del content  # the other networks go before the weights of this one are copied
         with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
-            return reader.to_record(generator, size)
+            return reader.to_record(generator, memory)
     except NetworkError as error:
         raise NetworkError(f"{path}: {safe_pickle.one_line(error)}") from None
     except Exception as error:  # fields of the wrong kind

@@ -6,28 +6,29 @@ before memory is taken for it, and nothing in it is executed.
 """
 
 import io
+import itertools
+import math
 import mmap
+import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from reprlib import repr as brief  # the text of any object may be endless
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from ..errors import NetworkError
 from . import rosinality, torch_file
-from .safe_pickle import PLAIN, Array, Sealed, one_line, unpickle
+from .safe_pickle import PLAIN, Array, Memory, brief, one_line, unpickle
 from .torch_file import Tensor
 
 KEYS = ("w", "dlatents", "latents", "latent")  # the first that is there is read
-MOST = 1 << 28  # bytes that codes may take where the file is smaller: compressed, or the same array many times
 _EXPECTED = ("Expected latent codes: a .npy, .npz or .pt file with an array [N, D] or [N, L, D] of floats, by itself "
              f"or under a key of {', '.join(KEYS)}; or with a dict of name to codes")
 _NPY_START, _ZIP_START = b"\x93NUMPY", b"PK\x03\x04"
-_NPY_HEADER = 1 << 16  # bytes: more than NumPy allows
+HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 
 
 class Latents(NamedTuple):
@@ -39,7 +40,8 @@ class Latents(NamedTuple):
 
 
 def read_latents(path: str | Path) -> Latents:
-    """The latent codes of a file, whose format is told by its content; of iterations, the last.
+    """The latent codes of a file, whose format is told by its content; of iterations, the last. For
+    its memory see safe_pickle; a mapped file is not counted.
 
     Raises NetworkError, naming what was found, if the file is damaged, hostile, of another kind, or holds no finite
     codes; OSError if it cannot be opened.
@@ -47,8 +49,9 @@ def read_latents(path: str | Path) -> Latents:
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
         try:
-            content, key, names = _find_codes(_read(file))
-            values = _finite_floats(content, most=max(MOST, file.seek(0, io.SEEK_END)))
+            memory = Memory(os.fstat(file.fileno()).st_size)
+            content, key, names = _find_codes(_read(file, memory))
+            values = _finite_floats(content, memory)
         except NetworkError as error:
             raise NetworkError(f"{path} {one_line(error)}. {_EXPECTED}") from None
         except Exception as error:  # a damaged file can raise nearly anything
@@ -60,7 +63,7 @@ def read_latents(path: str | Path) -> Latents:
 # From a file to arrays in plain containers ----------------------------------------------------------------------------
 
 
-class _ObjectType(metaclass=Sealed):
+class _ObjectType:
     """The numpy.dtype of Python objects."""
 
     def __setstate__(self, state: Any) -> None:
@@ -94,44 +97,48 @@ _ALLOWED = rosinality.ALLOWED | {("numpy", "dtype"): _new_type} | {
     (f"{package}.multiarray", "_reconstruct"): _new_array for package in ("numpy.core", "numpy._core")}
 
 
-def _read(file: BinaryIO) -> Any:
+def _read(file: BinaryIO, memory: Memory) -> Any:
     start = file.read(16)
     if start.startswith(_NPY_START):
-        return _read_npy(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        return _read_npy(file, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), memory)
     if not torch_file.is_torch_file(start):
         pickled = "a pickle, as networks are, and " if start.startswith(b"\x80") else ""
         raise NetworkError(f"is {pickled}no .npy, .npz or .pt file")
     if start.startswith(_ZIP_START):
-        with zipfile.ZipFile(file) as archive:
-            if not any(name.endswith("/data.pkl") for name in archive.namelist()):
-                return _read_npz(archive, file.seek(0, io.SEEK_END))
-    return torch_file.parse(file, _ALLOWED)
+        entries = torch_file.zip_entries(file, memory)
+        if not any(name.endswith("/data.pkl") for name in entries):
+            return _read_npz(file, entries, memory)
+    return torch_file.parse(file, _ALLOWED, memory)
 
 
-def _read_npy(data: memoryview) -> Any:
-    """The array, or what is pickled in its place."""
-    head = io.BytesIO(data[:_NPY_HEADER])
+def _read_npy(file: BinaryIO, data: memoryview, memory: Memory) -> Any:
+    """The array, or what is pickled in its place, in a file of these data."""
+    head = io.BytesIO(data[:2 * HEADER_SIZE])
     headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, column_major, dtype = headers[np.lib.format.read_magic(head)](head)
+    try:
+        shape, column_major, dtype = headers[np.lib.format.read_magic(head)](head, HEADER_SIZE)
+    except (ValueError, MemoryError) as error:  # the latter is the parser's, of brackets in brackets
+        raise pickle.UnpicklingError(str(error).partition("\n")[0] or "a header that cannot be parsed") from None
     if dtype.kind == "O":
-        return _unwrapped(unpickle(io.BytesIO(data[head.tell():]), _ALLOWED))
+        file.seek(head.tell())
+        return _unwrapped(unpickle(file, _ALLOWED, None, memory))
     _expect_numbers(dtype)
     return np.ndarray(shape, dtype, data, head.tell(), order="F" if column_major else "C")
 
 
-def _read_npz(archive: zipfile.ZipFile, size: int) -> Any:
+def _read_npz(file: BinaryIO, entries: Mapping[str, zipfile.ZipInfo], memory: Memory) -> Any:
     """The array under its key, or what is pickled in its place; of several, one of KEYS."""
-    members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+    members = {name.removesuffix(".npy"): name for name in entries if name.endswith(".npy")}
     key = _key(members)
     if key is None:
-        raise NetworkError(f"holds {_listed(members or archive.namelist())}, of which none is known to be latent codes")
-    member = archive.getinfo(members[key])
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NetworkError(f"holds {_listed(members or entries)}, of which none is known to be latent codes")
+    entry = entries[members[key]]
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise pickle.UnpicklingError(f"{members[key]} is compressed in a way that NumPy does not know")
-    if member.file_size > max(MOST, size):
-        raise NetworkError(f"holds {members[key]}, which would be {member.file_size} bytes from a file of {size}; "
-                           "refused: if that is right, save it by np.savez, uncompressed")
-    content = _read_npy(memoryview(archive.read(member)))
+    memory.take(entry.file_size)
+    with zipfile.ZipFile(file) as archive, archive.open(entry) as member:
+        data = member.read(entry.file_size)  # without a number it would be decompressed as a whole, whatever its size
+    content = _read_npy(io.BytesIO(data), memoryview(data), memory)
     return {key: content} if isinstance(content, np.ndarray) else content
 
 
@@ -174,7 +181,7 @@ def _key(found: Iterable[Any]) -> str | None:
 
 
 def _listed(names: Iterable[Any]) -> str:
-    names = [brief(name) for name in names]
+    names = [brief(name) for name in itertools.islice(names, 7)]
     return f"{', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"
 
 
@@ -193,7 +200,7 @@ def _expect_numbers(dtype: np.dtype) -> None:
         raise NetworkError(f"holds values of type {name}; save them as float32")
 
 
-def _finite_floats(content: Any, most: int) -> np.ndarray:
+def _finite_floats(content: Any, memory: Memory) -> np.ndarray:
     """A copy of one array, or of a list of arrays, each a code [D], [L, D] or [1, L, D]."""
     if isinstance(content, (list, tuple)):
         arrays = [_array(value) for value in content]
@@ -202,15 +209,16 @@ def _finite_floats(content: Any, most: int) -> np.ndarray:
             raise NetworkError("holds no codes at all")
         if different := [array.shape for array in arrays if array.shape != arrays[0].shape]:
             raise NetworkError(f"holds codes of shapes {list(arrays[0].shape)} and {list(different[0])}, not all alike")
-        if sum(array.nbytes for array in arrays) > most:
-            raise NetworkError("holds the same array too many times")
         content, shape, dtype = arrays, (len(arrays), *arrays[0].shape), arrays[0].dtype
     else:
         content = _array(_unwrapped(content))
         shape, dtype = content.shape, content.dtype
     if not 1 <= len(shape) <= 3 or 0 in shape:
         raise NetworkError(f"has shape {list(shape)}")
-    values = np.array(content, np.float64 if dtype.itemsize >= 8 else np.float32)
-    if not (np.abs(values) <= np.finfo(np.float32).max).all():
+    dtype = np.dtype(np.float64 if dtype.itemsize >= 8 else np.float32)
+    memory.take(math.prod(shape) * dtype.itemsize)
+    with np.errstate(all="ignore"):
+        values = np.array(content, dtype)
+    if not max(values.max(), -values.min()) <= np.finfo(np.float32).max:
         raise NetworkError("holds NaN or infinity")
     return values

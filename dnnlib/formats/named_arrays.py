@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
-from .safe_pickle import Array
+from .safe_pickle import Array, Memory
 from .torch_file import Tensor
 
 Shape = tuple[int | None, ...]  # None stands for any size
 
 
 class NamedArrays:
-    """Stand-ins of arrays by name, as a file of `file_size` bytes holds them."""
+    """Stand-ins of arrays by name, as a file holds them. `memory` is what is left for that file."""
 
-    def __init__(self, arrays: Mapping[str, Any], file_size: int) -> None:
+    def __init__(self, arrays: Mapping[str, Any], memory: Memory) -> None:
         self._left = dict(arrays)
-        self._room = file_size // 2  # numbers: one takes two bytes of a file at least
+        self._memory = memory
 
     def __contains__(self, name: str) -> bool:
         return name in self._left
@@ -42,10 +42,7 @@ class NamedArrays:
             raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
         if values.dtype.kind not in "fiub":
             raise NetworkError(f"its array {name} is of a type that NumPy does not have; expected float32")
-        self._room -= values.size
-        if self._room < 0:  # the same bytes under many names: a small file that takes any amount of memory
-            raise NetworkError(f"its arrays up to {name} hold more numbers than the file; expected each once: "
-                               "download it again")
+        self._memory.take(4 * values.size)  # the same bytes under many names: a small file that takes any amount
         values = np.asarray(values, np.float32) * np.float32(scale)
         if not np.isfinite(values).all():
             raise NetworkError(f"its array {name} holds NaN or infinity; expected finite numbers: download it again")
@@ -59,7 +56,7 @@ class NamedArrays:
         filters = [self.take(name, (None,) * len(getattr(self._left.get(name), "shape", (0, 0)))) for name in names]
         for name, values in zip(names, filters, strict=True):
             taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
-            full = values if values.ndim == 1 else np.outer(taps, taps)
+            full = values if values.ndim == 1 or taps.size > values.size // 2 else np.outer(taps, taps)
             if taps.size < 2 or full.shape != values.shape or not np.allclose(full, values, atol=1e-6 * total) \
                     or not np.isclose(values.sum(), total) or not np.array_equal(values, filters[0]):
                 raise NetworkError(f"its filter {name} is not separable, of another sum than {total:g}, or not that of "

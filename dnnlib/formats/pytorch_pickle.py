@@ -9,7 +9,6 @@ of the sum by sqrt(2); the gain of ToRGB's style may as well be its weight's.
 
 import math
 import pickle
-from reprlib import repr as brief  # the text of any object may be endless
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
 from .record import NetworkRecord
-from .safe_pickle import Sealed
+from .safe_pickle import Memory, brief
 from .torch_file import TENSORS
 
 _ADVICE = "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
@@ -35,21 +34,19 @@ _SETTINGS = {
     "FullyConnectedLayer": "in_features out_features activation weight_gain bias_gain bias",
 }
 _STYLEGAN3 = ("SynthesisInput",)
+_MOST_ARRAYS = 10_000  # well above any network's
 # What PyTorch and its persistence keep in any module and that changes nothing when it runs; hooks must be empty.
 _HARMLESS = {"training", "_non_persistent_buffers_set", "_init_args", "_init_kwargs", "_compiled_call_impl"}
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
 
 
-class Module(metaclass=Sealed):
+class Module:
     """A module of the file: the name of its class, and its state as a dict. Its source code is dropped."""
 
     def __init__(self, meta: dict) -> None:
         if meta["type"] != "class" or not isinstance(meta["class_name"], str) or not isinstance(meta["state"], dict):
             raise pickle.UnpicklingError("a module without a class or a state")
         self.class_name, self.state = meta["class_name"], meta["state"]
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("the file tries to change a module")
 
 
 ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
@@ -64,7 +61,7 @@ def averaged_generator(content: dict) -> Module:
     return generator
 
 
-def to_record(generator: Module, file_size: int) -> NetworkRecord:
+def to_record(generator: Module, memory: Memory) -> NetworkRecord:
     """The record of G_ema.
 
     Raises NetworkError for a module, a setting or an array that this reader does not know; for fields of the wrong kind
@@ -73,7 +70,7 @@ def to_record(generator: Module, file_size: int) -> NetworkRecord:
     modules = _Modules(generator)
     main = modules.take("", "Generator")
     mapping, synthesis = modules.take("mapping", "MappingNetwork"), modules.take("synthesis", "SynthesisNetwork")
-    tensors = NamedArrays(modules.tensors, file_size)
+    tensors = NamedArrays(modules.tensors, memory)
     layers = _Layers(modules, tensors)
 
     z_dim, c_dim, w_dim, size, num_channels = (_whole(main, name) for name in
@@ -97,8 +94,6 @@ def to_record(generator: Module, file_size: int) -> NetworkRecord:
     record.check_settings()
     if main["num_ws"] != record.num_layers:
         raise NetworkError(f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this resolution")
-    if record.conv_clamp is not None and not 0 < record.conv_clamp < math.inf:
-        raise NetworkError(f"its setting conv_clamp is {record.conv_clamp}; expected a positive number or None")
 
     _read_mapping(layers, record, _whole(mapping, "num_layers"))
     _read_synthesis(layers, record)
@@ -109,7 +104,7 @@ def to_record(generator: Module, file_size: int) -> NetworkRecord:
 
 def _whole(state: dict, name: str) -> int:
     value = state[name]
-    if not isinstance(value, int) or value < 0:
+    if type(value) is not int or value < 0:
         raise NetworkError(f"its setting {name} is {brief(value)}; expected a whole number")
     return value
 
@@ -119,6 +114,7 @@ class _Modules:
 
     def __init__(self, generator: Module) -> None:
         self._modules: dict[str, Module] = {}
+        self._states: set[int] = set()  # the id of each
         self.tensors: dict[str, Any] = {}
         self._add("", generator)
         self._left = dict(self._modules)
@@ -129,9 +125,11 @@ class _Modules:
             found = brief(getattr(module, "class_name", type(module).__name__))
             what = " of StyleGAN3, whose architecture is not supported" if found.strip("'") in _STYLEGAN3 else ""
             raise NetworkError(f"its module {name} is a {found}{what}; {_ADVICE}")
-        if name.count(".") > 3 or any(module is other for other in self._modules.values()):
+        # Many modules, or arrays under many names, that are one in the file, would take any amount of time and memory.
+        if name.count(".") > 3 or id(module.state) in self._states or len(self.tensors) > _MOST_ARRAYS:
             raise NetworkError(f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}")
         self._modules[name] = module
+        self._states.add(id(module.state))
         known = _SETTINGS[module.class_name].split()
         for key, value in module.state.items():
             if key in ("_parameters", "_buffers"):
@@ -234,10 +232,10 @@ def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
         # Without 1 / sqrt(fan_in), as it is demodulated. Where it up-samples, as a transposed convolution takes it.
         weight = layers.kernel(name, 3, inputs, None)
         layers.styled(name, target, inputs, record.w_dim, weight)
-        arrays[f"{target}/noise"] = np.zeros((size, size), np.float32)
+        arrays[f"{target}/noise"] = np.broadcast_to(np.float32(0), (size, size))
         if state["use_noise"]:
             strength = tensors.take(f"{name}.noise_strength", ())
-            arrays[f"{target}/noise"] = tensors.take(f"{name}.noise_const", (size, size)) * strength
+            arrays[f"{target}/noise"] = tensors.take(f"{name}.noise_const", (size, size), strength)
         return weight.shape[3]
 
     const = tensors.take("synthesis.b4.const", (None, 4, 4))

@@ -15,13 +15,14 @@ up-sampling kernel are already applied, so that the generator computes the same 
 A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight only).
 """
 
+import math
 from dataclasses import dataclass, field
-from reprlib import repr as brief
 from typing import Literal
 
 import numpy as np
 
 from ..errors import NetworkError
+from .safe_pickle import brief
 
 MAX_RESOLUTION = 1 << 16  # well above any network's
 
@@ -52,6 +53,14 @@ class NetworkRecord:
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:
                 raise NetworkError(f"its {name} is {brief(value)}; expected one of {', '.join(known)}")
+        for name, least in (("z_dim", 1), ("w_dim", 1), ("label_dim", 0), ("resolution", 1), ("num_channels", 1)):
+            if type(value := getattr(self, name)) is not int or value < least:
+                raise NetworkError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
+        if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
+            raise NetworkError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
+        if len(self.resample_kernel) < 2 or not 0 < abs(sum(self.resample_kernel)) < math.inf:
+            raise NetworkError(f"its resample_kernel is {brief(self.resample_kernel)}; expected numbers, such as "
+                               "1, 3, 3, 1")
         size = self.resolution
         if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
             raise NetworkError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "

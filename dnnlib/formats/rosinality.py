@@ -12,15 +12,18 @@ import numpy as np
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
 from .record import NetworkRecord
-from .safe_pickle import Sealed
+from .safe_pickle import Memory
 from .torch_file import TENSORS, Tensor
 
 _LR_MLP = 0.01  # the learning rate of the mapping network, over that of the others
 _MEAN_OF = 4096  # codes
 
 
-class Namespace(metaclass=Sealed):
+class Namespace:
     """An argparse.Namespace: the options of a training run, not used."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 ALLOWED = TENSORS | {("argparse", "Namespace"): Namespace}
@@ -36,7 +39,7 @@ def averaged_generator(content: Any) -> dict[str, Any]:
     return {**generator, **({} if latent_avg is None else {"latent_avg": latent_avg})}
 
 
-def to_record(generator: dict[str, Any], file_size: int) -> NetworkRecord:
+def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
     """The record of g_ema. Without latent_avg, w_avg is the mean over 4096 codes, as that program takes it.
 
     Raises NetworkError for an array that this reader does not know.
@@ -45,7 +48,7 @@ def to_record(generator: dict[str, Any], file_size: int) -> NetworkRecord:
     num_channels = _shape(generator, "to_rgb1.bias", 4)[1]
     stages = _count(generator, "to_rgbs.{}.bias")
     arrays: dict[str, np.ndarray] = {}
-    tensors = NamedArrays(generator, file_size)
+    tensors = NamedArrays(generator, memory)
     kernels = [name for j in range(stages) for name in
                (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")]
     if not kernels:
@@ -77,8 +80,8 @@ def to_record(generator: dict[str, Any], file_size: int) -> NetworkRecord:
     def noisy_convolution(name: str, target: str, inputs: int, layer: int, size: int) -> int:
         outputs = convolution(name, target, 3, inputs, None)
         arrays[f"{target}/bias"] = tensors.take(f"{name}.activate.bias", (outputs,))
-        strength = tensors.take(f"{name}.noise.weight", (1,))
-        arrays[f"{target}/noise"] = tensors.take(f"noises.noise_{layer}", (1, 1, size, size))[0, 0] * strength
+        (strength,) = tensors.take(f"{name}.noise.weight", (1,))
+        arrays[f"{target}/noise"] = tensors.take(f"noises.noise_{layer}", (1, 1, size, size), strength)[0, 0]
         return outputs
 
     const = tensors.take("input.input", (1, None, 4, 4))[0]
@@ -92,6 +95,8 @@ def to_record(generator: dict[str, Any], file_size: int) -> NetworkRecord:
         convolution(to_rgb, f"{size}/rgb", 1, channels, num_channels)
         arrays[f"{size}/rgb/bias"] = tensors.take(f"{to_rgb}.bias", (1, num_channels, 1, 1))[0, :, 0, 0]
     arrays["w_avg"] = tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record)
+    if not np.isfinite(arrays["w_avg"]).all():
+        raise NetworkError("has a mapping network that overflows; expected finite w: download it again")
     tensors.expect_none_left()
     return record
 

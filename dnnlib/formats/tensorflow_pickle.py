@@ -10,7 +10,6 @@ import pickle
 import sys
 import types
 from pathlib import Path
-from reprlib import repr as brief  # the text of any object may be endless
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
 from .record import NetworkRecord
-from .safe_pickle import Network
+from .safe_pickle import Memory, Network, brief
 
 # Settings that change the result, with the defaults of both programs.
 _DEFAULTS = {
@@ -36,6 +35,7 @@ _HARMLESS = {
     "dlatent_avg_beta", "w_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv", "structure",
     "num_fp16_res", "conditioning", "synthesis_func", "mapping_func",
 }
+_MOST_TAPS = 64
 _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
 
 
@@ -53,7 +53,7 @@ def _describe(content: Any) -> str:
     return f"a {type(content).__name__}"
 
 
-def to_record(generator: Network, file_size: int) -> NetworkRecord:
+def to_record(generator: Network, memory: Memory) -> NetworkRecord:
     """The record of Gs.
 
     Raises NetworkError for a setting or an array that this reader does not know; for fields of the wrong kind it may
@@ -64,7 +64,7 @@ def to_record(generator: Network, file_size: int) -> NetworkRecord:
     function = synthesis["build_func_name"]
     is_ada, revised = function == "G_synthesis", function == "G_synthesis_stylegan_revised"
     s = types.SimpleNamespace(**_settings(state, mapping, synthesis))
-    resample_kernel = (1.0,) * 2 if s.resample_kernel is None else tuple(float(v) for v in s.resample_kernel)
+    resample_kernel = (1.0,) * 2 if s.resample_kernel is None else tuple(map(float, s.resample_kernel))
 
     arrays: dict[str, np.ndarray] = {}
     record = NetworkRecord(
@@ -79,7 +79,7 @@ def to_record(generator: Network, file_size: int) -> NetworkRecord:
 
     networks = {"": state, "mapping/": mapping, "synthesis/": synthesis}
     variables = NamedArrays({prefix + name: values for prefix, network in networks.items()
-                             for name, values in network["variables"]}, file_size)
+                             for name, values in network["variables"]}, memory)
     arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
     variables.skip("lod")
     _read_mapping(variables, record, s, is_ada)
@@ -93,9 +93,12 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
     given: dict[str, Any] = {}
     for network in (state, mapping, synthesis):  # each repeats the settings that it was built with
         for name, value in network["static_kwargs"].items():
-            if given.setdefault(name, value) != value and name in _DEFAULTS:
+            if name in _DEFAULTS:
+                _expect_plain(name, value)
+            if name in _DEFAULTS and given.get(name, value) != value:
                 raise NetworkError(f"its networks disagree on the setting {name}: {brief(given[name])} and "
                                    f"{brief(value)}; expected a file as StyleGAN2 wrote it")
+            given.setdefault(name, value)
     function = synthesis["build_func_name"]
     advice = "use a StyleGAN2 or StyleGAN2-ADA generator"
     if (main_function := state["build_func_name"]) != "G_main":
@@ -116,6 +119,13 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
     if settings["mapping_fmaps"] is None or (function == "G_synthesis" and "mapping_fmaps" not in given):
         settings["mapping_fmaps"] = settings["dlatent_size"]
     return settings
+
+
+def _expect_plain(name: str, value: Any) -> None:
+    """Raises NetworkError unless a setting is a number, a text or a few of them: others may take forever to compare."""
+    values = value if isinstance(value, (list, tuple)) and len(value) <= _MOST_TAPS else [value]
+    if not all(v is None or isinstance(v, (bool, int, float, str)) for v in values):
+        raise NetworkError(f"its setting {name} is {brief(value)}; expected a number, a text or None")
 
 
 def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
@@ -141,6 +151,8 @@ def _read_mapping(variables: NamedArrays, record: NetworkRecord, s: types.Simple
         arrays[f"mapping/{i}/weight"] = variables.take(f"mapping/Dense{i}/weight", shape, scale)
         arrays[f"mapping/{i}/bias"] = variables.take(f"mapping/Dense{i}/bias", shape[1:], s.mapping_lrmul)
         inputs = shape[1]
+    if inputs != record.w_dim:
+        raise NetworkError(f"its mapping network has {brief(s.mapping_layers)} layers; expected at least one")
 
 
 def _read_synthesis(variables: NamedArrays, record: NetworkRecord, s: types.SimpleNamespace, revised: bool) -> None:
@@ -161,14 +173,14 @@ def _read_synthesis(variables: NamedArrays, record: NetworkRecord, s: types.Simp
 
     def noisy_convolution(name: str, target: str, inputs: int, outputs: int, layer: int, size: int) -> None:
         convolution(name, target, 3, inputs, outputs)
-        arrays[f"{target}/noise"] = np.zeros((size, size), np.float32)
+        arrays[f"{target}/noise"] = np.broadcast_to(np.float32(0), (size, size))
         if s.use_noise:
             strength = variables.take(f"synthesis/{name}/noise_strength", ())
-            arrays[f"{target}/noise"] = variables.take(f"synthesis/noise{layer}", (1, 1, size, size))[0, 0] * strength
+            arrays[f"{target}/noise"] = variables.take(f"synthesis/noise{layer}", (1, 1, size, size), strength)[0, 0]
 
     def channels(resolution: int) -> int:
         stage = resolution.bit_length() - 2
-        return min(max(int(s.fmap_base / 2 ** (stage * s.fmap_decay)), s.fmap_min), s.fmap_max)
+        return min(max(int(s.fmap_base / 2.0 ** (stage * s.fmap_decay)), s.fmap_min), s.fmap_max)
 
     inputs = s.fmap_const or channels(4)
     const = variables.take("synthesis/4x4/Const/const", (1, inputs, 4, 4))[0]

@@ -7,6 +7,7 @@ memory. Whatever a file declares (counts, sizes, strides) is compared with what 
 import io
 import math
 import mmap
+import os
 import pickle
 import struct
 import zipfile
@@ -17,11 +18,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .safe_pickle import PLAIN, AllowList, Sealed, naming, unpickle
+from .safe_pickle import PLAIN, AllowList, Memory, Metered, expect_keys, expect_shape, naming, unpickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_START = pickle.dumps(_MAGIC, protocol=2)
 _STREAM_VERSION = 1001
+_OF_SET = 96  # bytes that a set takes for a member, at most
+_OF_DIRECTORY = 24  # bytes that one of a zip file's directory takes at most
 
 # A storage class is handed out as the type of its numbers: text cannot be altered by a file.
 _STORAGES = {
@@ -32,16 +35,13 @@ _STORAGES = {
 _STORAGE_CLASSES = {("torch", name): code for name, code in _STORAGES.items()}
 
 
-class Storage(metaclass=Sealed):
+class Storage:
     """`count` numbers of a file, by themselves: `data` are their bytes, None until they are known."""
 
     def __init__(self, code: str, count: int) -> None:
         self.code, self.count = code, count
         self.data: memoryview | None = None
         self.checksum: int | None = None
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("the file tries to change a storage")
 
     def fill(self, data: memoryview, checksum: int | None = None) -> None:
         if len(data) != self.count * np.dtype(self.code).itemsize:
@@ -56,22 +56,20 @@ class Storage(metaclass=Sealed):
         return self.data
 
 
-class Tensor(metaclass=Sealed):
+class Tensor:
     """A torch.Tensor: numbers of a storage, with a shape and strides."""
 
     def __init__(self, storage: Storage, offset: int, shape: tuple, strides: tuple, requires_grad: bool = False,
                  hooks: Any = None, metadata: Any = None) -> None:
-        numbers = (offset, *shape, *strides)
-        if not isinstance(storage, Storage) or not all(isinstance(n, int) and n >= 0 for n in numbers) or metadata:
-            raise pickle.UnpicklingError("a tensor that is not made of a storage and whole numbers")
+        if not isinstance(storage, Storage) or metadata:
+            raise pickle.UnpicklingError("a tensor that is not made of a storage alone")
+        for numbers in ((offset,), shape, strides):
+            expect_shape(numbers)
         # Neither outside its storage, nor larger: repeated numbers would take memory that the file does not have.
         last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
         if math.prod(shape) > storage.count or (math.prod(shape) and last >= storage.count):
             raise pickle.UnpicklingError(f"a tensor that does not fit its storage of {storage.count} numbers")
-        self.storage, self.offset, self.shape, self.strides = storage, offset, tuple(shape), tuple(strides)
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("the file tries to change a tensor")
+        self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     @property
     def values(self) -> np.ndarray:
@@ -86,28 +84,56 @@ def _parameter(tensor: Tensor, *_: Any) -> Tensor:
     return tensor
 
 
-def _storage_in_bytes(data: bytes) -> Storage:
+def _storage_in_bytes(memory: Memory, data: bytes) -> Storage:
     if not isinstance(data, bytes):
         raise pickle.UnpicklingError("a storage without data")
-    storage = _load_stream(io.BytesIO(data), memoryview(data), _STORAGE_CLASSES)
+    storage = _load_stream(io.BytesIO(data), memoryview(data), _STORAGE_CLASSES, memory)
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a storage whose data are something else")
     return storage
 
 
-def _bytes(text: str, _: str) -> bytes:
+def _bytes(memory: Memory, text: str, _: str) -> bytes:
     """_codecs.encode, as Python writes bytes in old protocols."""
+    memory.take(len(text))
     return text.encode("latin1")
+
+
+def _set(memory: Memory, items: list) -> set:
+    """builtins.set, as Python writes sets in old protocols."""
+    if not isinstance(items, list):
+        raise pickle.UnpicklingError("a set that is not made of a list")
+    memory.take(_OF_SET * len(items))
+    expect_keys(items)
+    return set(items)
 
 
 TENSORS: dict[tuple[str, str], Any] = PLAIN | {
     ("torch._utils", "_rebuild_tensor_v2"): Tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
-    ("torch.storage", "_load_from_bytes"): _storage_in_bytes,
-    ("_codecs", "encode"): _bytes,
-    ("builtins", "set"): set,  # before protocol 4 a set is a call of this
-    ("__builtin__", "set"): set,
+    ("torch.storage", "_load_from_bytes"): Metered(_storage_in_bytes),
+    ("_codecs", "encode"): Metered(_bytes),
+    ("builtins", "set"): Metered(_set),
+    ("__builtin__", "set"): Metered(_set),
 }
+
+
+class _MeteredFile:
+    """An open file of whose directory zipfile makes entries."""
+
+    def __init__(self, file: BinaryIO, memory: Memory) -> None:
+        self._file, self._memory = file, memory
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, count: int = -1) -> bytes:
+        self._memory.take(_OF_DIRECTORY * max(count, 0))
+        return self._file.read(count)
+
+
+def zip_entries(file: BinaryIO, memory: Memory) -> dict[str, zipfile.ZipInfo]:
+    """The directory of an open zip file, by name."""
+    with zipfile.ZipFile(_MeteredFile(file, memory)) as archive:
+        return {entry.filename: entry for entry in archive.infolist()}
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -115,32 +141,35 @@ def is_torch_file(start: bytes) -> bool:
     return start.startswith((b"PK\x03\x04", _STREAM_START))
 
 
-def load(file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS) -> Any:
-    """The object in an open file that torch.save wrote; its tensors are `Tensor`s on the mapped file.
+def load(file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory: Memory | None = None) -> Any:
+    """The object in an open file that torch.save wrote; its tensors are `Tensor`s on the mapped file, which is not
+    counted as memory.
 
-    Raises NetworkError if the file is damaged or asks for anything outside the allow-list.
+    Raises NetworkError if the file is damaged or asks for anything outside the allow-list, or for more than the memory.
     """
     with naming(path):
-        return parse(file, allowed)
+        return parse(file, allowed, memory or Memory(os.fstat(file.fileno()).st_size))
 
 
-def parse(file: BinaryIO, allowed: AllowList = TENSORS) -> Any:
+def parse(file: BinaryIO, allowed: AllowList, memory: Memory) -> Any:
     """The same, but it may raise nearly anything: see `naming`."""
     data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     load_format = _load_stream if bytes(data[:len(_STREAM_START)]) == _STREAM_START else _load_zip
     file.seek(0)
-    return load_format(file, data, allowed | _STORAGE_CLASSES)
+    return load_format(file, data, allowed | _STORAGE_CLASSES, memory)
 
 
-def _load_stream(file: BinaryIO, data: memoryview, allowed: AllowList) -> Any:
+def _load_stream(file: BinaryIO, data: memoryview, allowed: AllowList, memory: Memory) -> Any:
     """Old format: pickles of magic number, version, system, object and keys; then each storage, behind its count."""
     storages: dict[str, Storage] = {}
-    if unpickle(file, {}) != _MAGIC or unpickle(file, {}) != _STREAM_VERSION:
+    magic, version, system = (unpickle(file, {}, None, memory) for _ in range(3))
+    if magic != _MAGIC or version != _STREAM_VERSION:
         raise pickle.UnpicklingError("no PyTorch stream of version 1001")
-    if unpickle(file, {})["little_endian"] is not True:
+    if system["little_endian"] is not True:
         raise pickle.UnpicklingError("written on a big-endian machine")
-    content = unpickle(file, allowed, _storage_finder(storages))
-    keys, position = unpickle(file, {}), file.tell()
+    content = unpickle(file, allowed, _storage_finder(storages), memory)
+    keys, position = unpickle(file, {}, None, memory), file.tell()
+    expect_keys(keys)
     for key in keys:
         storage = storages[key]
         (count,) = struct.unpack_from("<q", data, position)
@@ -154,10 +183,11 @@ def _load_stream(file: BinaryIO, data: memoryview, allowed: AllowList) -> Any:
     return content
 
 
-def _load_zip(file: BinaryIO, data: memoryview, allowed: AllowList) -> Any:
+def _load_zip(file: BinaryIO, data: memoryview, allowed: AllowList, memory: Memory) -> Any:
     """New format: a zip file with FOLDER/data.pkl, FOLDER/data/KEY for each storage, and FOLDER/byteorder."""
-    with zipfile.ZipFile(file) as archive:
-        entries = {entry.filename: entry for entry in archive.infolist()}
+    entries = zip_entries(file, memory)
+    if sum(entry.file_size for entry in entries.values()) > len(data):  # else each may be read as a whole
+        raise pickle.UnpicklingError("a zip file whose members overlap")
     pickles = [name for name in entries if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise pickle.UnpicklingError(f"a zip file with {len(pickles)} files data.pkl, where PyTorch writes one")
@@ -173,6 +203,7 @@ def _load_zip(file: BinaryIO, data: memoryview, allowed: AllowList) -> Any:
         storage.fill(data[begin:begin + entry.file_size], entry.CRC)
 
     def read(name: str) -> bytes:
+        memory.take(entries[folder + name].file_size)
         storage = Storage("|u1", entries[folder + name].file_size)
         fill(storage, name)
         return bytes(storage.checked_data())
@@ -180,7 +211,7 @@ def _load_zip(file: BinaryIO, data: memoryview, allowed: AllowList) -> Any:
     if folder + "byteorder" in entries and read("byteorder") != b"little":
         raise pickle.UnpicklingError("written on a big-endian machine")
     storages: dict[str, Storage] = {}
-    content = unpickle(io.BytesIO(read("data.pkl")), allowed, _storage_finder(storages))
+    content = unpickle(io.BytesIO(read("data.pkl")), allowed, _storage_finder(storages), memory)
     for key, storage in storages.items():
         fill(storage, f"data/{key}")
     return content
@@ -190,7 +221,7 @@ def _storage_finder(storages: dict[str, Storage]) -> Callable[[Any], Storage]:
     """What makes a Storage of a persistent id, the same for the same key; `storages` gets each by its key."""
 
     def find(pid: Any) -> Storage:
-        kind, code, key, _, count, *view = pid
+        kind, code, key, _, count, *view = pid if isinstance(pid, tuple) and len(pid) < 7 else ()
         if kind != "storage" or code not in _STORAGES.values() or not isinstance(key, str) or view not in ([], [None]):
             raise pickle.UnpicklingError("asks for an external object that is no storage of numbers")
         if not isinstance(count, int) or count < 0:

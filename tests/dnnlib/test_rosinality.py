@@ -35,6 +35,13 @@ def array(name, change):
     return edit
 
 
+def overflowing(content):
+    """An edit after which w of random codes is infinite."""
+    del content["latent_avg"]
+    for i in range(1, 5):
+        content["g_ema"][f"style.{i}.weight"][:] = 1e30
+
+
 @pytest.mark.parametrize(("edit", "words"), [
     (lambda content: content.pop("g_ema"), "without the arrays g_ema"),
     (lambda content: content.update(g_ema=[1]), "without the arrays g_ema"),
@@ -52,6 +59,9 @@ def array(name, change):
     (array("noises.noise_2", lambda a: a.astype("V2")), "type"),
     (array("to_rgbs.0.upsample.kernel", lambda a: a / 4), "of another sum than 4"),
     (array("to_rgbs.0.upsample.kernel", lambda a: a.cumsum(axis=1)), "upsample.kernel is not separable"),
+    (array("to_rgbs.0.upsample.kernel", lambda a: np.ones((9000, 1), "f4")), "upsample.kernel is not separable"),
+    (array("convs.1.noise.weight", lambda a: np.full_like(a, 3e38)), "noises.noise_2 holds NaN or infinity"),
+    (overflowing, "has a mapping network that overflows"),
     (array("convs.0.conv.blur.kernel", lambda a: None), "lacks the array convs.0.conv.blur.kernel"),
 ])
 def test_unusable_network(edited, edit, words):
