@@ -56,7 +56,8 @@ def main() -> None:
     args.total_num = args.total_num or (None if latents else 5)
     progress = Progress(args, network_hash, files.sha256(args.latent_path) if latents else None)
     if progress.complete:
-        print(f"{progress.path('w')}: complete, with {progress.previous['samples']} samples; --overwrite makes it anew")
+        print(f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; --overwrite makes it "
+              "anew")
         return
     device = select_device(args.gpu_id)
     print(device, flush=True)

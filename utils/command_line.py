@@ -29,7 +29,8 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 
 
 def fail(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # one line, whatever names a file or user chose
+    line = " ".join(message.split())  # one line, whatever names a file or user chose, that cannot steer a terminal
+    print(f"error: {''.join(c if c.isprintable() else '?' for c in line)}", file=sys.stderr)
     sys.exit(2)
 
 

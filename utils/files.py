@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
+
+HEADER_SIZE = 1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
+FACTS_SIZE = 1 << 20  # bytes, of a JSON file
+FACTS_MEMORY = 35 * FACTS_SIZE  # that it may take: a dict of two characters takes 64 bytes
 
 
 @contextlib.contextmanager
@@ -51,12 +56,19 @@ def _finite(content: Any) -> Any:
 
 
 def read_json(path: str | Path) -> dict[str, Any] | None:
-    """The object in a JSON file, or None if there is no such file or it is no JSON object."""
+    """The facts in the JSON file beside an output.
+
+    None if there is no such file, or it is not what this toolkit writes: a JSON object of at most FACTS_SIZE bytes,
+    whose "options", if it has any, are another.
+    """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with open(path, "rb") as file:
+            text = file.read(FACTS_SIZE + 1)
+        content = json.loads(text) if len(text) <= FACTS_SIZE else None
+    except (OSError, ValueError, RecursionError):
         return None
-    return content if isinstance(content, dict) else None
+    is_known = isinstance(content, dict) and isinstance(content.get("options", {}), dict)
+    return content if is_known else None
 
 
 def write_npy(path: str | Path, array: np.ndarray) -> None:
@@ -76,20 +88,26 @@ def read_npy(path: str | Path, what: str, mmap: bool = False, kinds: str = "fiu"
         with open(path, "rb") as file:
             version = np.lib.format.read_magic(file)
             headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, _, dtype = headers[version](file)
-            needed = file.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if needed > os.path.getsize(path):
-            raise ValueError(f"{os.path.getsize(path)} bytes where {needed} are needed")
-        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except OSError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+                shape, column_major, dtype = headers[version](file, HEADER_SIZE)
+            if dtype.kind not in kinds:
+                raise InputError(f"{path} holds values of type {str(dtype)[:80]}; expected {what}")
+            if any(n < 0 for n in shape):
+                raise ValueError(f"shape {shape}")
+            needed = file.tell() + math.prod(shape) * dtype.itemsize
+            if needed > os.path.getsize(path):
+                raise ValueError(f"{os.path.getsize(path)} bytes where {needed} are needed")
+            order = "F" if column_major else "C"
+            if mmap:
+                return np.memmap(file, dtype, "r", file.tell(), shape, order)
+            return np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order=order)
+    except (OSError, InputError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).partition("\n")[0].split())[:200] or "a header that cannot be parsed"
         raise InputError(f"{path} is truncated, damaged or no .npy file of numbers ({reason}); expected {what}: "
                          "make it again") from None
-    if array.dtype.kind not in kinds:
-        raise InputError(f"{path} holds values of type {array.dtype}; expected {what}")
-    return array
 
 
 class SampleFile:
@@ -100,16 +118,22 @@ class SampleFile:
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
-        """`resume`: with the samples of the partial or, failing that, of the finished file."""
+        """`resume`: with the samples of the partial or, failing that, of the finished file.
+
+        Raises InputError if that cannot be read.
+        """
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.partial = partial_path(path)
         self.count = 0
-        if resume and not self.partial.exists() and self.path.exists():
-            os.replace(self.path, self.partial)
-        if resume and self.partial.exists() and self.partial.stat().st_size:
-            shape = np.load(self.partial, mmap_mode="r").shape
-            self.count, self.sample_shape = shape[0], shape[1:]
+        earlier = self.partial if self.partial.exists() else self.path
+        if resume and earlier.exists() and earlier.stat().st_size:
+            samples = read_npy(earlier, "the samples of an earlier run", mmap=True, kinds="f")
+            if samples.dtype != "<f4" or not samples.ndim or not samples.flags.c_contiguous:
+                raise InputError(f"{earlier} is no file of an earlier run; expected one: remove it, or --overwrite")
+            self.count, self.sample_shape = len(samples), samples.shape[1:]
+            del samples  # a mapped file cannot be renamed everywhere
+            os.replace(earlier, self.partial)
             self.file = open(self.partial, "r+b")  # noqa: SIM115, closed by close
             self._write_header(self.count)
         else:

@@ -1,7 +1,9 @@
 """Masks and label maps in files, PNG or .npy, one for all samples or a folder with one for each."""
 
+import contextlib
 import re
-from collections.abc import Collection
+import warnings
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,9 @@ from PIL import Image
 
 from .errors import InputError
 from .files import read_npy
+
+MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
+BYTES_A_PIXEL = 20  # of memory that a map of one may take
 
 
 def file_of_sample(path: str | Path, sample: int) -> Path:
@@ -33,18 +38,18 @@ def read_mask(path: Path) -> np.ndarray:
     colour on black or on nothing will do: bool [H, W]. Raises InputError."""
     what = "a mask [H, W], bright inside and dark outside"
     if path.suffix.lower() == ".npy":
-        values = read_npy(path, what, kinds="fiub").astype(float)
-        if values.ndim != 2 or not values.size:
-            raise InputError(f"{path} has shape {list(values.shape)}; expected {what}")
+        with np.errstate(all="ignore"):  # long doubles that are no doubles
+            values = _read_map(path, what, kinds="fiub").astype(float)
         if not np.isfinite(values).all() or values.min() < 0:
             raise InputError(f"{path} holds negative numbers, NaN or infinity; expected {what}")
     else:
         picture = read_png(path, what)
         if picture.mode.startswith("I") or picture.mode == "1":  # 16 or 32 bits, or one
-            values = np.asarray(picture).astype(float)
+            values = np.asarray(picture)
         else:
-            rgba = np.asarray(picture.convert("RGBA")).astype(float)
-            values = rgba[..., :3].max(axis=-1) * rgba[..., 3]  # what is transparent was not painted
+            with _naming(path, what):
+                rgba = np.asarray(picture.convert("RGBA"))
+            values = rgba[..., :3].max(axis=-1).astype(np.uint16) * rgba[..., 3]  # what is transparent was not painted
     inside = values > values.max() / 2
     if inside.all() or not inside.any():
         raise InputError(f"{path} has no pixel {'outside' if inside.any() else 'inside'}: all are "
@@ -56,15 +61,13 @@ def read_labels(path: Path, labels: Collection[int]) -> np.ndarray:
     """True where a label map has one of the labels: bool [H, W]. Raises InputError."""
     what = "a label map [H, W], one whole number a pixel"
     if path.suffix.lower() == ".npy":
-        values = read_npy(path, what, kinds="iu")
+        values = _read_map(path, what, kinds="iu")
     else:
         picture = read_png(path, what)
         if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
             raise InputError(f"{path} is a picture in {picture.mode}; expected {what}: save it as 8-bit grey or with a "
                              "palette, without anti-aliasing")
         values = np.asarray(picture)
-    if values.ndim != 2 or not values.size:
-        raise InputError(f"{path} has shape {list(values.shape)}; expected {what}")
     inside = np.isin(values, list(labels))
     if not inside.any():
         present = np.unique(values)
@@ -74,16 +77,40 @@ def read_labels(path: Path, labels: Collection[int]) -> np.ndarray:
     return inside
 
 
+def _read_map(path: Path, what: str, kinds: str) -> np.ndarray:
+    """The values [H, W] in a .npy file, memory-mapped."""
+    values = read_npy(path, what, mmap=True, kinds=kinds)
+    if values.ndim != 2 or not 0 < values.size <= MOST_PIXELS:
+        raise InputError(f"{path} has shape {list(values.shape)}; expected {what}{_limit(values.size)}")
+    return values
+
+
+def _limit(pixels: int) -> str:
+    return f", at most {MOST_PIXELS:,} pixels" if pixels > MOST_PIXELS else ""
+
+
 def read_png(path: Path, what: str) -> Image.Image:
     """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot be read."""
+    with _naming(path, what), Image.open(path, formats=["PNG"]) as picture:
+        pixels = picture.width * picture.height
+        if pixels > MOST_PIXELS:
+            raise InputError(f"{path} is a picture of {picture.width} x {picture.height}; expected "
+                             f"{what}{_limit(pixels)}")
+        picture.load()
+        return picture
+
+
+@contextlib.contextmanager
+def _naming(path: Path, what: str) -> Iterator[None]:
+    """Turns whatever Pillow raises into an InputError."""
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            picture.load()
-            return picture
-    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is wrong but can be read
+            yield
+    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, InputError):
         raise
     except Exception as error:  # Pillow raises many kinds
-        reason = " ".join(str(error).replace(str(path), "it").split())
+        reason = " ".join(str(error).replace(str(path), "it").split())[:200]
         raise InputError(f"{path} is truncated, damaged or no PNG or .npy file ({reason}); expected {what}") from None
 
 

@@ -39,6 +39,10 @@ class Progress:
             return
         self.previous = files.read_json(self.facts_path) or files.read_json(self.path("w").with_suffix(".json"))
         if self.previous is not None:
+            for name in ("samples", "batch_size"):
+                if (value := self.previous.get(name)) is not None and (type(value) is not int or value < 1):
+                    raise InputError(f"{self.options.output_dir} holds a Jacobian with {name} {str(value)[:80]} in its "
+                                     "JSON file; expected a whole number: --overwrite, or choose another folder")
             self._expect_same_options()
             self.complete = (not self.facts_path.exists() and all(self.path(space).exists() for space in self.spaces)
                              and self._has_enough_samples())
@@ -48,14 +52,14 @@ class Progress:
 
     def _expect_same_options(self) -> None:
         previous = self.previous.get("options", {})
-        changed = [f"--{name} {previous.get(name)}" for name, value in self.facts["options"].items()
+        changed = [f"--{name} {str(previous.get(name))[:80]}" for name, value in self.facts["options"].items()
                    if name not in FREE_OPTIONS and previous.get(name, value) != value]
         if self.previous.get("network_sha256") != self.facts["network_sha256"]:
             changed.append("another network")
         if self.previous.get("latents_sha256") != self.facts["latents_sha256"]:
             changed.append("other latent codes")
         if self.options.batch_size not in (None, self.previous.get("batch_size")):
-            changed.append(f"--batch_size {self.previous.get('batch_size')}")
+            changed.append(f"--batch_size {str(self.previous.get('batch_size'))[:80]}")
         if changed:
             raise InputError(f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; expected the "
                              "same options, to go on with it: choose another --output_dir or --d_name, or --overwrite")
@@ -63,7 +67,7 @@ class Progress:
     def _has_enough_samples(self) -> bool:
         if self.options.total_num is None:
             return self.previous.get("complete") and self.previous.get("options", {}).get("total_num") is None
-        return self.previous.get("samples", 0) >= self.options.total_num
+        return (self.previous.get("samples") or 0) >= self.options.total_num
 
     @property
     def count(self) -> int:
@@ -78,8 +82,9 @@ class Progress:
         """
         previous = self.previous or {}
         if previous.get("device", device) != device:
-            raise InputError(f"the finished samples of {self.options.output_dir} were made on {previous['device']}; "
-                             f"expected the same, not {device}: choose it by --gpu_id, or --overwrite")
+            raise InputError(f"the finished samples of {self.options.output_dir} were made on "
+                             f"{str(previous['device'])[:80]}; expected the same, not {device}: choose it by --gpu_id, "
+                             "or --overwrite")
         self.batch_size = self.batch_size or previous.get("batch_size") or batch_size
         self.facts["device"] = device
         try:

@@ -164,10 +164,27 @@ def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
     if recorded is None:
         return None
     try:
+        for name, is_kind in _RECORDED.items():
+            if name in recorded and not is_kind(recorded[name]):
+                raise ValueError(f"its {name} is {str(recorded[name])[:80]}")
         return region_source(**recorded)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the region recorded beside the directions cannot be used ({error}); expected one that "
-                         "compute_directions.py has written: name the region yourself") from None
+        raise InputError(f"the region recorded beside the directions cannot be used ({str(error)[:300]}); expected one "
+                         "that compute_directions.py has written: name the region yourself") from None
+
+
+def _whole_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(n) is int and abs(n) < 1 << 31 for n in value)
+
+
+def _name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) < 4096
+
+
+_RECORDED: dict[str, Callable[[Any], bool]] = {
+    "region": _name, "box": lambda value: _whole_numbers(value) and len(value) == 4, "mask": _name,
+    "segmentation": _name, "labels": _whole_numbers, "invert": lambda value: isinstance(value, bool),
+}
 
 
 def _box(text: str) -> list[int]:

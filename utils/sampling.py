@@ -57,7 +57,9 @@ def codes_for_network(path: str, latents: FromFile, space: str, z_dim: int, w_di
         fits = f", as a network of {size} x {size} pixels has" if size else ""
         raise InputError(f"{path} has {what} of {layers} layers{fits}; expected {num_layers}: use codes of this "
                          "network")
-    if space == "z" and assumed and np.allclose(np.linalg.norm(codes, axis=1), 1, atol=1e-3):
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(codes, axis=-1)
+    if space == "z" and assumed and np.allclose(lengths, 1, atol=1e-3):
         raise InputError(f"{path} has rows of length 1, as directions have; expected latent codes: if they are, "
                          "--latent_space z reads them")
     shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""

@@ -107,6 +107,13 @@ def test_run_does_not_hide_mistakes_of_the_code():
     run(lambda: None)
 
 
+def test_fail_cannot_steer_the_terminal(capsys):
+    """What is not printable in a message is not printed."""
+    with pytest.raises(SystemExit):
+        fail("a\x1b[2Jb\nc\ud800")
+    assert capsys.readouterr().err == "error: a?[2Jb c?\n"
+
+
 def test_fail(capsys):
     """fail prints one line and leaves with status 2."""
     with pytest.raises(SystemExit) as stop:

@@ -88,9 +88,12 @@ WHOLE = npy(np.zeros((5, 4)))
     (WHOLE[:-1], "287 bytes where 288 are needed"), (WHOLE[:-100], "truncated"),
     (WHOLE.replace(b"(5, 4)", b"(9, 4)"), "288 bytes where 416 are needed"),
     (claiming((2**60, 4)), "36893488147419103360 are needed"), (claiming((-1, 4)), "no .npy file"),
+    (claiming((-1,)), "no .npy file"), (claiming((0, 2**70)), "no .npy file"),
+    (WHOLE[:8] + b"\xff\x7f" + b"{" * 32767, r"\(Header info length \(32767\)"),
+    (WHOLE[:8] + b"\xe7\x03" + b"-" * 999, "header"),
     (npy(np.array([{}], dtype=object), allow_pickle=True), "[Oo]bject"), (npy(np.array(["a"])), "<U1"),
     (npy(np.array([True])), "bool"), (npy(np.array([1j])), "complex128"), (npy(np.zeros(2, "f4,i4")), "f0"),
-], ids=range(16))
+], ids=range(20))
 @pytest.mark.parametrize("mmap", [False, True])
 def test_unusable_npy(tmp_path, content, words, mmap):
     """A file that is truncated, foreign, or not of numbers is an error of one line: which, and what was expected."""
@@ -201,6 +204,28 @@ def test_sample_file_without_a_sample(tmp_path):
     files.SampleFile(tmp_path / "w.npy").close()
     assert (tmp_path / "w.npy").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"[1]", b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b'{"options": [1]}', b'{"options": null}',
+    b"{" + b" " * files.FACTS_SIZE + b"}", b'{"a": ' + b"9" * 5000 + b"}",
+], ids=range(9))
+def test_json_of_another_program(tmp_path, content):
+    """A JSON file that this toolkit has not written is none."""
+    path = tmp_path / "facts.json"
+    path.write_bytes(content)
+    assert files.read_json(path) is None
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npy.partial"])
+@pytest.mark.parametrize("content", [b"text", WHOLE, npy(np.zeros((2, 3), "f4").T), npy(np.float32(1)), WHOLE[:-1]])
+def test_sample_file_of_another_program(tmp_path, name, content):
+    """What is no file of samples is not gone on with, and stays as it is."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError):
+        files.SampleFile(tmp_path / "a.npy", resume=True)
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+    assert (tmp_path / name).read_bytes() == content
 
 
 def test_json_without_infinity(tmp_path):

@@ -1,5 +1,9 @@
 """Masks and label maps from files."""
 
+import struct
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -129,6 +133,42 @@ def test_unusable_label_maps(tmp_path, content, words):
     write(path, content)
     with pytest.raises(InputError, match=words):
         read_labels(path, [7, 9])
+
+
+@pytest.mark.parametrize("size", [(4097, 4096), (60_000, 60_000), (1, 1 << 25)])
+def test_too_large(tmp_path, size):
+    """A map of more pixels than MOST_PIXELS is refused before memory is taken for it."""
+    path = tmp_path / "map.png"
+    pixels = zlib.compress(bytes(1000))
+    header = struct.pack(">II", *size) + b"\x01\0\0\0\0"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))))
+    arrays = tmp_path / "map.npy"
+    with open(arrays, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": size[::-1]})
+        file.truncate(file.tell() + size[0] * size[1])
+    tracemalloc.start()
+    for read in (lambda path: read_mask(path), lambda path: read_labels(path, [1])):
+        for file, words in (path, "truncated|at most 16,777,216 pixels"), (arrays, "at most 16,777,216 pixels"):
+            with pytest.raises(InputError, match=words):
+                read(file)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_palette_without_colours(tmp_path):
+    """A picture whose palette is too short is no mask; as a label map it can be read."""
+    path = tmp_path / "map.png"
+    picture("P", 3, 0, palette=True).save(path)
+    content = path.read_bytes()
+    place = content.index(b"PLTE")
+    short = b"PLTE" + bytes(6)
+    path.write_bytes(content[:place - 4] + struct.pack(">I", 6) + short + struct.pack(">I", zlib.crc32(short))
+                     + content[place + 8 + struct.unpack(">I", content[place - 4:place])[0]:])
+    with pytest.raises(InputError, match="palette"):
+        read_mask(path)
+    np.testing.assert_array_equal(read_labels(path, [3]), INSIDE)
 
 
 def write(path, content) -> None:

@@ -45,6 +45,21 @@ def run(folder, moment, root):
                           capture_output=True, timeout=60)
 
 
+@pytest.mark.parametrize("facts", [
+    {"samples": "many"}, {"batch_size": -1}, {"samples": [1]}, {"options": {"seed": "x" * 5000}},
+    {"options": {"seed": {}}}, {"network_sha256": []},
+    {"device": {}, "network_sha256": "network", "options": {"seed": 5}},
+])
+def test_facts_of_another_program(tmp_path, facts):
+    """Facts that no run has written are an error of one line."""
+    (tmp_path / "w_dataset_d.json").write_text(json.dumps(facts))
+    options = argparse.Namespace(output_dir=tmp_path, total_num=3, batch_size=None, compute_z=False, d_name="d", seed=4,
+                                 overwrite=False)
+    with pytest.raises(InputError, match="holds a Jacobian") as caught:
+        Progress(options, "network")
+    assert len(str(caught.value)) < 1000
+
+
 def test_killed_at_every_moment(root, tmp_path):
     """Killed before any of its changes to the disk and started again, a run ends with the bytes of one left alone; and
     at no moment is there a broken file under a final name."""

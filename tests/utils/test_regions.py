@@ -173,6 +173,19 @@ def test_facts_of_older_directions():
             region_from_facts(facts)
 
 
+@pytest.mark.parametrize("recorded", [
+    [1], "eyes", {"region": 3}, {"region": "ears"}, {"region": "x" * 9000}, {"region": "eyes", "invert": "yes"},
+    {"region": "eyes", "colour": 1}, {"x": {}}, {"box": [1, 2, 3]}, {"box": "1234"}, {"box": [1, 2, 3, None]},
+    {"box": [0, 0, 1e308, 1]}, {"mask": 5}, {"mask": ""}, {"segmentation": "a", "labels": "b"},
+    {"segmentation": "a", "labels": [[1]]},
+])
+def test_facts_of_another_program(recorded):
+    """A region that no script has recorded is an error of one line."""
+    with pytest.raises(InputError, match="the region recorded beside the directions cannot be used") as caught:
+        region_from_facts({"region_options": recorded})
+    assert len(str(caught.value)) < 1000
+
+
 def test_no_region():
     """Where there is no default, no option means no region."""
     assert from_options(default=None) is None
