@@ -1,0 +1,410 @@
+"""Damaged and hostile files for every reader: each is refused in one line or read rightly, in bounded time and memory.
+
+    python tests/fuzz.py --seconds 3600 --seed 1
+    python tests/fuzz.py --seed 1 --case 48210      that one again, with what the reader says
+
+Case i of a seed is the same file wherever the same versions are installed; it is made by tests/damage.py. The file of
+every finding stays in --folder. Exit status 1 if there is a finding.
+"""
+
+import argparse
+import contextlib
+import faulthandler
+import functools
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "dnnlib")]
+
+import numpy as np
+from damage import damaged
+from PIL import Image
+from torch_files import archive, plain, stream
+
+from dnnlib import NetworkError, read_latents, read_network
+from dnnlib.describe import describe
+from dnnlib.formats import rosinality, safe_pickle, torch_file
+from dnnlib.formats.record import NetworkRecord
+from utils import files, mask_files
+from utils.errors import InputError
+from utils.progress import Progress
+from utils.regions import region_from_facts
+from utils.results import choose_output_dir
+from utils.sampling import codes_for_network
+
+MOST_SECONDS = 10  # of a case
+LONGEST_MESSAGE = 1500  # characters
+SLACK = 24 << 20  # bytes of memory beside what a reader states: the interpreter's own
+# What no reader does, by the names of Python's audit events.
+FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pickle.find_class")
+
+
+class Finding(Exception):
+    """What a reader must not do."""
+
+
+def expect(condition: Any, finding: str) -> None:
+    if not condition:
+        raise Finding(finding)
+
+
+# Good files -----------------------------------------------------------------------------------------------------------
+
+
+def written(write: Callable[..., Any], *arguments: Any, **more: Any) -> bytes:
+    file = io.BytesIO()
+    write(file, *arguments, **more)
+    return file.getvalue()
+
+
+def npy(array: Any) -> bytes:
+    return written(np.save, array)
+
+
+def png(image: Image.Image) -> bytes:
+    return written(image.save, "PNG", compress_level=0)
+
+
+@functools.cache
+def originals() -> dict[str, dict[str, bytes]]:
+    """By the kind of reader and name; most are small, so that a case is quick."""
+    networks = {path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))}
+    with open(ROOT / "tests" / "data" / "ros_old_16.pt", "rb") as file:
+        networks["ros_zip_16.pt"] = archive(plain(torch_file.load(file, "file", rosinality.ALLOWED)))
+
+    codes = np.linspace(-2, 2, 3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
+    by_name = {"a.png": [codes[0], codes[1]], "b.png": [codes[2]]}
+    latents = {
+        "z.npy": npy(codes[0]), "w_plus.npy": npy(codes.astype(float)), "half.npy": npy(codes.astype(np.float16)),
+        "names.npy": npy(by_name), "list.npy": npy(np.array([{"latent": codes[0]}, None], object)),
+        "w.npz": written(np.savez, w=codes), "more.npz": written(np.savez, dlatents=codes, images=codes[:1]),
+        "compressed.npz": written(np.savez_compressed, latents=codes),
+        "objects.npz": written(np.savez, w=np.array(by_name)), "stream.pt": stream({"latent": codes}),
+        "zip.pt": archive({"w": codes, "other": [codes[0]]}),
+        "projected.pt": stream({"a.png": {"img": codes[0], "latent": codes[1, 0], "noise": [codes[2]]}}),
+    }
+    numbers = np.arange(-60, 60, dtype=np.float32).reshape(2, 3, 4, 1, 5)
+    arrays = {
+        "float.npy": npy(numbers), "double.npy": npy(numbers[0, 0, :, 0].astype(float)), "empty.npy": npy(numbers[:0]),
+        "integer.npy": npy(numbers.astype(np.int16)), "big_endian.npy": npy(numbers.astype(">f4")),
+        "columns.npy": npy(np.asfortranarray(numbers[0, 0, :, 0])), "objects.npy": npy(np.array([{"a": 1}], object)),
+    }
+    inside = np.zeros((12, 16), np.uint8)
+    inside[3:7, 4:11] = 5
+    grey = Image.fromarray(inside)
+    palette = grey.convert("P")
+    palette.putpalette([value for i in range(256) for value in (i, 0, 255 - i)])
+    masks = {
+        "grey.png": png(grey), "bit.png": png(grey.point(lambda value: 255 * (value > 0), "1")),
+        "palette.png": png(palette), "colour.png": png(palette.convert("RGBA")),
+        "deep.png": png(Image.fromarray(inside.astype(np.uint16) * 9999)), "map.npy": npy(inside),
+        "flags.npy": npy(inside > 0), "long.npy": npy(inside.astype(np.longdouble)),
+    }
+    facts = {
+        "options": {"seed": 4, "image_size": 16, "start": 0, "end": 1, "d_name": "x"}, "network_sha256": "0" * 64,
+        "directions_sha256": ["1" * 64], "latents_sha256": None, "batch_size": 8, "device": "CPU", "samples": 2,
+        "region": "eyes", "region_options": {"box": [120, 128, 20, 115], "invert": True}, "latent_space": "w",
+        "sample": 0, "projected": True, "converged": True, "foreground": {"rank": 1}, "background": {"rank": 3},
+        "norm_kept": [0.5], "after_projection": {"inside": [2.0], "outside": [1.0], "ratio": [2.0]},
+    }
+    labels = {"region_options": {"segmentation": "map.png", "labels": [4, 5]}, "options": {}}
+    return {"network": networks, "latents": latents, "npy": arrays, "inspect": latents | arrays | networks,
+            "facts": {"facts.json": json.dumps(facts).encode(), "labels.json": json.dumps(labels).encode()},
+            "mask": masks}
+
+
+# What is right: each reads a file, and raises the error of its refusal, or Finding ------------------------------------
+
+
+def check_network(path: Path) -> None:
+    """The arrays are finite, fit one another, and are those of the settings."""
+    record: NetworkRecord = read_network(path)
+    arrays = dict(record.arrays)
+
+    def take(name: str, *shape: int | None) -> tuple[int, ...]:
+        values = arrays.pop(name, None)
+        expect(isinstance(values, np.ndarray) and values.dtype == np.float32, f"{name} is no float32 array")
+        same = len(values.shape) == len(shape) and all(map(lambda n, e: e in (None, n), values.shape, shape))
+        expect(same, f"{name} has shape {values.shape}, not {shape}")
+        expect(np.isfinite(values).all(), f"{name} is not finite")
+        return values.shape
+
+    for name in ("z_dim", "w_dim", "label_dim", "resolution", "num_channels"):
+        expect(type(getattr(record, name)) is int, f"{name} is no whole number")
+    expect(record.conv_clamp is None or record.conv_clamp > 0, f"conv_clamp is {record.conv_clamp}")
+    expect(np.isfinite(record.resample_kernel).all(), f"resample_kernel is {record.resample_kernel}")
+    take("w_avg", record.w_dim)
+    inputs = record.z_dim
+    if record.label_dim:
+        inputs += take("mapping/embed/weight", record.label_dim, None)[1]
+        take("mapping/embed/bias", inputs - record.z_dim)
+    for i in range(record.mapping_layers):
+        inputs = take(f"mapping/{i}/weight", inputs, None)[1]
+        take(f"mapping/{i}/bias", inputs)
+    expect(inputs == record.w_dim, "the mapping network does not end in w")
+    channels = take("const", 4, 4, None)[2]
+    for size in record.resolutions:
+        layers = ["conv0"] * (size > 4) + ["conv1"]
+        layers += ["rgb"] * (record.architecture == "skip" or size == record.resolution)
+        block_inputs = channels
+        for layer in layers:
+            kernel = 1 if layer == "rgb" else 3
+            outputs = take(f"{size}/{layer}/weight", kernel, kernel, channels, None)[3]
+            take(f"{size}/{layer}/style_weight", record.w_dim, channels)
+            take(f"{size}/{layer}/style_bias", channels)
+            take(f"{size}/{layer}/bias", outputs)
+            if layer == "rgb":
+                expect(outputs == record.num_channels, "the image has other channels")
+            else:
+                take(f"{size}/{layer}/noise", size, size)
+                channels = outputs
+        if record.architecture == "resnet" and size > 4:
+            take(f"{size}/skip/weight", 1, 1, block_inputs, channels)
+    expect(not arrays, f"arrays besides: {list(arrays)[:3]}")
+
+
+def check_latents(path: Path) -> None:
+    """The codes are finite floats, and a network takes them or it is an InputError."""
+    latents = values, key, names = read_latents(path)
+    expect(values.dtype in (np.float32, np.float64) and np.isfinite(values).all(), "codes that are no finite floats")
+    expect(1 <= values.ndim <= 3 and values.size, f"codes of shape {values.shape}")
+    expect(names is None or len(names) == len(values), f"{names} for codes of shape {values.shape}")
+    expect(all(text.isprintable() for text in (key or "", *(names or []))), "a name of several lines")
+    for space in ("auto", "z", "w", "wp"):
+        with contextlib.suppress(InputError), contextlib.redirect_stdout(io.StringIO()):
+            _, codes = codes_for_network(str(path), latents, space, 24, 24, 6)
+            expect(codes.shape[1:] in ((24,), (6, 24)), f"{space} codes of shape {codes.shape}")
+
+
+def check_inspect(path: Path) -> None:
+    """The lines are text, and not endless."""
+    lines = describe(path).splitlines()
+    expect(all(line.isprintable() for line in lines), "a line that is no text")
+    expect(len(lines) < 1000 and max(map(len, lines)) < 2000, f"{len(lines)} lines, or very long ones")
+
+
+def check_npy(path: Path) -> None:
+    """The array is what NumPy reads, mapped or not."""
+    array, mapped = files.read_npy(path, "numbers"), files.read_npy(path, "numbers", mmap=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        same = np.load(path, allow_pickle=False)
+    for values in (array, mapped):
+        expect(values.dtype.kind in "fiu" and values.dtype == same.dtype and values.shape == same.shape
+               and values.tobytes() == same.tobytes(), "not what NumPy reads")
+
+
+def check_all(*uses: Callable[[], None]) -> None:
+    """Each may refuse the file; the last refusal is that of all."""
+    refusal = None
+    for use in uses:
+        try:
+            use()
+        except (InputError, OSError) as error:
+            expect_line(error)
+            refusal = error
+    if refusal:
+        raise refusal
+
+
+def check_mask(path: Path) -> None:
+    """A mask is of booleans, of which some are true."""
+    def check_with(read: Callable[..., np.ndarray], *labels: list[int]) -> None:
+        inside = read(path, *labels)
+        expect(inside.dtype == bool and inside.ndim == 2 and inside.any(), "no mask")
+
+    check_all(lambda: check_with(mask_files.read_mask), lambda: check_with(mask_files.read_labels, [5, 49995, 1, 255]))
+
+
+def check_facts(path: Path) -> None:
+    """What the scripts and inspect make of the facts beside directions, a Jacobian and results."""
+    def region() -> None:
+        if source := region_from_facts(files.read_json(path) or {}):
+            expect(source.mask(0, 16, 16).shape == (16, 16), "no mask")
+
+    for name, shape in (("w_dataset_x", (2, 3, 4, 1, 5)), ("directions", (1, 5))):
+        path.with_name(f"{name}.json").write_bytes(path.read_bytes())
+        path.with_name(f"{name}.npy").write_bytes(npy(np.ones(shape, np.float32)))
+        check_inspect(path.with_name(f"{name}.npy"))
+    options = argparse.Namespace(output_dir=path.parent, d_name="x", compute_z=False, overwrite=False, batch_size=None,
+                                 total_num=2, seed=4, image_size=16)
+    check_all(region, lambda: Progress(options, "0" * 64),
+              lambda: choose_output_dir(str(path.parent), ["x.npy"], path.name, {"options": {}}))
+
+
+class Reader(NamedTuple):
+    check: Callable[[Path], None]
+    bound: int  # bytes of memory beside twice the file's
+    share: int  # of the cases
+
+
+READERS = {
+    "network": Reader(check_network, safe_pickle.BOUND, 45),
+    "latents": Reader(check_latents, safe_pickle.BOUND, 20),
+    "inspect": Reader(check_inspect, safe_pickle.BOUND, 8),
+    "npy": Reader(check_npy, 0, 10),
+    "mask": Reader(check_mask, mask_files.BYTES_A_PIXEL * mask_files.MOST_PIXELS, 10),
+    "facts": Reader(check_facts, files.FACTS_MEMORY, 10),
+}
+
+
+# A case ---------------------------------------------------------------------------------------------------------------
+
+
+class Case(NamedTuple):
+    reader: str
+    name: str  # of the file that was damaged; its suffix is that of the damaged one
+    content: bytes
+
+
+def make_case(seed: int, number: int) -> Case:
+    """The same whatever was made before."""
+    r = Random(seed << 40 | number)
+    (reader,) = r.choices(list(READERS), [reader.share for reader in READERS.values()])
+    same = originals()[reader]
+    others = same if r.random() < 0.8 else originals()[r.choice(list(READERS))]
+    small = [name for name, content in same.items() if len(content) < 140_000]
+    name = r.choice(small if r.random() < 0.95 else list(same))
+    return Case(reader, name, damaged(r, same[name], others[r.choice(list(others))]))
+
+
+def memory(field: str) -> int:
+    """Of this process, in bytes: VmRSS, what it has, or VmHWM, the most that it had since `forget_peak`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+events: list[str] = []
+
+
+def watch(event: str, _: tuple) -> None:
+    if event in FORBIDDEN:
+        events.append(event)
+        raise RuntimeError(f"{event} in a reader")
+
+
+def expect_line(error: Exception) -> None:
+    """A user's error is one line; the scripts print that of an InputError so that it cannot steer a terminal."""
+    message = str(error)
+    printable = message.isprintable() or not isinstance(error, NetworkError)
+    expect("\n" not in message and printable, f"a message that is no line of text: {message[:300]!r}")
+    expect(0 < len(message) < LONGEST_MESSAGE, f"a message of {len(message)} characters")
+    expect("llocate" not in message and "(MemoryError)" not in message, f"too much memory asked for: {message}")
+
+
+def check(case: Case, path: Path) -> str | None:
+    """Reads the case from a file: None, or how it was refused. Raises Finding; a hang or a crash ends the process."""
+    path.write_bytes(case.content)
+    reader, refusal, on_linux = READERS[case.reader], None, sys.platform == "linux"
+    if on_linux:
+        forget_peak()
+        before = memory("VmRSS")
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            reader.check(path)
+    except (NetworkError, InputError, OSError) as error:
+        expect_line(error)
+        refusal = str(error)
+    except Finding:
+        raise
+    except BaseException as error:
+        raise Finding(f"{type(error).__name__}: {str(error)[:300]}") from error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if on_linux:
+        taken, allowed = memory("VmHWM") - before, 2 * len(case.content) + reader.bound + SLACK
+        expect(taken <= allowed, f"{taken >> 20} MiB of memory where {allowed >> 20} are allowed")
+    expect(not warned, f"warns: {warned and warned[0].message}")
+    expect(not events, f"calls {events}")
+    expect(not os.path.exists("canary"), "ran a command")
+    return refusal
+
+
+# The program ----------------------------------------------------------------------------------------------------------
+
+
+def run_cases(args: argparse.Namespace) -> int:
+    """Checks cases in this process, prints the findings and leaves their files. Returns how many there are."""
+    os.chdir(args.folder)
+    sys.addaudithook(watch)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGALRM, chain=True)  # shows where it hangs, and ends the process
+    findings = read = count = 0
+    start, slowest = time.monotonic(), (0.0, 0)
+    while count < args.cases and time.monotonic() < start + args.seconds:
+        number = args.start + count
+        count += 1
+        case = make_case(args.seed, number)
+        path = args.folder / f"case_{number}_{case.name}"
+        began = time.monotonic()
+        try:
+            refusal = check(case, path)
+            read += refusal is None
+            path.unlink()
+            if args.case is not None:
+                print(f"case {number}, {case.reader}: {refusal or 'is read'}")
+        except Finding as finding:
+            findings += 1
+            print(f"case {number}, {case.reader}: {finding}\n  {path}", flush=True)
+        slowest = max(slowest, (time.monotonic() - began, number))
+    print(f"seed {args.seed}: {count} cases from {args.start} in {time.monotonic() - start:.0f} s, {read} are read, "
+          f"{findings} findings; the slowest, {slowest[1]}, took {slowest[0]:.1f} s", flush=True)
+    return findings
+
+
+def supervise(args: argparse.Namespace) -> int:
+    """Runs the cases in a process of their own, and goes on behind one that ends it. Returns whether one is found."""
+    found, end, until = 0, args.start + args.cases, time.monotonic() + args.seconds
+    while args.start < end and time.monotonic() < until:
+        before = set(args.folder.iterdir())
+        options = {"seed": args.seed, "start": args.start, "cases": end - args.start,
+                   "seconds": until - time.monotonic(), "folder": args.folder}
+        run = subprocess.run([sys.executable, __file__, "--worker",
+                              *(f"--{name}={value}" for name, value in options.items())])
+        if run.returncode in (0, 1):
+            return found or run.returncode
+        names = [path.name for path in set(args.folder.iterdir()) - before]
+        last = max((int(name.split("_")[1]) for name in names if name.startswith("case_")), default=args.start)
+        print(f"case {last} ended the process, status {run.returncode}", flush=True)
+        found, args.start = 1, last + 1
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--seed", type=int, default=1, help="which cases (default: 1)")
+    add("--seconds", type=float, default=60, help="for how long (default: 60)")
+    add("--cases", type=int, default=1 << 32, help="how many at the most")
+    add("--start", type=int, default=0, help="the first of them (default: 0)")
+    add("--case", type=int, help="only this one")
+    add("--folder", type=Path, default=Path("outputs/fuzz"), help="for the files (default: outputs/fuzz)")
+    add("--worker", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.folder = args.folder.absolute()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    if args.case is not None:
+        args.start, args.cases = args.case, 1
+    alone = args.worker or args.case is not None
+    sys.exit(int(bool(run_cases(args) if alone else supervise(args))))
+
+
+if __name__ == "__main__":
+    main()
