@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 DEMO, DIRECTION = ROOT / "demo/demo128.pkl", ROOT / "directions/demo128/eyes.npy"
 TRAINED = ROOT / "benchmarks/gram_trained512.npz"  # M_f, M_b of `demo/train.py --w_dim 512`, sample 0 of seed 4, eyes
 PUBLISHED = ROOT / "benchmarks/published_solver.json"  # how the published solver ends on both samples
-TIMED_STEPS = 50  # of it
+TIMED_STEPS = 30  # of it
 
 
 class Row(NamedTuple):
@@ -52,15 +53,16 @@ class Row(NamedTuple):
     how: str
 
 
-def best_time(function: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of the fastest of several calls, after one that does not count."""
-    function()
+def best_times(*functions: Callable[[], object], repeats: int = 3) -> list[float]:
+    """Seconds of the fastest of several calls of each, in turns, so that what else goes on meets all of them alike."""
     seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    for _ in range(1 + repeats):
+        seconds.append([])
+        for function in functions:
+            start = time.perf_counter()
+            function()
+            seconds[-1].append(time.perf_counter() - start)
+    return [min(times) for times in zip(*seconds[1:], strict=True)]  # the first calls do not count
 
 
 def make_generator(record: NetworkRecord) -> "Generator":
@@ -73,38 +75,43 @@ def codes(generator: "Generator", number: int = 1) -> np.ndarray:
     return generator.mapping(random_codes(4, number, generator.z_dim))
 
 
-def image_times(generator: "Generator", batches: tuple[int, ...]) -> dict[int, float]:
-    """Seconds an image of plain synthesis, by batch."""
+def image_and_sample_times(generator: "Generator", image_size: int, batches: tuple[int, ...], tangents: int
+                           ) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+    """By batch: seconds an image of plain synthesis, seconds a tangent, and seconds for the Jacobian of a sample.
+
+    The last two come from the first batch of tangents and the first few.
+    """
     ws = codes(generator, max(batches))
-    return {batch: best_time(lambda batch=batch: generator.synthesis(ws[:batch]), 2) / batch for batch in batches}
+    whole = {batch: math.ceil(generator.w_dim / batch) for batch in batches}  # batches of tangents
+    few = {batch: min(1 + math.ceil(tangents / batch), whole[batch]) for batch in batches}
 
+    def push(batch: int, number: int) -> np.ndarray:
+        return generator.jacobian(ws[:1], image_size, True, batch, lambda starts: starts[:number])
 
-def sample_time(generator: "Generator", image_size: int, batch_size: int, tangents: int) -> tuple[float, float]:
-    """Seconds for the Jacobian of a sample, from two runs with a part of its batches, and those for one tangent."""
-    ws, batches = codes(generator), math.ceil(generator.w_dim / batch_size)
-
-    def seconds(part: int) -> float:
-        return best_time(lambda: generator.jacobian(ws, image_size, True, batch_size, lambda starts: starts[:part]), 2)
-
-    first, part = seconds(1), min(1 + math.ceil(tangents / batch_size), batches)
-    a_batch = (seconds(part) - first) / (part - 1) if part > 1 else first
-    return first + (batches - 1) * a_batch, a_batch / batch_size
+    images = [partial(generator.synthesis, ws[:batch]) for batch in batches]
+    first = [partial(push, batch, 1) for batch in batches]
+    part = [partial(push, batch, few[batch]) for batch in batches]
+    seconds = np.reshape(best_times(*images, *first, *part), (3, len(batches)))
+    times: tuple[dict[int, float], ...] = {}, {}, {}
+    for batch, an_image, a_first, a_part in zip(batches, *seconds, strict=True):
+        a_batch = (a_part - a_first) / (few[batch] - 1) if few[batch] > 1 else a_first
+        times[0][batch], times[1][batch] = an_image / batch, a_batch / batch
+        times[2][batch] = a_first + (whole[batch] - 1) * a_batch
+    return times
 
 
 def jacobian_row(record: NetworkRecord, name: str, image_size: int, limit: str, batches: tuple[int, ...],
                  tangents: int) -> tuple[Row, float]:
-    """The ratio to plain forward passes, and the seconds of a whole sample."""
+    """The ratio to plain forward passes, and the seconds of a whole sample. The toolkit's own batch is among them."""
     generator = make_generator(record)
-    forward_sweep, tangent_sweep = image_times(generator, batches), {}
+    images, tangent_times, samples = image_and_sample_times(generator, image_size, batches, tangents)
     costs = total(record, image_size)
-    for batch, seconds in forward_sweep.items():
-        print(f"{name}: forward, batch {batch}: {seconds * 1e3:.1f} ms, {2e-9 * costs.forward / seconds:.0f} GFLOP/s")
-    for batch in sorted({*batches, generator.batch_size}):
-        tangent_sweep[batch] = sample_time(generator, image_size, batch, tangents)
-        print(f"{name}: tangents, batch {batch}: {tangent_sweep[batch][1] * 1e3:.1f} ms, "
-              f"{2e-9 * costs.tangent / tangent_sweep[batch][1]:.0f} GFLOP/s", flush=True)
-    batch, forward = min(forward_sweep.items(), key=lambda item: item[1])
-    seconds, tangent = tangent_sweep[generator.batch_size]
+    for batch in batches:
+        image, tangent = images[batch], tangent_times[batch]
+        print(f"{name}, batch {batch}: forward {image * 1e3:.1f} ms, {2e-9 * costs.forward / image:.0f} GFLOP/s; "
+              f"tangents {tangent * 1e3:.1f} ms, {2e-9 * costs.tangent / tangent:.0f} GFLOP/s", flush=True)
+    batch, forward = min(images.items(), key=lambda item: item[1])
+    seconds, tangent = samples[generator.batch_size], tangent_times[generator.batch_size]
     how = (f"{seconds:.1f} s a sample, from {min(tangents + generator.batch_size, generator.w_dim)} of "
            f"{generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms "
            f"in batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
@@ -131,7 +138,7 @@ def reverse_row_time(record: NetworkRecord, rows: int) -> float:
 
     w = tf.constant(random_codes(4, 1, record.w_dim), tf.float32)
     middle = tf.constant(record.resolution // 2)
-    return best_time(lambda: [row(w, middle, tf.constant(i)) for i in range(rows)], 1) / rows
+    return best_times(lambda: [row(w, middle, tf.constant(i)) for i in range(rows)], repeats=2)[0] / rows
 
 
 def jacobian_256() -> list[Row]:
@@ -143,7 +150,7 @@ def jacobian_256() -> list[Row]:
 
 
 def jacobian_1024() -> list[Row]:
-    row, _ = jacobian_row(random_network("f", 1024), "config-f, 1024 x 1024 at 256", 256, "0.85", (1, 2, 4), 16)
+    row, _ = jacobian_row(random_network("f", 1024), "config-f, 1024 x 1024 at 256", 256, "0.85", (1, 2, 4), 8)
     return [row]
 
 
@@ -174,11 +181,10 @@ def factorization_row(name: str, matrices: list[np.ndarray], published: list[dic
         def both() -> list[LowRank]:
             return list(workers.map(factorize, matrices, [lamb] * 2))
 
-        ours = best_time(both, 1)
+        ours, a_part = best_times(both, lambda: published_solver(matrices[0], lamb, TIMED_STEPS))
         results = both()
         exact = list(workers.map(exact_solution, matrices, [lamb] * 2))
-    a_step = best_time(lambda: published_solver(matrices[0], lamb, TIMED_STEPS), 1) / TIMED_STEPS
-    theirs = a_step * sum(end["steps"] for end in published)
+    theirs = a_part / TIMED_STEPS * sum(end["steps"] for end in published)
     lines = [f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), {result.steps} steps "
              f"(published {end['steps']:,}), {angle_text(angle(result.vectors[:result.rank].T, truth))} from the "
              f"converged principal space (published {angle_text(end['angle'])})"
@@ -221,31 +227,37 @@ def angle_text(radians: float | None) -> str:
     return "not comparable" if radians is None else f"{radians:.0e} rad"
 
 
-def script_time(*arguments: str) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
-    return time.perf_counter() - start
+def run_script(*arguments: object) -> None:
+    subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True, cwd=ROOT)
 
 
 def manipulate() -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        network, direction = Path(folder) / "e256.pkl", Path(folder) / "d.npy"
+        network, plain = Path(folder) / "e256.pkl", Path(folder) / "plain.npy"
         tensorflow_pickle.write(random_network("e", 256), network)
-        np.save(direction, np.eye(1, 512))
-        for name, path, matrix, few, many in (("demo", DEMO, DIRECTION, 10, 210), ("config-e, 256 x 256", network,
-                                                                                  direction, 2, 14)):
-            forward = min(image_times(load_generator(path), (8, 16, 32, 64)).values())
-            for raw in ([], ["--save_raw"]):
-                def seconds(total_num: int, path=path, matrix=matrix, raw=raw) -> float:
-                    return min(script_time("manipulate.py", str(path), str(matrix), "--total_num", str(total_num),
-                                           "--output_dir", tempfile.mkdtemp(dir=folder), *raw) for _ in range(2))
-
-                an_image = (seconds(many) - seconds(few)) / ((many - few) * 8)  # the difference leaves out the start
-                rows.append(Row(f"images of manipulate.py per second over bare synthesis, {name}"
-                                + (" with --save_raw" if raw else ""), f"{forward / an_image:.2f}",
-                                "none" if raw else "0.9", f"{1 / an_image:.1f} and {1 / forward:.1f} images/s"))
+        np.save(plain, np.eye(1, 512))
+        np.save(Path(folder) / "eyes.npy", np.load(DIRECTION))  # nothing beside it that names a region
+        for name, path, direction, more, few, many, batch in (
+                ("demo", DEMO, DIRECTION, "heat maps", 10, 210, 64),
+                ("demo", DEMO, Path(folder) / "eyes.npy", "no region", 10, 210, 64),
+                ("demo", DEMO, Path(folder) / "eyes.npy", "--save_raw", 10, 210, 64),
+                ("config-e, 256 x 256", network, plain, "no region", 2, 14, 32),
+                ("config-e, 256 x 256", network, plain, "--save_raw", 2, 14, 32)):
+            generator = load_generator(path)
+            edit = partial(edit_images, path, direction, folder, more == "--save_raw")
+            bare, a_few, a_many = best_times(partial(generator.synthesis, codes(generator, batch)),
+                                             partial(edit, few), partial(edit, many), repeats=2)
+            forward, an_image = bare / batch, (a_many - a_few) / ((many - few) * 8)  # the difference: without the start
+            rows.append(Row(f"images of manipulate.py per second over bare synthesis, {name}, {more}",
+                            f"{forward / an_image:.2f}", "none" if more == "--save_raw" else "0.9",
+                            f"{1 / an_image:.1f} and {1 / forward:.1f} images/s"))
     return rows
+
+
+def edit_images(path: Path, direction: Path, folder: str, raw: bool, total_num: int) -> None:
+    run_script("manipulate.py", path, direction, "--total_num", total_num, "--output_dir", tempfile.mkdtemp(dir=folder),
+               *["--save_raw"] * raw)
 
 
 MEMORY = """
@@ -298,12 +310,12 @@ def sample_memory(folder: str, total_num: int) -> float:
 
 def start() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        script_time("compute_jacobian.py", str(DEMO), "--output_dir", folder, "--total_num", "1")
-        directions = script_time("compute_directions.py", f"{folder}/w_dataset_ffhq.npy", "--output_dir", folder)
-    return [
-        Row("compute_jacobian.py --help", f"{script_time('compute_jacobian.py', '--help'):.2f} s", "1 s", ""),
-        Row("compute_directions.py, one sample of the demo", f"{directions:.1f} s", "3 s", ""),
-    ]
+        run_script("compute_jacobian.py", DEMO, "--output_dir", folder, "--total_num", 1)
+        helping, directions = best_times(
+            partial(run_script, "compute_jacobian.py", "--help"),
+            partial(run_script, "compute_directions.py", f"{folder}/w_dataset_ffhq.npy", "--output_dir", folder))
+    return [Row("compute_jacobian.py --help", f"{helping:.2f} s", "1 s", ""),
+            Row("compute_directions.py, one sample of the demo", f"{directions:.1f} s", "3 s", "")]
 
 
 def plot() -> list[Row]:
@@ -316,8 +328,8 @@ def plot() -> list[Row]:
         for x, record in records.items():
             generator = make_generator(record)
             batch = min(generator.batch_size, 16)
-            ours[x] = sample_time(generator, record.resolution, batch, 16)[0]
-            forward[x] = image_times(generator, (batch,))[batch] * record.w_dim
+            images, _, samples = image_and_sample_times(generator, record.resolution, (batch,), 16)
+            ours[x], forward[x] = samples[batch], images[batch] * record.w_dim
             reverse[x] = reverse_row_time(record, 5) * record.resolution**2
             print(f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse {reverse[x]:.0f} s",
                   flush=True)
