@@ -311,6 +311,8 @@ def check(case: Case, path: Path) -> str | None:
     """Reads the case from a file: None, or how it was refused. Raises Finding; a hang or a crash ends the process."""
     path.write_bytes(case.content)
     reader, refusal, on_linux = READERS[case.reader], None, sys.platform == "linux"
+    events.clear()
+    Path("canary").unlink(missing_ok=True)
     if on_linux:
         forget_peak()
         before = memory("VmRSS")
