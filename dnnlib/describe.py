@@ -76,10 +76,11 @@ def describe(path: str | Path) -> str:
         try:
             return _describe_network(path, read_network(path))
         except NetworkError as error:
-            try:
-                return _describe_latents(path, read_latents(path))
-            except NetworkError as other:
-                raise (other if path.suffix == ".npz" else error) from None
+            refusal = str(error)  # the error itself would keep what was read until then
+        try:
+            return _describe_latents(path, read_latents(path))
+        except NetworkError as error:
+            raise NetworkError(str(error) if path.suffix == ".npz" else refusal) from None
     found = f"begins with {start!r}" if start else "is empty"
     raise NetworkError(f"{path} {found}, as no file of this toolkit does; expected {_EXPECTED}")
 

@@ -43,7 +43,7 @@ from utils.regions import region_from_facts
 from utils.results import choose_output_dir
 from utils.sampling import codes_for_network
 
-MOST_SECONDS = 10  # of a case
+MOST_SECONDS = 10  # of processor time, for a case
 LONGEST_MESSAGE = 1500  # characters
 SLACK = 24 << 20  # bytes of memory beside what a reader states: the interpreter's own
 # What no reader does, by the names of Python's audit events.
@@ -311,10 +311,12 @@ def check(case: Case, path: Path) -> str | None:
     """Reads the case from a file: None, or how it was refused. Raises Finding; a hang or a crash ends the process."""
     path.write_bytes(case.content)
     reader, refusal, on_linux = READERS[case.reader], None, sys.platform == "linux"
+    events.clear()
+    Path("canary").unlink(missing_ok=True)
     if on_linux:
         forget_peak()
         before = memory("VmRSS")
-    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
@@ -327,7 +329,7 @@ def check(case: Case, path: Path) -> str | None:
     except BaseException as error:
         raise Finding(f"{type(error).__name__}: {str(error)[:300]}") from error
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     if on_linux:
         taken, allowed = memory("VmHWM") - before, 2 * len(case.content) + reader.bound + SLACK
         expect(taken <= allowed, f"{taken >> 20} MiB of memory where {allowed >> 20} are allowed")
@@ -345,7 +347,7 @@ def run_cases(args: argparse.Namespace) -> int:
     os.chdir(args.folder)
     sys.addaudithook(watch)
     faulthandler.enable()
-    faulthandler.register(signal.SIGALRM, chain=True)  # shows where it hangs, and ends the process
+    faulthandler.register(signal.SIGPROF, chain=True)  # shows where it hangs, and ends the process
     findings = read = count = 0
     start, slowest = time.monotonic(), (0.0, 0)
     while count < args.cases and time.monotonic() < start + args.seconds:

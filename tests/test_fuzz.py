@@ -9,7 +9,7 @@ import pytest
 CASES = 2000  # of each seed
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGALRM")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGPROF")
 def test_damaged_and_hostile_files(root, tmp_path):
     """Each is refused in one line or read rightly: no traceback, hang, call, or memory beyond what is stated."""
     seconds = os.environ.get("FUZZ_SECONDS")

@@ -42,9 +42,10 @@ class NamedArrays:
             raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
         if values.dtype.kind not in "fiub":
             raise NetworkError(f"its array {name} is of a type that NumPy does not have; expected float32")
-        self._memory.take(4 * values.size)  # the same bytes under many names: a small file that takes any amount
-        values = np.asarray(values, np.float32) * np.float32(scale)
-        if not np.isfinite(values).all():
+        size = 4 * values.size
+        self._memory.take(size, besides=size)  # the same bytes may have many names
+        values = np.multiply(values, np.float32(scale), dtype=np.float32)
+        if not np.isfinite(values.sum(dtype=np.float64)):  # without an array of booleans
             raise NetworkError(f"its array {name} holds NaN or infinity; expected finite numbers: download it again")
         return values
 

@@ -4,8 +4,8 @@ Objects of a network file become inert stand-ins that only hold what the file sa
 for is refused by name, before anything of it runs. Arrays are built here, from their bytes, never by NumPy's own
 unpickling. What is on the allow-list is for a format to say; ALLOWED is what TensorFlow pickles need.
 
-Memory: at most twice the file and 64 MiB, for all that is read from a network file together, its arrays in float32
-included; and besides, while an array is put in order, a second copy of that one.
+Memory: at most twice the file and 64 MiB, for all that is read from a file together, its arrays in float32 and the copy
+of one that is being put in order included. A file that is mapped is not counted.
 """
 
 import contextlib
@@ -54,10 +54,10 @@ class Memory:
     def __init__(self, file_size: int) -> None:
         self._left = 2 * file_size + BOUND
 
-    def take(self, size: int) -> None:
-        """Raises NetworkError if so many bytes are not left."""
+    def take(self, size: int, besides: int = 0) -> None:
+        """Raises NetworkError if so many bytes are not left, nor those that are needed `besides` for a moment."""
         self._left -= size
-        if self._left < 0:
+        if self._left < besides:
             raise NetworkError(f"would take more memory than twice its size and {BOUND >> 20} MiB; refused")
 
 
