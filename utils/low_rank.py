@@ -71,7 +71,8 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
         y = np.subtract(image, next_s, out=target)  # Y / mu
         primal = float(np.linalg.norm(difference))
         dual = float(np.linalg.norm(np.subtract(next_s, s, out=v)) / max(np.linalg.norm(y), TINY))
-        if not rough and (step % CHECK_EVERY == 0 or step == max_iter):
+        near = step % CHECK_EVERY == 0 and not rough and 2 * primal <= error_limit  # the bound is no smaller
+        if near or step == max_iter:
             amplification = 2 * anderson.amplification()  # doubled, to be on the safe side
             error_bound = amplification * primal if primal else 0.0
             rotation = _rotation(difference, vectors, shrunk)
