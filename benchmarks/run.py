@@ -261,13 +261,13 @@ def edit_images(path: Path, direction: Path, folder: str, raw: bool, total_num: 
 
 
 MEMORY = """
-import resource, sys
+import re, sys
 import numpy as np
 from dnnlib import load_generator, select_device
 select_device("cpu")
 import dnnlib.generator
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 2**20  # not of who started it
 imports = peak()
 generator = load_generator(sys.argv[1])
 loaded = peak()
