@@ -68,7 +68,7 @@ def main() -> None:
     if not saved:
         raise InputError(f"{'the pool' if args.pool else 'every sample'} has foreground rank 0 at --lamb "
                          f"{args.lamb:g}; expected at least one direction: lower --lamb")
-    whose = f"a pool of {len(jacobians)} samples" if args.pool else f"{saved} samples"
+    whose = f"a pool of {len(jacobians)} samples" if args.pool else f"{saved} sample{'s' * (saved > 1)}"
     print(f"{args.output_dir}: directions of {whose}, principal and _projected")
 
 
