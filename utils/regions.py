@@ -1,6 +1,7 @@
 """Regions of an image: named boxes of an FFHQ-aligned face, and what the command line offers besides."""
 
 import argparse
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from . import mask_files
 from .errors import InputError
 
 FRAME = 256
+KEPT_MASKS = 64  # of those read from files
 # [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by Zhu et al. 2021.
 BOXES: dict[str, tuple[int, int, int, int]] = {
     "left_eye": (120, 95, 20, 38),
@@ -89,8 +91,13 @@ def _of_all_samples(draw: Callable[[int, int], np.ndarray]) -> Callable[[int, in
 
 
 def _of_files(path: str, read: Callable[[Path], np.ndarray]) -> Callable[[int, int, int], np.ndarray]:
-    """The mask in a file, or in the file of the sample, at the size asked for."""
-    return lambda sample, height, width: mask_files.resize(read(mask_files.file_of_sample(path, sample)), height, width)
+    """The mask in a file, or in the file of the sample, at the size asked for. It is asked for more than once."""
+
+    @functools.lru_cache(KEPT_MASKS)
+    def read_resized(file: Path, height: int, width: int) -> np.ndarray:
+        return mask_files.resize(read(file), height, width)
+
+    return lambda sample, height, width: read_resized(mask_files.file_of_sample(path, sample), height, width)
 
 
 def region_mask(region: str, height: int, width: int) -> np.ndarray:
