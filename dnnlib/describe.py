@@ -9,12 +9,13 @@ import numpy as np
 
 from .errors import NetworkError
 from .formats import read_network
-from .formats.latent_codes import HEADER_SIZE, Latents, read_latents
+from .formats.latent_codes import HEADER_SIZE, NPY_START, Latents, read_latents
 from .formats.record import NetworkRecord
 from .formats.safe_pickle import one_line
+from .formats.torch_file import ZIP_START
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
-_NPY, _PICKLE, _ZIP = b"\x93NUMPY", b"\x80", b"PK\x03\x04"
+_PICKLE_START = b"\x80"
 _FACTS_SIZE = 1 << 20  # bytes
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
 _W_KEYS = ("w", "dlatents", "latent")  # of latent codes; what lies under another key may be z
@@ -70,9 +71,9 @@ def describe(path: str | Path) -> str:
     path = Path(path)
     with open(path, "rb") as file:
         start = file.read(16)
-    if start.startswith(_NPY):
+    if start.startswith(NPY_START):
         return _describe_array(path)
-    if start.startswith((_PICKLE, _ZIP)):
+    if start.startswith((_PICKLE_START, ZIP_START)):
         try:
             return _describe_network(path, read_network(path))
         except NetworkError as error:

@@ -237,8 +237,8 @@ class EditResults:
         subjects = list(dict.fromkeys(edit.file for edit in self.edits))
         named = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
         title = f"{named} on {Path(options.restore_path).stem}"
-        directions = len({row.number for row in rows})
-        words = (f"{_count(options.total_num, 'sample')}, each moved along {_count(directions, 'direction')} in "
+        number = len({row.number for row in rows})
+        words = (f"{_count(options.total_num, 'sample')}, each moved along {_count(number, 'direction')} in "
                  f"{_count(options.step, 'step')}. Drag a slider, or focus it and press the arrow keys, to see what a "
                  "direction changes.")
         write_page(path, title, words, [row.page_row for row in rows], {

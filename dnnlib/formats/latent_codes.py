@@ -22,12 +22,12 @@ import numpy as np
 from ..errors import NetworkError
 from . import rosinality, torch_file
 from .safe_pickle import PLAIN, Array, Memory, brief, one_line, unpickle
-from .torch_file import Tensor
+from .torch_file import ZIP_START, Tensor
 
 KEYS = ("w", "dlatents", "latents", "latent")  # the first that is there is read
 _EXPECTED = ("Expected latent codes: a .npy, .npz or .pt file with an array [N, D] or [N, L, D] of floats, by itself "
              f"or under a key of {', '.join(KEYS)}; or with a dict of name to codes")
-_NPY_START, _ZIP_START = b"\x93NUMPY", b"PK\x03\x04"
+NPY_START = b"\x93NUMPY"
 HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 
 
@@ -99,12 +99,12 @@ _ALLOWED = rosinality.ALLOWED | {("numpy", "dtype"): _new_type} | {
 
 def _read(file: BinaryIO, memory: Memory) -> Any:
     start = file.read(16)
-    if start.startswith(_NPY_START):
+    if start.startswith(NPY_START):
         return _read_npy(file, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), memory)
     if not torch_file.is_torch_file(start):
         pickled = "a pickle, as networks are, and " if start.startswith(b"\x80") else ""
         raise NetworkError(f"is {pickled}no .npy, .npz or .pt file")
-    if start.startswith(_ZIP_START):
+    if start.startswith(ZIP_START):
         entries = torch_file.zip_entries(file, memory)
         if not any(name.endswith("/data.pkl") for name in entries):
             return _read_npz(file, entries, memory)

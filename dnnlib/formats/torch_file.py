@@ -23,6 +23,7 @@ from .safe_pickle import PLAIN, AllowList, Memory, Metered, expect_keys, expect_
 _MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_START = pickle.dumps(_MAGIC, protocol=2)
 _STREAM_VERSION = 1001
+ZIP_START = b"PK\x03\x04"
 _OF_SET = 96  # bytes that a set takes for a member, at most
 _OF_DIRECTORY = 24  # bytes that one of a zip file's directory takes at most
 
@@ -138,7 +139,7 @@ def zip_entries(file: BinaryIO, memory: Memory) -> dict[str, zipfile.ZipInfo]:
 
 def is_torch_file(start: bytes) -> bool:
     """Whether a file that begins with these bytes (16 are enough) was written by torch.save."""
-    return start.startswith((b"PK\x03\x04", _STREAM_START))
+    return start.startswith((ZIP_START, _STREAM_START))
 
 
 def load(file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory: Memory | None = None) -> Any:
