@@ -1,15 +1,19 @@
 """Files by path, by address or by name; what is not here yet is fetched, checked, and kept in the cache folder."""
 
+import contextlib
+import difflib
 import hashlib
 import http.client
 import os
 import platform
+import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tqdm import tqdm
 
@@ -19,6 +23,8 @@ from .errors import NetworkError
 TRIES = 5  # for a connection that is cut
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 18  # bytes
+# What a connection may raise; an OSError besides these is of the file that is written.
+CONNECTION_ERRORS = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, UnicodeError)
 
 
 def cache_folder() -> Path:
@@ -39,24 +45,40 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind` None: any.
 
     A path under directions/ that the catalogue knows is fetched into place, anything else into the cache folder.
-    A path that is not there is returned as it is. Raises NetworkError if a file cannot be fetched whole and right.
+    Raises NetworkError if there is no such file and no such name, or a file cannot be fetched whole and right.
     """
     path = Path(name)
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path
-    if urlsplit(name).scheme in ("http", "https"):
-        base = PurePosixPath(unquote(urlsplit(name).path)).name or "file"
-        target = cache_folder() / hashlib.sha256(name.encode()).hexdigest()[:12] / base
-        return fetch(Entry(name, kind or "network", base, (name,)), target)
+    if name.lower().startswith(("http://", "https://")):
+        return _fetch_address(name, kind or "network")
     entries = {entry.name: entry for entry in ENTRIES}
-    if entry := entries.get(name.removesuffix(".npy")):
-        if kind not in (None, entry.kind):
-            raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected {kind}: --list shows all")
-        return fetch(entry, cache_folder() / entry.file_name)
-    if path.parts[:1] == ("directions",) and (entry := entries.get(path.relative_to("directions").with_suffix("")
-                                                                   .as_posix())):
-        return fetch(entry, path)
-    return path
+    in_place = path.parts[:1] == ("directions",)
+    known = path.relative_to("directions").with_suffix("").as_posix() if in_place else name.removesuffix(".npy")
+    entry = entries.get(known)
+    if entry is None or (in_place and entry.kind != "directions"):
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()  # what else may be wrong with it is an error of its own
+        similar = difflib.get_close_matches(known, entries, 1)
+        hint = f"did you mean {similar[0]}? " if similar else ""
+        raise NetworkError(f"{name} is {'a folder' if path.is_dir() else 'not there'}; expected a file, an http(s) "
+                           f"address or a known name: {hint}check the path, or see manipulate.py --list")
+    if kind not in (None, entry.kind):
+        raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected {kind}: --list shows all")
+    return fetch(entry, path if in_place else cache_folder() / entry.file_name)
+
+
+def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path:
+    """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder."""
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise NetworkError(f"{address} is no address ({error}); expected one like https://host/file.pkl") from None
+    file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".")[-100:] or "file"
+    path, query = (quote(part, safe="!$%&'()*+,/:;=?@~") for part in (parts.path, parts.query))
+    encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
+    target = cache_folder() / hashlib.sha256(address.encode()).hexdigest()[:12] / file_name
+    return fetch(Entry(address, kind, file_name, (encoded,)), target)
 
 
 def fetch(entry: Entry, target: Path) -> Path:
@@ -67,6 +89,33 @@ def fetch(entry: Entry, target: Path) -> Path:
     """
     if target.exists():
         return target
+    with _only_download():
+        if not target.exists():  # another process may have been faster
+            _fetch_to(target, entry)
+    return target
+
+
+@contextlib.contextmanager
+def _only_download() -> Iterator[None]:
+    """Waits for other processes, as two of them would write to the same partial file.
+
+    Where there are no locks, on Windows and some file systems, it is up to the user.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(cache_folder() / "lock", "w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("another process is downloading: waiting for it", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch_to(target: Path, entry: Entry) -> None:
     partial = target.with_name(target.name + ".partial")
     target.parent.mkdir(parents=True, exist_ok=True)
     for address in entry.addresses:
@@ -76,16 +125,18 @@ def fetch(entry: Entry, target: Path) -> Path:
             break
         except urllib.error.HTTPError as error:
             reason = f"{address} answers {error.code} {error.reason}"
-        except OSError as error:  # URLError, time-outs, a cut connection
-            reason = f"{address} cannot be reached ({getattr(error, 'reason', error)})"
         except http.client.HTTPException as error:
-            reason = f"{address} was cut off ({error})"
+            reason = f"{address} does not send the file ({error})"
+        except CONNECTION_ERRORS as error:
+            reason = f"{address} cannot be reached ({getattr(error, 'reason', error)})"
+        except OSError as error:  # of the disk
+            error.filename = error.filename or str(target)
+            raise
     else:
         raise NetworkError(f"{reason}; expected the file: try again, or get it elsewhere and put it at {target}")
     _expect(partial, entry)
     os.replace(partial, target)
     _validator(partial).unlink(missing_ok=True)
-    return target
 
 
 def _download(address: str, partial: Path, entry: Entry) -> None:
@@ -99,7 +150,7 @@ def _download(address: str, partial: Path, entry: Entry) -> None:
             if error.code == 416:  # nothing is left to send
                 return
             raise
-        except (OSError, http.client.HTTPException):
+        except CONNECTION_ERRORS:
             progress = partial.exists() and partial.stat().st_size > before
             if attempt == TRIES - 1 or not progress:
                 raise
@@ -107,7 +158,7 @@ def _download(address: str, partial: Path, entry: Entry) -> None:
 
 
 def _receive(address: str, partial: Path, entry: Entry) -> None:
-    """Append what one connection sends. Raises http.client.IncompleteRead if it is less than was announced."""
+    """Append what one connection sends. Raises http.client.HTTPException if that is not the file, or not all of it."""
     start = partial.stat().st_size if partial.exists() else 0
     headers = {"User-Agent": "lowrankgan"}
     validator = _validator(partial).read_text(encoding="utf-8") if _validator(partial).exists() else None
@@ -116,7 +167,11 @@ def _receive(address: str, partial: Path, entry: Entry) -> None:
         if validator:  # the rest only if the file is still the same
             headers["If-Range"] = validator
     with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT) as response:
+        if response.headers.get_content_type() == "text/html":
+            raise http.client.HTTPException("but a web page; a browser may get further")
         resumed = response.status == 206
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            raise http.client.HTTPException("but another part than was asked for")
         start = start if resumed else 0
         _validator(partial).write_text(response.headers.get("ETag", ""), encoding="utf-8")
         length = response.headers.get("Content-Length")
@@ -127,7 +182,7 @@ def _receive(address: str, partial: Path, entry: Entry) -> None:
                 file.write(block)
                 bar.update(len(block))
         if total is not None and partial.stat().st_size < total:
-            raise http.client.IncompleteRead(b"", total - partial.stat().st_size)
+            raise http.client.HTTPException(f"it was cut off, {total - partial.stat().st_size} bytes before its end")
 
 
 def _validator(partial: Path) -> Path:

@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import http.server
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -20,6 +22,12 @@ class Server(http.server.ThreadingHTTPServer):
     """Serves /good; what each connection does is set by the attributes."""
 
     content, etag, cut_after, ranges, requests = CONTENT, '"1"', None, True, ()
+    content_type, off = "application/octet-stream", 0
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.sending = threading.Event()
+        self.sending.set()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,10 +46,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         body = server.content[start:]
         self.send_response(206 if start else 200)
+        self.send_header("Content-Type", server.content_type)
+        if start:
+            part = f"bytes {start + server.off}-{len(server.content) - 1}/{len(server.content)}"
+            self.send_header("Content-Range", part)
         self.send_header("Content-Length", str(len(body)))
         if server.etag:
             self.send_header("ETag", server.etag)
         self.end_headers()
+        server.sending.wait()
         self.wfile.write(body[:server.cut_after])  # the connection is closed before its announced end
 
     def log_message(self, *_):
@@ -83,6 +96,26 @@ def test_address(server, tmp_path):
     assert not partials(tmp_path)
 
 
+@pytest.mark.parametrize(("path", "requested", "file_name"), [
+    ("/good/my faces ä.pkl", "/good/my%20faces%20%C3%A4.pkl", "my_faces_ä.pkl"),
+    ("/good/my%20faces.pkl?a=b%2Fc&d=e f#g", "/good/my%20faces.pkl?a=b%2Fc&d=e%20f", "my_faces.pkl"),
+    ("/good/%2e%2e", "/good/%2e%2e", "file"), ("/good/", "/good/", "good"), ("/good/%00", "/good/%00", "_"),
+])
+def test_odd_address(server, tmp_path, path, requested, file_name):
+    """Addresses may be as browsers show them; the file keeps a name that every system can have."""
+    found = find_file(server.url + path, "network")
+    assert found.name == file_name
+    assert found.parent.parent == tmp_path / "cache"
+    assert server.requests == ((requested, None),)
+
+
+@pytest.mark.parametrize("address", ["http://[x", "http://h:bad/x", "http://", "https://a..b/x", "http://a b/x"])
+def test_bad_address(server, address):
+    """What is no address is refused like one that cannot be reached."""
+    with pytest.raises(NetworkError, match=r"is no address|cannot be reached|does not send the file"):
+        find_file(address, "network")
+
+
 def test_name(known, server, tmp_path):
     """A name is fetched from the first address that has it, and announced."""
     assert find_file("faces", "network").read_bytes() == CONTENT
@@ -102,10 +135,75 @@ def test_published_path(known, tmp_path, monkeypatch):
     assert (tmp_path / "directions/set/eyes.npy").exists()
 
 
-@pytest.mark.parametrize("name", ["nothing.pkl", "directions/set/nose.npy", "ftp://host/file"])
-def test_other_paths_are_left_to_the_reader(known, name):
-    """What is neither a file nor known comes back as it is."""
-    assert str(find_file(name, "network")).replace("\\", "/").endswith(name.split("//")[-1])
+@pytest.mark.parametrize(("name", "message"), [
+    ("nothing.pkl", "nothing.pkl is not there; expected a file, an http.s. address or a known name: check the path"),
+    ("directions/set/eye.npy", r"not there; .*: did you mean set/eyes\? check the path, or see manipulate.py --list"),
+    ("directions/faces.npy", "is not there"),
+    ("ftp://host/file", "is not there"),
+    (".", "is a folder; expected a file"),
+])
+def test_neither_a_file_nor_a_name(known, name, message):
+    """What cannot be found is refused with what may be meant."""
+    with pytest.raises(NetworkError, match=message):
+        find_file(name)
+
+
+def test_a_folder_of_the_same_name(known, tmp_path, monkeypatch):
+    """A folder of pictures does not hide the network of that name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    assert find_file("faces", "network").read_bytes() == CONTENT
+
+
+def test_web_page(known, server, tmp_path):
+    """The page of a file-sharing service is not kept as if it were the file."""
+    server.content_type = "text/html; charset=utf-8"
+    with pytest.raises(NetworkError, match=r"does not send the file \(but a web page.*put it at"):
+        find_file(f"{server.url}/good", "network")
+    assert not partials(tmp_path)
+
+
+def test_another_part(known, server):
+    """A part that does not follow what is there is not appended."""
+    server.cut_after = 10000
+    with pytest.raises(NetworkError, match="was cut off"):
+        find_file("faces", "network")
+    server.off, server.cut_after = 1, None
+    with pytest.raises(NetworkError, match="another part than was asked for"):
+        find_file("faces", "network")
+    server.off = 0
+    assert find_file("faces", "network").read_bytes() == CONTENT
+
+
+def test_two_at_once(known, server):
+    """Of two that want a file at once, one fetches it and the other waits for that."""
+    pytest.importorskip("fcntl")
+    find = f"""if True:
+        from dnnlib import download
+        download.ENTRIES = (download.Entry("faces", "network", "faces", ("{server.url}/good.pkl",)),)
+        print(download.find_file("faces"))"""
+    server.sending.clear()
+    python = [sys.executable, "-uc", find]
+    with (subprocess.Popen(python, stdout=subprocess.PIPE, text=True) as first,
+          subprocess.Popen(python, stdout=subprocess.PIPE, text=True) as second):
+        lines = {process: process.stdout.readline() for process in (first, second)}
+        server.sending.set()
+        rest = [process.stdout.read() for process in (first, second)]
+    assert sorted(line.split()[0] for line in lines.values()) == ["another", "fetching"]
+    assert rest[0] == rest[1]
+    assert len(server.requests) == 1
+
+
+def test_full_disk(known):
+    """A file that cannot be written is no fault of the connection."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*faces"):
+            find_file("faces", "network")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("etag", ['"1"', ""])
@@ -162,7 +260,7 @@ def test_wrong_bytes(known, server, tmp_path, content, found, expected):
     server.content = content
     with pytest.raises(NetworkError, match=f"has .*{found}; expected {expected}"):
         find_file("faces", "network")
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["lock"]
 
 
 def test_no_network(known, server, tmp_path, monkeypatch):

@@ -275,8 +275,8 @@ def test_bad_array(tmp_path, values, words):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["inspect", "missing.pkl"], "missing.pkl cannot be read (No such file or directory); expected a file"),
-    (["inspect", "."], ". cannot be read (Is a directory)"),
+    (["inspect", "missing.pkl"], "missing.pkl is not there; expected a file"),
+    (["inspect", "."], ". is a folder; expected a file"),
     (["inspect"], "see python -m dnnlib inspect --help"),
     (["explain"], "see python -m dnnlib --help"),
     ([], "see python -m dnnlib --help"),
