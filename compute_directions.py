@@ -115,11 +115,11 @@ def found(args, matrices: Iterable[np.ndarray]) -> Iterator[tuple[Directions, np
 def save(args, region: RegionSource, size: tuple[int, int], samples: range, directions: Directions,
          matrices: np.ndarray) -> list[str]:
     """All files of a sample, or of the pool of samples; what is to be said about them."""
-    jacobian_options = files.read_json(Path(args.jaco_path).with_suffix(".json")) or {}
+    origin = files.read_json(Path(args.jaco_path).with_suffix(".json")) or {}
     facts = files.provenance(
-        args, seed=jacobian_options.get("seed"), network_sha256=jacobian_options.get("network_sha256"),
-        latent_space=jacobian_options.get("latent_space"), region=region.name, region_options=region.facts,
-        sample="pool" if args.pool else samples[0], samples=len(samples), method=args.method)
+        args, **{name: origin.get(name) for name in ("seed", "network_sha256", "latents_sha256", "latent_space")},
+        region=region.name, region_options=region.facts, sample="pool" if args.pool else samples[0],
+        samples=len(samples), method=args.method)
     folder, number = Path(args.output_dir), "pool" if args.pool else f"{samples[0]:02d}"
     stem = folder / f"directions_img_{number}_region_{region.name}_{args.name}"
     direction_files.save(stem, directions, matrices, facts)

@@ -100,7 +100,7 @@ def main() -> None:
     check_regions(args, edits, generator.resolution)
 
     hashes = [files.sha256(path) for path in directions]
-    facts = files.provenance(args, seed=args.seed, network_sha256=network_hash,
+    facts = files.provenance(args, seed=None if latents else args.seed, network_sha256=network_hash,
                              directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
                              latents_sha256=files.sha256(args.latent_path) if latents else None)
     record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"

@@ -222,9 +222,10 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
     """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong kind."""
     inside, outside = (facts[part]["rank"] for part in ("foreground", "background"))
     whose = f"a pool of {facts['samples']} samples" if facts["sample"] == "pool" else f"sample {facts['sample']}"
+    codes = "codes of a file" if facts["seed"] is None else f"seed {facts['seed']}"
     return {
         "region": facts["region"],
-        "found in": f"{facts['latent_space']}, {whose}, seed {facts['seed']}",
+        "found in": f"{facts['latent_space']}, {whose}, {codes}",
         "method": f"{facts.get('method', 'lowrank')}, {'projected' if facts['projected'] else 'principal'}",
         "ranks": f"{inside} inside, {outside} outside{'' if facts['converged'] else '; WARNING: not converged'}",
         "network": _network(facts),

@@ -284,6 +284,9 @@ def test_jacobian_of_w_plus(run_script, data, generator):
         change = (g.synthesis(w[None] + shift) - g.synthesis(w[None] - shift))[0].mean(axis=-1) / 2
         np.testing.assert_allclose(jacobian[:, :, 0] @ shift, change, atol=1e-4 * np.abs(change).max())
     assert "complete, with 3 samples" in run_script(*command).out
+    facts = json.loads(Path("outputs/jacobian_projected_w/w_dataset_ffhq.json").read_text())
+    codes = hashlib.sha256(Path("projected_w.npz").read_bytes()).hexdigest()
+    assert (facts["seed"], facts["latents_sha256"]) == (None, codes)  # no seed was used
     np.savez("projected_w.npz", w=ws[::-1])
     run = run_script(*command)
     assert (run.status, "made with other latent codes" in run.err) == (2, True)

@@ -31,7 +31,7 @@ class Progress:
         self.options, self.batch_size = options, options.batch_size
         self.spaces = ("w", "z") if options.compute_z else ("w",)
         self.facts_path = files.partial_path(self.path("w")).with_suffix(".partial.json")
-        self.facts = files.provenance(options, seed=options.seed, network_sha256=network_hash,
+        self.facts = files.provenance(options, seed=None if latents_hash else options.seed, network_sha256=network_hash,
                                       latents_sha256=latents_hash)
         self.outputs: dict[str, files.SampleFile] = {}
         self.previous, self.complete = None, False

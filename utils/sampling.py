@@ -111,6 +111,12 @@ class Codes:
         """
         self.options, self.network = options, network
         self.space = "z"
+        if options.trunc_layers and options.trunc_psi == 1:
+            raise InputError(f"--trunc_layers {options.trunc_layers} without --trunc_psi; expected both: add, for "
+                             "example, --trunc_psi 0.7")
+        if (options.trunc_layers or 0) > network.num_layers:
+            raise InputError(f"--trunc_layers {options.trunc_layers}; expected {network.num_layers} at most, as this "
+                             "network has")
         if latents is None:
             if options.latent_space != "auto":
                 raise InputError(f"--latent_space {options.latent_space} without --latent_path; expected both: name "

@@ -144,6 +144,16 @@ def test_options_that_w_does_not_have(given, words):
         Codes(options(**{"class_index": None, **given}), Network(), (np.ones((3, LAYERS, W_DIM)), None, None), 5)
 
 
+@pytest.mark.parametrize(("given", "words"), [
+    ({"trunc_layers": LAYERS}, f"--trunc_layers {LAYERS} without --trunc_psi; expected both"),
+    ({"trunc_layers": LAYERS + 1, "trunc_psi": 0.5}, f"--trunc_layers {LAYERS + 1}; expected {LAYERS} at most"),
+])
+def test_truncation_of_layers(given, words):
+    """--trunc_layers without effect, or beyond the network's layers, is refused, not ignored."""
+    with pytest.raises(InputError, match=words):
+        Codes(options(**given), Network(), None, 5)
+
+
 def test_space_without_a_file():
     """--latent_space alone means nothing."""
     with pytest.raises(InputError, match="--latent_space w without --latent_path"):
