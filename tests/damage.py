@@ -197,8 +197,11 @@ def announced(r: Random, n: int) -> bytes:
 
 
 def colliding_keys(r: Random, n: int) -> bytes:
-    """Numbers of the same hash."""
-    return b"}(" + b"".join(whole(i * ((1 << 61) - 1)) + b"N" for i in range(min(n, 30_000))) + b"u"
+    """Numbers of the same hash, or of a hash that ends in the same bits, as keys of a dict or members of a set."""
+    step = r.choice([(1 << 61) - 1, 1 << 40, 1 << 20, 1])
+    before, after, end = r.choice([(b"}(", b"N", b"u"), (b"}", b"Ns", b""), (b"\x8f(", b"", b"\x90"),
+                                   (b"cbuiltins\nset\n](", b"", b"e\x85R")])
+    return before + b"".join(whole(i * step) + after for i in range(min(n, 30_000))) + end
 
 
 def digits(r: Random, n: int) -> bytes:
@@ -230,8 +233,10 @@ def changed_object(r: Random, n: int) -> bytes:
     """Attributes given to an object, or to what it is made by."""
     name = text(r.choice(["__class__", "values", "__dict__", "state", "shape", "__init__", "items", "data"]))
     value = r.choice([b"N", b"K\x05", named(r, ALLOWED)])
-    state = r.choice([b"}" + name + value + b"s", b"N}" + name + value + b"s\x86", deep(r, n), b")"])
-    return named(r, ALLOWED) + r.choice([b"", b")\x81", b")R"]) + state + b"b"
+    of_partial = b"(h\xf0" + r.choice([b")", wholes(r, 4), b"h\xf0\x85"]) + b"}}t"  # as functools.partial has it
+    state = r.choice([b"}" + name + value + b"s", b"N}" + name + value + b"s\x86", deep(r, n), b")", of_partial])
+    return (named(r, ALLOWED) + b"q\xf0" + r.choice([b"", b")\x81", b")R"]) + state + b"b"
+            + r.choice([b"", b")R", b"h\xf0)R"]))
 
 
 def forged_array(r: Random, n: int) -> bytes:

@@ -31,18 +31,19 @@ def codes_for_network(path: str, latents: FromFile, space: str, z_dim: int, w_di
     values, key, names = latents
     shape, assumed = list(values.shape), ""
     one_for_each_layer = names is None and shape[:-1] == [num_layers]
-    if space == "auto" and values.ndim == 3:
-        space = "wp" if shape[1] > 1 else "w"
-    elif space == "auto" and key in W_KEYS:
-        space, other = ("wp", "w reads codes of w") if one_for_each_layer else ("w", "z reads codes of z")
-        assumed = f"assumed from the key {key} and the shape {shape}; --latent_space {other}"
+    if space == "auto" and values.ndim == 3 and shape[1] > 1:
+        space = "wp"
     elif space == "auto":
-        space, other = "z", "wp reads one code of w+" if one_for_each_layer else "w reads codes of w"
-        assumed = f"assumed from the shape {shape}; --latent_space {other}"
+        of_key = f"key {key} and the " if key in (*W_KEYS, "z") else ""
+        if key in W_KEYS or (values.ndim == 3 and key != "z"):
+            space, other = ("wp", "w reads codes of w") if one_for_each_layer else ("w", "z reads codes of z")
+        else:
+            space, other = "z", "wp reads one code of w+" if one_for_each_layer else "w reads codes of w"
+        assumed = f"assumed from the {of_key}shape {shape}; --latent_space {other}"
 
     one = 2 if space == "wp" else 1  # dimensions of a code
     codes = values[None] if values.ndim == one and names is None else values
-    if space == "w" and codes.ndim == 3 and codes.shape[1] == 1:
+    if space != "wp" and codes.ndim == 3 and codes.shape[1] == 1:
         codes = codes[:, 0]
     what, dim = f"{SPACES[space]} codes", z_dim if space == "z" else w_dim
     why = f" ({assumed})" if assumed else ""

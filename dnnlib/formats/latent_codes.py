@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from . import rosinality, torch_file
-from .safe_pickle import PLAIN, Array, Memory, brief, one_line, unpickle
+from .safe_pickle import PLAIN, Array, Memory, StandIn, brief, one_line, unpickle
 from .torch_file import ZIP_START, Tensor
 
 KEYS = ("w", "dlatents", "latents", "latent")  # the first that is there is read
@@ -63,11 +63,8 @@ def read_latents(path: str | Path) -> Latents:
 # From a file to arrays in plain containers ----------------------------------------------------------------------------
 
 
-class _ObjectType:
+class _ObjectType(StandIn):
     """The numpy.dtype of Python objects."""
-
-    def __setstate__(self, state: Any) -> None:
-        pass
 
 
 class _AnyArray(Array):
@@ -154,7 +151,8 @@ def _find_codes(content: Any) -> tuple[Any, str | None, list[str] | None]:
     if not isinstance(content, dict):
         return content, None, None
     key = _key(content)
-    if key in KEYS or isinstance(content.get(key), (np.ndarray, Array, Tensor)):
+    is_picture = key not in KEYS and Path(key or "").suffix != ""  # of one picture, by its file name
+    if key in KEYS or (not is_picture and isinstance(content.get(key), (np.ndarray, Array, Tensor))):
         return content[key], key, None
     codes, keys = [], set()
     for value in content.values():

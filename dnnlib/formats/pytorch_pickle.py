@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
-from .record import NetworkRecord
+from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, brief
 from .torch_file import TENSORS
 
@@ -215,6 +215,7 @@ def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> No
         weight, bias = layers.dense("mapping.embed", (record.label_dim, None), "linear")
         arrays["mapping/embed/weight"], arrays["mapping/embed/bias"] = weight, bias
         inputs += len(bias)
+    check_mapping_layers(num_layers)
     for i in range(num_layers):
         shape = (inputs, record.w_dim if i == num_layers - 1 else None)
         weight, bias = layers.dense(f"mapping.fc{i}", shape, record.mapping_activation)

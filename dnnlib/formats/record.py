@@ -17,14 +17,24 @@ A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import NetworkError
 from .safe_pickle import brief
 
-MAX_RESOLUTION = 1 << 16  # well above any network's
+# Well above any network's: a small file must not ask for hours of work, or for all of the memory.
+MAX_RESOLUTION = 1 << 12
+MAX_DIMENSIONS = 1 << 13  # of z and of w
+MAX_MAPPING_LAYERS = 64
+
+
+def check_mapping_layers(count: Any) -> None:
+    """Raises NetworkError unless a mapping network may have so many layers."""
+    if type(count) is not int or not 0 < count <= MAX_MAPPING_LAYERS:
+        raise NetworkError(f"its mapping network has {brief(count)} layers; expected at least one, and at most "
+                           f"{MAX_MAPPING_LAYERS}")
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,9 @@ class NetworkRecord:
         for name, least in (("z_dim", 1), ("w_dim", 1), ("label_dim", 0), ("resolution", 1), ("num_channels", 1)):
             if type(value := getattr(self, name)) is not int or value < least:
                 raise NetworkError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
+        for name in ("z_dim", "w_dim"):
+            if getattr(self, name) > MAX_DIMENSIONS:
+                raise NetworkError(f"its {name} is {brief(getattr(self, name))}; expected {MAX_DIMENSIONS} at most")
         if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
             raise NetworkError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
         if len(self.resample_kernel) < 2 or not 0 < abs(sum(self.resample_kernel)) < math.inf:

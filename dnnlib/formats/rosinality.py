@@ -11,22 +11,24 @@ import numpy as np
 
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
-from .record import NetworkRecord
-from .safe_pickle import Memory
+from .record import NetworkRecord, check_mapping_layers
+from .safe_pickle import Memory, StandIn
 from .torch_file import TENSORS, Tensor
 
 _LR_MLP = 0.01  # the learning rate of the mapping network, over that of the others
 _MEAN_OF = 4096  # codes
 
 
-class Namespace:
-    """An argparse.Namespace: the options of a training run, not used."""
+class Unused(StandIn):
+    """The options of a training run, and what they may hold."""
 
-    def __setstate__(self, state: Any) -> None:
+    def __init__(self, *_: Any) -> None:
         pass
 
 
-ALLOWED = TENSORS | {("argparse", "Namespace"): Namespace}
+ALLOWED = TENSORS | dict.fromkeys([
+    ("argparse", "Namespace"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"), ("pathlib._local", "PosixPath"),
+    ("pathlib._local", "WindowsPath"), ("torch", "device")], Unused)
 
 
 def averaged_generator(content: Any) -> dict[str, Any]:
@@ -61,7 +63,9 @@ def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
     )
     record.check_settings()
 
-    for i in range(_count(generator, "style.{}.weight", 1)):
+    mapping_layers = _count(generator, "style.{}.weight", 1)
+    check_mapping_layers(mapping_layers)
+    for i in range(mapping_layers):
         weight = tensors.take(f"style.{i + 1}.weight", (w_dim, w_dim if i else z_dim))
         arrays[f"mapping/{i}/weight"] = weight.T * np.float32(_LR_MLP / math.sqrt(weight.shape[1]))
         arrays[f"mapping/{i}/bias"] = tensors.take(f"style.{i + 1}.bias", (w_dim,), _LR_MLP)

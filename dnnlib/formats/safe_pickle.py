@@ -15,7 +15,6 @@ import pickle
 import reprlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO, NamedTuple
@@ -31,6 +30,7 @@ _SMALL = 1 << 16  # a read of this size may simply be tried
 _LONGEST_NAME = 1 << 12  # characters
 _LONGEST_NUMBER = 16  # bytes
 _MOST_ARGUMENTS = 16
+_MOST_WHOLE_KEYS = 10_000  # of the dicts of a file; the states of optimizers have hundreds
 _MOST_DIMENSIONS = 32
 # The opcodes of protocols 2 to 5 that network files need, and Python 2's strings, by the bytes that each takes at the
 # most besides those that it reads: an object, its place on the stack, and in a container or the memo.
@@ -71,7 +71,14 @@ class _Brief(reprlib.Repr):
 brief = _Brief().repr
 
 
-class Network:
+class StandIn:
+    """What an object of a file becomes that is given its state after it was made; all others keep what they are."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Nothing of the state is used, unless a format says otherwise."""
+
+
+class Network(StandIn):
     """The state of a dnnlib.tflib.network.Network, as a dict."""
 
     def __setstate__(self, state: dict) -> None:
@@ -87,7 +94,7 @@ class Dict(dict):
         super().__init__()
 
 
-class _DType:
+class _DType(StandIn):
     """numpy.dtype: plain booleans, integers and floats only."""
 
     def __init__(self, code: str, *_: Any) -> None:
@@ -102,7 +109,7 @@ class _DType:
 _PLAIN_TYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
 
-class Array:
+class Array(StandIn):
     """numpy.ndarray: `values` is a read-only view of the bytes in the file."""
 
     values: np.ndarray | None = None
@@ -159,6 +166,18 @@ class Metered(NamedTuple):
     function: Callable[..., Any]
 
 
+class _Bound:
+    """A Metered function with the memory of its file. No functools.partial, whose state a file could alter."""
+
+    __slots__ = ("_function", "_memory")
+
+    def __init__(self, function: Callable[..., Any], memory: Memory) -> None:
+        self._function, self._memory = function, memory
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(self._memory, *arguments)
+
+
 class _Input:
     """A file of which nothing is read that the memory does not allow for, and no less than was asked for."""
 
@@ -182,15 +201,21 @@ class _Input:
         return self.file.readline(_LONGEST_NAME)
 
 
-def expect_keys(keys: Iterable[Any]) -> None:
-    """Raises UnpicklingError if one is no plain key of a dict or a set.
+def expect_keys(keys: Iterable[Any], whole_numbers: int = 0) -> int:
+    """How many of these keys of a dict or a set are whole numbers. Raises UnpicklingError if they are more than that,
+    or one is no plain key.
 
-    To hash a tuple of tuples may take forever, or all of the stack; and large numbers can be made to collide.
+    To hash a tuple of tuples may take forever, or all of the stack; and whole numbers can be made to collide, so that
+    the time for them grows with the square of their number. Names cannot: Python hashes them in a secret way.
     """
+    count = 0
     for key in keys:
-        if not (key is None or (isinstance(key, (str, bytes)) and len(key) <= _LONGEST_NAME)
+        count += isinstance(key, int)
+        if count > whole_numbers or not (
+                key is None or (isinstance(key, (str, bytes)) and len(key) <= _LONGEST_NAME)
                 or (isinstance(key, int) and abs(key) < 1 << 62)):
-            raise pickle.UnpicklingError("a dict or a set with a key that is no name and no whole number")
+            raise pickle.UnpicklingError("a dict or a set with a key that is no name, or with too many whole numbers")
+    return count
 
 
 class _Opcodes(dict):
@@ -208,6 +233,7 @@ class _Unpickler(pickle._Unpickler):
     def __init__(self, file: _Input, allowed: AllowList, storage: Callable[[Any], Any] | None) -> None:
         super().__init__(file)
         self._allowed, self._storage, self._memory = allowed, storage, file.memory
+        self._whole_keys_left = _MOST_WHOLE_KEYS
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -215,7 +241,7 @@ class _Unpickler(pickle._Unpickler):
         except KeyError:
             asked = f"{module[:200]}.{name[:200]}"
             raise NetworkError(f"asks for {asked}; refused, nothing was executed") from None
-        return partial(allowed.function, self._memory) if isinstance(allowed, Metered) else allowed
+        return _Bound(allowed.function, self._memory) if isinstance(allowed, Metered) else allowed
 
     def persistent_load(self, pid: Any) -> Any:
         if self._storage is None:
@@ -253,11 +279,11 @@ class _Unpickler(pickle._Unpickler):
         self.append(bytearray(self.read(count)))
 
     def _load_setitem(self) -> None:
-        expect_keys(self.stack[-2:-1])
+        self._whole_keys_left -= expect_keys(self.stack[-2:-1], self._whole_keys_left)
         self.load_setitem()
 
     def _load_setitems(self) -> None:
-        expect_keys(self.stack[::2])
+        self._whole_keys_left -= expect_keys(self.stack[::2], self._whole_keys_left)
         self.load_setitems()
 
     def _load_additems(self) -> None:
@@ -277,9 +303,9 @@ class _Unpickler(pickle._Unpickler):
         self.stack[-1] = self.stack[-1].__new__(self.stack[-1])
 
     def _load_build(self) -> None:
-        """BUILD: only stand-ins that expect a state get one. The attributes of a dict are of no use."""
+        """BUILD: only stand-ins get a state. The attributes of a dict are of no use."""
         state, target = self.stack.pop(), self.stack[-1]
-        if hasattr(type(target), "__setstate__"):
+        if isinstance(target, StandIn):
             target.__setstate__(state)
         elif not isinstance(target, Dict):
             raise pickle.UnpicklingError(f"the file tries to change a {type(target).__name__}")

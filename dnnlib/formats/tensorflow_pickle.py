@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
-from .record import NetworkRecord
+from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, Network, brief
 
 # Settings that change the result, with the defaults of both programs.
@@ -145,14 +145,13 @@ def _read_mapping(variables: NamedArrays, record: NetworkRecord, s: types.Simple
             arrays["mapping/embed/weight"] = variables.take("mapping/LabelConcat/weight", shape)  # not equalized
             arrays["mapping/embed/bias"] = np.zeros(embed_dim, np.float32)
         inputs += embed_dim
+    check_mapping_layers(s.mapping_layers)
     for i in range(s.mapping_layers):
         shape = (inputs, record.w_dim if i == s.mapping_layers - 1 else s.mapping_fmaps)
         scale = equalized_scale(shape, s.mapping_lrmul)
         arrays[f"mapping/{i}/weight"] = variables.take(f"mapping/Dense{i}/weight", shape, scale)
         arrays[f"mapping/{i}/bias"] = variables.take(f"mapping/Dense{i}/bias", shape[1:], s.mapping_lrmul)
         inputs = shape[1]
-    if inputs != record.w_dim:
-        raise NetworkError(f"its mapping network has {brief(s.mapping_layers)} layers; expected at least one")
 
 
 def _read_synthesis(variables: NamedArrays, record: NetworkRecord, s: types.SimpleNamespace, revised: bool) -> None:

@@ -66,15 +66,14 @@ class Tensor:
             raise pickle.UnpicklingError("a tensor that is not made of a storage alone")
         for numbers in ((offset,), shape, strides):
             expect_shape(numbers)
-        # Neither outside its storage, nor larger: repeated numbers would take memory that the file does not have.
         last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-        if math.prod(shape) > storage.count or (math.prod(shape) and last >= storage.count):
+        if math.prod(shape) and last >= storage.count:
             raise pickle.UnpicklingError(f"a tensor that does not fit its storage of {storage.count} numbers")
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     @property
     def values(self) -> np.ndarray:
-        """A read-only view of the numbers in the file. Raises ValueError if they are damaged."""
+        """A read-only view of the numbers in the file, some maybe repeated. Raises ValueError if they are damaged."""
         dtype = np.dtype(self.storage.code)
         strides = [stride * dtype.itemsize for stride in self.strides]
         data, offset = self.storage.checked_data(), self.offset * dtype.itemsize

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch_files import archive, stream, written
+from torch_files import Numbers, archive, stream, tensor, written
 
 from dnnlib import NetworkError, read_latents
 from dnnlib.formats import safe_pickle
@@ -93,11 +93,22 @@ def test_dict_of_names(tmp_path, save, content, key):
     assert (found.key, found.names) == (key, ["a.jpg", "b.jpg"])
 
 
-def test_iterations_of_one_name(tmp_path):
-    """A dict of a single name is one, too, if it holds iterations."""
-    found = read_latents(written(tmp_path / "file", npy({"a.jpg": [WP[0], WP[1]]})))
+@pytest.mark.parametrize(("name", "value"), [("a.jpg", [WP[0], WP[1]]), ("a", [WP[0], WP[1]]), ("a.jpg", WP[1]),
+                                             ("a.jpg", WP[:2])])
+def test_one_name(tmp_path, name, value):
+    """A dict of a single name is one, too, if it holds iterations, or the name is that of a file."""
+    found = read_latents(written(tmp_path / "file", npy({name: value})))
     np.testing.assert_array_equal(found.values, WP[1:2])
-    assert found.names == ["a.jpg"]
+    assert found.names == [name]
+
+
+def test_expanded_tensor(tmp_path):
+    """Codes that torch keeps once for all layers are read in full, if the memory allows."""
+    one = Numbers(WP[0, 0])
+    found = read_latents(written(tmp_path / "file", stream(tensor(one, 0, (2, 6, 4), (0, 0, 1)))))
+    np.testing.assert_array_equal(found.values, np.broadcast_to(WP[0, 0], (2, 6, 4)))
+    with pytest.raises(NetworkError, match="more memory"):
+        read_latents(written(tmp_path / "file", stream(tensor(one, 0, (2**40, 6, 4), (0, 0, 1)))))
 
 
 @pytest.mark.parametrize("content", [stream(list(WP)), archive([WP[i:i + 1] for i in range(3)]), archive(tuple(WP)),

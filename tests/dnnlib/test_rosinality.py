@@ -48,6 +48,7 @@ def overflowing(content):
     (lambda content: content.update(latent_avg=np.zeros((6, 24), "f4")), "latent_avg has shape [6, 24]; expected [24]"),
     (lambda content: content.update(latent_avg="text"), "lacks the array latent_avg"),
     (array("style.1.weight", lambda a: None), "lacks the array style.1.weight"),
+    (array("style.1.weight", lambda a: np.zeros((24, 9000), "f4")), "its z_dim is 9000; expected 8192 at most"),
     (array("style.3.weight", lambda a: None), "array style.4.weight is not part of|array style.3.bias is not part of"),
     (array("style.3.bias", lambda a: a[:-1]), "style.3.bias has shape [23]; expected [24]"),
     (array("convs.1.conv.weight", lambda a: a[:, :, :-1]), "expected [1, any, 12, 3, 3]"),
@@ -77,7 +78,8 @@ def test_unusable_network(edited, edit, words):
 def test_both_formats(edited, data, form):
     """A checkpoint is the same record in PyTorch's old and new format, whatever else the file holds."""
     def edit(content):
-        content.update(args=Call(Global("argparse", "Namespace"), ()), g_optim={0: np.zeros(3, "f8")}, g=None)
+        content.update(args=Call(Global("argparse", "Namespace"), ()), g_optim={0: np.zeros(3, "f8")}, g=None,
+                       path=Call(Global("pathlib", "PosixPath"), ("data", "ffhq")))
 
     record, original = read_network(edited(edit, form)), read_network(data / "ros_old_16.pt")
     assert dataclasses.replace(record, arrays={}) == dataclasses.replace(original, arrays={})

@@ -159,12 +159,18 @@ def several(name: str, arguments: bytes, calls: bytes) -> bytes:
     (b"})" + b"2\x86" * 100 + b"N\x86\x94(h\x00Nu.", "key that is no name"),
     (several("builtins\nset", b"]()" + b"2\x86" * 100 + b"e\x85", b"h\x00h\x01R"), "key that is no name"),
     (b"}\x8a\x09" + b"\xff" * 8 + b"\x00Ns.", "key that is no name"),  # large ones collide
+    (b"}(" + b"".join(b"J%bN" % i.to_bytes(4, "little") for i in range(10_001)) + b"u.", "too many whole numbers"),
+    (b"}" + b"".join(b"J%bNs" % i.to_bytes(4, "little") for i in range(10_001)) + b".", "too many whole numbers"),
+    (b"\x8f(K\x01\x90.", "too many whole numbers"),
+    (several("builtins\nset", b"](K\x01e\x85", b"h\x00h\x01R"), "too many whole numbers"),
+    # What is called with the memory besides its arguments is no functools.partial, which would take this for its state.
+    (b"cbuiltins\nset\nq\x00(h\x00)}}tb)R.", "change a _Bound"),
     (b"}X\x00\x20\0\0" + b"a" * 8192 + b"Ns.", "key that is no name"),
     (b"\x8a\xff" + b"\x7f" * 255 + b".", "whole number of 255 bytes"),
     (b"I" + b"9" * 4000 + b"\n.", "opcode b'I'"), (b"Np" + b"9" * 4000 + b"\n.", "opcode b'p'"),
     (b"(\x91.", "opcode"), (b"\x82\x01.", "opcode"), (b"\x97.", "opcode"), (b"(S'a'\nios\nsystem\n.", "opcode"),
     *((opcode * 1_000_000 + b".", "more memory than twice") for opcode in (b"}", b"]", b"(", b"\x8f", b"N\x94")),
-    (several("builtins\nset", b"](" + b"K\x01" * 50_000 + b"e\x85", b"h\x00h\x01R" * 50_000), "more memory"),
+    (several("builtins\nset", b"](" + b"\x8c\x01a" * 50_000 + b"e\x85", b"h\x00h\x01R" * 50_000), "more memory"),
     (several("collections\nOrderedDict", b"](" + b"K\x01K\x02\x86" * 5000 + b"e\x85", b"h\x00h\x01R"), "positional"),
     (several("dnnlib.util\nEasyDict", b"}\x85", b"h\x00h\x01\x81"), "made from arguments"),
     (several("_codecs\nencode", b"X\0\0\x10\0" + b"a" * (1 << 20) + text("latin1") + b"\x86", b"h\x00h\x01R" * 50_000),
@@ -196,15 +202,15 @@ def test_bombs(tmp_path, monkeypatch, content, words):
 @pytest.mark.parametrize(("start", "repeated"), [
     *((b"", code) for code in (b"}", b"]", b"\x8f", b")", b"N", b"J\xff\xff\xff\x7f", b"G" + b"?" * 8,
                                b"C\x02ab", b"\x8a\x10" + b"\x7f" * 16, b"T\x02\0\0\0ab", text("ab"), text("é"),
-                               text("😀"), b"\x96\x01" + bytes(7) + b"a", b"}K\x01K\x01s", b"\x8f(K\x01\x90",
+                               text("😀"), b"\x96\x01" + bytes(7) + b"a", b"}\x8c\x01aK\x01s", b"\x8f(\x8c\x01a\x90",
                                b"](Ne", b"]Na")),
     (b"(" * 20_000, b"Nt"), (b"", b"("), (b"N", b"\x85"), (b"N", b"2"), (b"N", b"\x94"), (b"N", b"q\x01"),
     (b"", b"c_codecs\nencode\n"),
     (b"cdnnlib.util\nEasyDict\n\x94", b"h\x00)\x81"),
-    (b"ccollections\nOrderedDict\n\x94", b"h\x00)RK\x01K\x01s"),
+    (b"ccollections\nOrderedDict\n\x94", b"h\x00)R\x8c\x01aK\x01s"),
     (b"cdnnlib.tflib.network\nNetwork\n\x94}\x94", b"h\x00)\x81h\x01b"),
     (b"cnumpy\ndtype\n\x94" + text("f4") + b"\x85\x94", b"h\x00h\x01R"),
-    (b"cbuiltins\nset\n\x94](K\x01K\x02K\x03K\x04K\x05e\x85\x94", b"h\x00h\x01R"),
+    (b"cbuiltins\nset\n\x94](" + b"".join(b"\x8c\x01%c" % i for i in b"abcde") + b"e\x85\x94", b"h\x00h\x01R"),
     (b"cnumpy.core.numeric\n_frombuffer\n\x94(C\x04abcdcnumpy\ndtype\n" + text("f4") + b"\x85RK\x01\x85" + text("C")
      + b"t\x94", b"h\x00h\x01R"),
 ], ids=itertools.count())

@@ -45,11 +45,13 @@ def test_tensor(tmp_path, form, array):
 def test_shared_storage(tmp_path, form):
     """Tensors that share a storage are views of it, each with its offset and strides."""
     numbers = Numbers(np.arange(10, dtype=np.float32))
-    content = [tensor(numbers, 0, (10,), (1,)), tensor(numbers, 4, (2, 3), (3, 1)), tensor(numbers, 1, (3,), (4,))]
-    whole, part, steps = load(written(tmp_path / "file.pt", form(content)))
+    content = [tensor(numbers, 0, (10,), (1,)), tensor(numbers, 4, (2, 3), (3, 1)), tensor(numbers, 1, (3,), (4,)),
+               tensor(numbers, 8, (3, 2), (0, 1))]
+    whole, part, steps, expanded = load(written(tmp_path / "file.pt", form(content)))
     np.testing.assert_array_equal(whole.values, np.arange(10))
     np.testing.assert_array_equal(part.values, [[4, 5, 6], [7, 8, 9]])
     np.testing.assert_array_equal(steps.values, [1, 5, 9])
+    np.testing.assert_array_equal(expanded.values, [[8, 9]] * 3)
 
 
 @pytest.mark.parametrize("form", [stream, archive])
@@ -57,7 +59,7 @@ def test_shared_storage(tmp_path, form):
     (tensor(Numbers(FOUR), 0, (5,), (1,)), "does not fit its storage of 4 numbers"),
     (tensor(Numbers(FOUR), 1, (4,), (1,)), "does not fit its storage"),
     (tensor(Numbers(FOUR), 0, (2, 2), (3, 1)), "does not fit its storage"),
-    (tensor(Numbers(FOUR), 0, (2**60,), (0,)), "does not fit its storage"),
+    (tensor(Numbers(FOUR), 4, (2**60,), (0,)), "does not fit its storage"),
     (tensor(Numbers(FOUR), 2**63, (1,), (1,)), "does not fit its storage"),
     (tensor(Numbers(FOUR), 0, (2,), (2**62,)), "does not fit its storage"),
     (tensor(Numbers(FOUR), 3, (2,), (-1,)), "(-1,) where the shape of an array is expected"),

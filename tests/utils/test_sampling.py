@@ -41,7 +41,10 @@ def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM)
     ((4,), "auto", "dlatents", "w", "1 of w, assumed from the key dlatents and the shape [4]; --latent_space z"),
     ((2, 6, 4), "auto", None, "wp", "2 of w+"), ((1, 6, 4), "auto", "latents", "wp", "1 of w+"),
     ((6, 4), "wp", None, "wp", "1 of w+"), ((6, 4), "w", "w", "w", "6 of w"), ((4,), "w", None, "w", "1 of w"),
-    ((3, 1, 4), "auto", None, "w", "3 of w"), ((3, 1, 4), "w", None, "w", "3 of w"),
+    ((3, 1, 4), "auto", None, "w", "3 of w, assumed from the shape [3, 1, 4]; --latent_space z reads codes of z"),
+    ((3, 1, 4), "w", None, "w", "3 of w"), ((3, 1, 5), "z", None, "z", "3 of z"),
+    ((3, 1, 5), "auto", "z", "z", "3 of z, assumed from the key z and the shape [3, 1, 5]; --latent_space w reads"),
+    ((2, 5), "auto", "z", "z", "2 of z, assumed from the key z and the shape [2, 5]; --latent_space w reads"),
 ])
 def test_codes_for_network(capsys, shape, asked, key, space, said):
     """Codes of each shape are taken as what they are or are said to be; what was assumed is told."""
