@@ -233,10 +233,49 @@ def changed_object(r: Random, n: int) -> bytes:
     """Attributes given to an object, or to what it is made by."""
     name = text(r.choice(["__class__", "values", "__dict__", "state", "shape", "__init__", "items", "data"]))
     value = r.choice([b"N", b"K\x05", named(r, ALLOWED)])
-    of_partial = b"(h\xf0" + r.choice([b")", wholes(r, 4), b"h\xf0\x85"]) + b"}}t"  # as functools.partial has it
-    state = r.choice([b"}" + name + value + b"s", b"N}" + name + value + b"s\x86", deep(r, n), b")", of_partial])
-    return (named(r, ALLOWED) + b"q\xf0" + r.choice([b"", b")\x81", b")R"]) + state + b"b"
-            + r.choice([b"", b")R", b"h\xf0)R"]))
+    state = r.choice([b"}" + name + value + b"s", b"N}" + name + value + b"s\x86", deep(r, n), b")"])
+    return named(r, ALLOWED) + r.choice([b"", b")\x81", b")R"]) + state + b"b"
+
+
+def changed_function(r: Random, n: int) -> bytes:
+    """The state of a functools.partial that calls itself, or something large, given to a function; which is called."""
+    arguments = r.choice([b")", b"h\xf0\x85", b"(" + b"N" * n + b"t", wholes(r, 4)])
+    function = r.choice([b"h\xf0", named(r, ALLOWED)])
+    return (named(r, ALLOWED) + b"q\xf0(" + function + arguments + b"}" + r.choice([b"}", b"N"]) + b"tb"
+            + r.choice([b")R", b"](e\x85R"]))
+
+
+def expression(r: Random, n: int, levels: int = 4) -> bytes:
+    """An object made of other objects, in any of the ways that there are."""
+    def part() -> bytes:
+        return expression(r, n, levels - 1)
+
+    def parts(most: int) -> bytes:
+        return b"".join(part() for _ in range(r.randrange(most)))
+
+    if levels == 4:
+        return b"".join(b"Nq%c0" % slot for slot in range(8)) + part()
+    match r.randrange(11) if levels else 0:
+        case 0:
+            made = r.choice([b"N", b"\x88", b")", b"}", b"]", b"\x8f", b"C\x04abcd", b"h%c" % r.randrange(8),
+                             whole(r.choice(NUMBERS)), text(r.choice(["f4", "storage", "latin1", "values", "type"]))])
+        case 1:
+            made = named(r, ALLOWED)
+        case 2 | 3:
+            made = b"(" + parts(6) + b"t"
+        case 4:
+            made = r.choice([b"](%be", b"\x8f(%b\x90"]) % parts(5)
+        case 5:
+            made = b"}" + r.choice([text("a"), part()]) + part() + b"s"
+        case 6 | 7:
+            made = named(r, ALLOWED) + b"(" + parts(5) + b"tR"
+        case 8:
+            made = part() + part() + b"R"
+        case 9:
+            made = part() + part() + b"b"
+        case 10:
+            made = part() + r.choice([b")\x81", b"Q", b"\x85"])
+    return made + (b"q%c" % r.randrange(8) if r.random() < 0.3 else b"")
 
 
 def forged_array(r: Random, n: int) -> bytes:
@@ -266,7 +305,8 @@ def wide_text(r: Random, n: int) -> bytes:
 
 BOMBS: list[Callable[[Random, int], bytes]] = [
     many, deep, deep_key, deep_anything, endless_text, memo, announced, colliding_keys, digits, foreign_call,
-    allowed_calls, changed_object, forged_array, forged_tensor, pickles_in_pickles, wide_text,
+    allowed_calls, changed_object, changed_function, expression, expression, forged_array, forged_tensor,
+    pickles_in_pickles, wide_text,
 ]
 
 
