@@ -1,7 +1,6 @@
 """Step 3 of 3: walk latent codes along directions; write a web page and picture grids."""
 
 import itertools
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from utils.command_line import (
     positive_float,
     positive_int,
     run,
+    warn,
 )
 from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
 from utils.errors import InputError
@@ -146,7 +146,7 @@ def recorded_region(args, path: str) -> RegionSource | None:
                 region.mask(sample, FRAME, FRAME)
         return region
     except (InputError, OSError) as error:
-        print(f"WARNING: the region recorded beside {path} is not measured: {error}", file=sys.stderr)
+        warn(f"the region recorded beside {path} is not measured: {error}")
         return None
 
 
@@ -167,9 +167,8 @@ def probed(args, probe: Probe, edits: list[Edit]) -> Iterator[tuple[Edit, Effect
     for edit in tqdm(edits, desc="finding distances", unit="direction", leave=False, disable=None):
         effect = probe.effect_of_change(edit.direction, args.change, edit.region)
         if not effect.reached:
-            tqdm.write(f"WARNING: {edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a distance "
-                       f"of {effect.distance:g}, not by {args.change:g}: lower --change, or edit other layers",
-                       file=sys.stderr)
+            warn(f"{edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a distance of "
+                 f"{effect.distance:g}, not by {args.change:g}: lower --change, or edit other layers")
         yield edit, effect
 
 
@@ -207,7 +206,7 @@ def read_directions(args, path: str) -> np.ndarray:
         directions = directions[None]
     if directions.ndim not in ((3,) if args.per_layer else (2, 3)) or not directions.size:
         raise InputError(f"{path} has shape {list(directions.shape)}; expected {expected}")
-    if not np.isfinite(directions).all():
+    if not np.abs(directions).max() <= np.finfo(np.float32).max:
         raise InputError(f"{path} holds NaN or infinity; expected finite directions: compute them again")
     end = args.end if args.end > 0 else len(directions)
     if not args.start < end <= len(directions):
@@ -237,12 +236,11 @@ def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
     """Warn of directions that were found on another network, or in z."""
     facts = files.read_json(Path(matrix_path).with_suffix(".json")) or {}
     if facts.get("latent_space") == "z":
-        print(f"WARNING: {matrix_path} was found in z, but w is edited: use directions from a w_dataset file",
-              file=sys.stderr)
+        warn(f"{matrix_path} was found in z, but w is edited: use directions from a w_dataset file")
     origin = facts.get("network_sha256")
     if origin not in (None, network_hash):
-        print(f"WARNING: {matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
-              f"{network_hash[:12]}…): its effect may be anything", file=sys.stderr)
+        warn(f"{matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
+             f"{network_hash[:12]}…): its effect may be anything")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import NoReturn
 from .describe import describe
 from .download import find_file
 from .errors import NetworkError
+from .formats.safe_pickle import one_line
 
 EXAMPLES = """\
 examples:
@@ -22,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -36,6 +37,7 @@ def main() -> None:
     inspect.add_argument("file", help="a network, latent codes, directions or a Jacobian; its http(s) address; or a "
                                       "name that python manipulate.py --list shows")
     file = parser.parse_args().file
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
     try:
         print(describe(find_file(file)), flush=True)
     except NetworkError as error:

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -23,17 +24,24 @@ from .errors import NetworkError
 TRIES = 5  # for a connection that is cut
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 18  # bytes
-# What a connection may raise; an OSError besides these is of the file that is written.
-CONNECTION_ERRORS = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, UnicodeError)
+CONNECTION_ERRORS = (OSError, http.client.HTTPException)
 
 
 def cache_folder() -> Path:
-    """LOWRANKGAN_CACHE, or a folder in the user's cache directory."""
+    """LOWRANKGAN_CACHE, or a folder in the user's cache directory. Raises NetworkError if there is neither."""
     if folder := os.environ.get("LOWRANKGAN_CACHE"):
         return Path(folder)
-    home = {"Darwin": Path.home() / "Library/Caches", "Windows": Path(os.environ.get("LOCALAPPDATA", Path.home()))}
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home.get(platform.system(), default) / "lowrankgan"
+    try:
+        if platform.system() == "Darwin":
+            caches = Path.home() / "Library/Caches"
+        elif platform.system() == "Windows":
+            caches = Path(os.environ.get("LOCALAPPDATA") or Path.home())
+        else:
+            caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise NetworkError("there is no home folder, where files are kept that are fetched; expected another folder: "
+                           "name it by LOWRANKGAN_CACHE") from None
+    return caches / "lowrankgan"
 
 
 def list_names() -> str:
@@ -48,24 +56,25 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     Raises NetworkError if there is no such file and no such name, or a file cannot be fetched whole and right.
     """
     path = Path(name)
-    if path.exists() and not path.is_dir():
+    if path.is_file():
         return path
     if name.lower().startswith(("http://", "https://")):
         return _fetch_address(name, kind or "network")
     entries = {entry.name: entry for entry in ENTRIES}
-    in_place = path.parts[:1] == ("directions",)
-    known = path.relative_to("directions").with_suffix("").as_posix() if in_place else name.removesuffix(".npy")
-    entry = entries.get(known)
+    known = path.as_posix().removesuffix(".npy")
+    in_place = known.startswith("directions/")
+    entry = entries.get(known.removeprefix("directions/"))
     if entry is None or (in_place and entry.kind != "directions"):
         with contextlib.suppress(FileNotFoundError):
             path.stat()  # what else may be wrong with it is an error of its own
-        similar = difflib.get_close_matches(known, entries, 1)
+        found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
+        similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
-        raise NetworkError(f"{name} is {'a folder' if path.is_dir() else 'not there'}; expected a file, an http(s) "
-                           f"address or a known name: {hint}check the path, or see manipulate.py --list")
+        raise NetworkError(f"{path} is {found}; expected a file, an http(s) address or a known name: {hint}check the "
+                           "path, or see manipulate.py --list")
     if kind not in (None, entry.kind):
         raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected {kind}: --list shows all")
-    return fetch(entry, path if in_place else cache_folder() / entry.file_name)
+    return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 
 
 def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path:
@@ -75,9 +84,9 @@ def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path
     except ValueError as error:
         raise NetworkError(f"{address} is no address ({error}); expected one like https://host/file.pkl") from None
     file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".")[-100:] or "file"
-    path, query = (quote(part, safe="!$%&'()*+,/:;=?@~") for part in (parts.path, parts.query))
+    path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape") for part in (parts.path, parts.query))
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
-    target = cache_folder() / hashlib.sha256(address.encode()).hexdigest()[:12] / file_name
+    target = cache_folder() / hashlib.sha256(os.fsencode(address)).hexdigest()[:12] / file_name
     return fetch(Entry(address, kind, file_name, (encoded,)), target)
 
 
@@ -102,7 +111,7 @@ def _only_download() -> Iterator[None]:
     Where there are no locks, on Windows and some file systems, it is up to the user.
     """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ImportError, OSError):
+        with contextlib.suppress(ImportError, OSError, NetworkError):
             import fcntl
 
             cache_folder().mkdir(parents=True, exist_ok=True)
@@ -117,7 +126,8 @@ def _only_download() -> Iterator[None]:
 
 def _fetch_to(target: Path, entry: Entry) -> None:
     partial = target.with_name(target.name + ".partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with _on_disk(partial):
+        partial.parent.mkdir(parents=True, exist_ok=True)
     for address in entry.addresses:
         print(f"fetching {address} to {target}", flush=True)
         try:
@@ -127,11 +137,8 @@ def _fetch_to(target: Path, entry: Entry) -> None:
             reason = f"{address} answers {error.code} {error.reason}"
         except http.client.HTTPException as error:
             reason = f"{address} does not send the file ({error})"
-        except CONNECTION_ERRORS as error:
+        except OSError as error:
             reason = f"{address} cannot be reached ({getattr(error, 'reason', error)})"
-        except OSError as error:  # of the disk
-            error.filename = error.filename or str(target)
-            raise
     else:
         raise NetworkError(f"{reason}; expected the file: try again, or get it elsewhere and put it at {target}")
     _expect(partial, entry)
@@ -142,47 +149,86 @@ def _fetch_to(target: Path, entry: Entry) -> None:
 def _download(address: str, partial: Path, entry: Entry) -> None:
     """Bring the partial file to its full length, in several connections if need be."""
     for attempt in range(TRIES):
-        before = partial.stat().st_size if partial.exists() else 0
+        before = _size(partial)
         try:
             _receive(address, partial, entry)
             return
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # nothing is left to send
-                return
+        except urllib.error.HTTPError:
             raise
         except CONNECTION_ERRORS:
-            progress = partial.exists() and partial.stat().st_size > before
-            if attempt == TRIES - 1 or not progress:
+            if attempt == TRIES - 1 or _size(partial) == before:
                 raise
             time.sleep(0.2 * attempt)
 
 
 def _receive(address: str, partial: Path, entry: Entry) -> None:
     """Append what one connection sends. Raises http.client.HTTPException if that is not the file, or not all of it."""
-    start = partial.stat().st_size if partial.exists() else 0
+    start = _size(partial)
     headers = {"User-Agent": "lowrankgan"}
     validator = _validator(partial).read_text(encoding="utf-8") if _validator(partial).exists() else None
     if start and (validator or entry.sha256):
         headers["Range"] = f"bytes={start}-"
         if validator:  # the rest only if the file is still the same
             headers["If-Range"] = validator
-    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT) as response:
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not start:
+            raise
+        if _range(error.headers)[1] != start:  # else nothing is left to send
+            partial.unlink()
+            raise http.client.HTTPException("nor the rest of what was there before") from None
+        return
+    except ValueError as error:  # in the address, or in one that it leads to
+        raise http.client.HTTPException(f"as an address is wrong: {error}") from None
+    with response:
         if response.headers.get_content_type() == "text/html":
             raise http.client.HTTPException("but a web page; a browser may get further")
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
         resumed = response.status == 206
-        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            raise http.client.HTTPException("but another part than was asked for")
-        start = start if resumed else 0
-        _validator(partial).write_text(response.headers.get("ETag", ""), encoding="utf-8")
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else entry.size
-        with open(partial, "ab" if resumed else "wb") as file, tqdm(
-                total=total, initial=start, desc=entry.name, unit="B", unit_scale=True, disable=None) as bar:
+        if resumed:
+            first, whole = _range(response.headers)
+            if first != start:
+                partial.unlink(missing_ok=True)
+                raise http.client.HTTPException("but another part than was asked for")
+            total = whole or (total and start + total)
+        total = total or entry.size
+        with _on_disk(partial):
+            _validator(partial).write_text(response.headers.get("ETag", ""), encoding="utf-8")
+            file = open(partial, "ab" if resumed else "wb")  # noqa: SIM115, closed below
+        with file, tqdm(total=total, initial=file.tell(), desc=entry.name, unit="B", unit_scale=True,
+                        disable=None) as bar:
             while block := response.read(BLOCK):
-                file.write(block)
+                with _on_disk(partial):
+                    file.write(block)
+                    file.flush()
                 bar.update(len(block))
-        if total is not None and partial.stat().st_size < total:
-            raise http.client.HTTPException(f"it was cut off, {total - partial.stat().st_size} bytes before its end")
+    size = _size(partial)
+    if not size or size != (total or size):
+        raise http.client.HTTPException(f"it was cut off after {size} of {total or 'some'} bytes")
+
+
+def _size(partial: Path) -> int:
+    return partial.stat().st_size if partial.exists() else 0
+
+
+def _range(headers: Message) -> tuple[int | None, int | None]:
+    """The first byte and the length of the whole file, as a Content-Range has them; None: unknown."""
+    pattern = r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,18})|\*)"
+    found = re.fullmatch(pattern, headers.get("Content-Range", ""), re.ASCII)
+    first, total = found.groups() if found else (None, None)
+    return first and int(first), total and int(total)
+
+
+@contextlib.contextmanager
+def _on_disk(partial: Path) -> Iterator[None]:
+    """Tells an error of the disk from one of the connection."""
+    try:
+        yield
+    except OSError as error:
+        raise NetworkError(f"{partial} cannot be written ({error.strerror or error}); expected a folder with room for "
+                           "the file: free some space, or name another folder by LOWRANKGAN_CACHE") from None
 
 
 def _validator(partial: Path) -> Path:

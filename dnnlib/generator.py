@@ -69,10 +69,11 @@ class Generator:
     def synthesis(self, ws: np.ndarray) -> np.ndarray:
         """Images [N, H, W, C] of w+ codes [N, L, D], with the network's constant noise.
 
-        Raises NetworkError if the shape does not fit the network.
+        Raises NetworkError if the shape does not fit the network, or the codes lie so far off that numbers overflow.
         """
         with _memory_error(f"{len(ws)} images"):
-            return self._synthesis(self._checked_ws(ws)).numpy()
+            images = self._synthesis(self._checked_ws(ws)).numpy()
+        return _expect_finite(images, "an image")
 
     def seconds_per_image(self) -> float:
         """How long the synthesis of one image takes, measured; a tangent takes about as long."""
@@ -88,7 +89,8 @@ class Generator:
 
         The image is resized to image_size (or left at the network's resolution, if that is smaller).
         Returns [H, W, 1, D] with the channels averaged, or [C, H, W, 1, D]. Published as J in Zhu et al. 2021, eq. 2.
-        `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches.
+        `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches. Raises NetworkError as
+        `synthesis` does.
         """
         ws = self._checked_ws(ws, one=True)
         image_size = min(image_size, self.resolution)
@@ -121,6 +123,7 @@ class Generator:
             with ThreadPoolExecutor(len(self._linear_maps)) as pool:
                 for _ in zip(progress(starts), pool.map(push, starts), strict=True):
                     pass
+        _expect_finite(jacobian, "the Jacobian")
         return jacobian[0] if fused_channel else jacobian
 
     def jacobian_z(self, z: np.ndarray, labels: np.ndarray | None = None, image_size: int = 256,
@@ -186,6 +189,13 @@ def _memory_error(batch: str) -> Iterator[None]:
         yield
     except tf.errors.ResourceExhaustedError:
         raise MemoryError(f"a batch of {batch} does not fit") from None
+
+
+def _expect_finite(values: np.ndarray, what: str) -> np.ndarray:
+    if not np.isfinite([values.min(), values.max()]).all():  # without an array of booleans
+        raise NetworkError(f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
+                           "others, or a smaller distance or --trunc_psi")
+    return values
 
 
 def nearest_pixels(size: int, new_size: int) -> np.ndarray:

@@ -406,6 +406,17 @@ def test_lost_region_is_a_warning(run_script, data, tmp_path):
     assert not list(tmp_path.rglob("*.csv"))
 
 
+def test_facts_cannot_steer_the_terminal(run_script, data):
+    """Whatever the JSON file beside directions says, lines of text are printed."""
+    np.save("d.npy", np.eye(24)[:1])
+    Path("d.json").write_text(json.dumps({"region_options": {"mask": "\x1b[2J.png"}, "network_sha256": "\x1b[2J"}))
+    run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--total_num", 1,
+                     "--mani_layers", 1, "--step", 2)
+    assert run.status == 0
+    assert len([line for line in run.err.splitlines() if line.startswith("WARNING: ")]) == 2
+    assert "\x1b[2J" not in run.out + run.err
+
+
 def test_other_directions_of_the_same_name_are_kept(run_script, data, tmp_path):
     """Two direction files of one stem: the second run leaves the first one's results alone."""
     arguments = ["--gpu_id", "cpu", "--total_num", 1, "--mani_layers", 3, "--step", 2]
@@ -687,6 +698,19 @@ def test_scripts_run_from_another_folder_with_odd_names(root, data, tmp_path):
     page = next(folder.rglob("*.html")).read_text(encoding="utf-8")
     assert "my &lt;way&gt; on my &lt;net&gt;" in page
     assert "<way>" not in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_names_that_are_no_text(root, data, tmp_path):
+    """Files whose names are no UTF-8 are read and named on the page like any other."""
+    network, directions = os.fsdecode(b"n\xff.pkl"), os.fsdecode(b"d\xff.npy")
+    shutil.copy(data / "tf_orig_16.pkl", tmp_path / network)
+    np.save(tmp_path / directions, np.eye(24)[:1])
+    done = run_process(root, tmp_path, "manipulate", network, directions, "--gpu_id", "cpu", "--total_num", 1,
+                       "--mani_layers", 1, "--step", 3, "--region", "eyes")
+    assert (done.returncode, without_bars(done.stderr)) == (0, [])
+    page = next(tmp_path.rglob("*.html")).read_text(encoding="utf-8")
+    assert "d? on n?" in page
 
 
 @pytest.mark.parametrize("script", ["compute_jacobian", "manipulate"])

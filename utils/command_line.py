@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from tqdm import tqdm
+
 from .errors import InputError
 
 MOST_LAYERS = 1000  # no network has as many
@@ -28,14 +30,24 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+def one_line(message: str) -> str:
+    """One line, whatever names a file or a user chose, that cannot steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
+
+
+def warn(message: str) -> None:
+    """A line on stderr, above a bar if there is one."""
+    tqdm.write(f"WARNING: {one_line(message)}", file=sys.stderr)
+
+
 def fail(message: str) -> NoReturn:
-    line = " ".join(message.split())  # one line, whatever names a file or user chose, that cannot steer a terminal
-    print(f"error: {''.join(c if c.isprintable() else '?' for c in line)}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(2)
 
 
 def run(main: Callable[[], None], *user_errors: type[Exception]) -> None:
     """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
     try:
         main()
     except (InputError, *user_errors) as error:

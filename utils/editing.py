@@ -42,7 +42,8 @@ def walk(ws: np.ndarray, direction: np.ndarray, layers: list[int], distances: np
         raise InputError(f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this network")
     edited = np.repeat(ws[:, None], len(distances), axis=1)
     vectors = np.broadcast_to(direction, ws.shape[1:])[layers]  # one a layer: [len(layers), D]
-    edited[:, :, layers] += (distances[:, None, None] * vectors).astype(ws.dtype)
+    with np.errstate(over="ignore"):  # what is too far is an error of the synthesis
+        edited[:, :, layers] += (distances[:, None, None] * vectors).astype(ws.dtype)
     return edited
 
 

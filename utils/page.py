@@ -54,7 +54,7 @@ def write_page(path: str | Path, title: str, summary: str, rows: Sequence[Row], 
         before, *after = page.split(f"{{{{{name}}}}}")
         page = before + value.join(["", *after])
     with replacing(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+        partial.write_text(page, encoding="utf-8", errors="replace")  # names of files need not be text
 
 
 def _part(name: str) -> str:

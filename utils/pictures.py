@@ -17,8 +17,10 @@ PAPER, INK = (255, 255, 255), (60, 60, 60)
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """-1 to 1 -> 0 to 255, rounded and clipped; one channel becomes three."""
-    pixels = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    """-1 to 1 -> 0 to 255, rounded and clipped: [N, H, W, 3]. Of one or two channels, the first in grey is shown; of
+    four or more, the first three."""
+    channels = images[..., :3] if images.shape[-1] > 2 else images[..., :1]
+    pixels = np.clip(np.rint((channels + 1) * 127.5), 0, 255).astype(np.uint8)
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 

@@ -269,7 +269,7 @@ class EditResults:
                     writer.writerow([edit.file, edit.row, edit.region.name, sample, step,
                                      *(f"{number:.6g}" for number in numbers)])
         with files.replacing(path) as partial:
-            partial.write_text(text.getvalue(), encoding="utf-8")
+            partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")
 
 
 def _count(number: int, noun: str) -> str:

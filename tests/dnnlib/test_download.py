@@ -22,7 +22,7 @@ class Server(http.server.ThreadingHTTPServer):
     """Serves /good; what each connection does is set by the attributes."""
 
     content, etag, cut_after, ranges, requests = CONTENT, '"1"', None, True, ()
-    content_type, off = "application/octet-stream", 0
+    content_type, off, announced, part = "application/octet-stream", 0, None, None
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -35,22 +35,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         wanted = self.headers.get("Range")
         server.requests += ((self.path, wanted),)
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "http://[bad")
+            self.end_headers()
+            return
         if not self.path.startswith("/good"):
             self.send_error(404)
             return
-        start = 0
+        start, size = 0, len(server.content)
         if wanted and server.ranges and self.headers.get("If-Range") in (None, server.etag):
             start = int(wanted[len("bytes="):-1])
-        if wanted and start >= len(server.content):
-            self.send_error(416)
+        if wanted and (start >= size or server.part == 0):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
-        body = server.content[start:]
+        body = server.content[start:][:server.part if start else None]
         self.send_response(206 if start else 200)
         self.send_header("Content-Type", server.content_type)
         if start:
-            part = f"bytes {start + server.off}-{len(server.content) - 1}/{len(server.content)}"
-            self.send_header("Content-Range", part)
-        self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Range", f"bytes {start + server.off}-{start + len(body) - 1}/{size}")
+        self.send_header("Content-Length", str(server.announced or len(body)))
         if server.etag:
             self.send_header("ETag", server.etag)
         self.end_headers()
@@ -138,7 +145,8 @@ def test_published_path(known, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("name", "message"), [
     ("nothing.pkl", "nothing.pkl is not there; expected a file, an http.s. address or a known name: check the path"),
     ("directions/set/eye.npy", r"not there; .*: did you mean set/eyes\? check the path, or see manipulate.py --list"),
-    ("directions/faces.npy", "is not there"),
+    ("directions/faces.npy", "is not there"), ("directions/set/eyes.txt", "is not there"),
+    ("directions", "is a folder"), ("FACES", r"did you mean faces\?"), ("/dev/zero", "is no regular file"),
     ("ftp://host/file", "is not there"),
     (".", "is a folder; expected a file"),
 ])
@@ -163,16 +171,54 @@ def test_web_page(known, server, tmp_path):
     assert not partials(tmp_path)
 
 
-def test_another_part(known, server):
-    """A part that does not follow what is there is not appended."""
+@pytest.mark.parametrize("wrong", [{"off": 1}, {"part": 0}, {"part": 1000}])
+def test_another_part(server, wrong):
+    """Where a server sends another part than was asked for, none, or less, the file is not taken for whole."""
     server.cut_after = 10000
     with pytest.raises(NetworkError, match="was cut off"):
+        find_file(f"{server.url}/good", "network")
+    server.cut_after, server.requests = None, ()
+    vars(server).update(wrong)
+    if server.part == 1000:
+        with pytest.raises(NetworkError, match="was cut off after 55000 of 102400 bytes"):
+            find_file(f"{server.url}/good", "network")
+        server.part = None
+    assert find_file(f"{server.url}/good", "network").read_bytes() == CONTENT
+    assert server.requests[0] == ("/good", "bytes=50000-")
+
+
+@pytest.mark.parametrize(("wrong", "path", "words"), [
+    ({"content": b""}, "/good", r"\(it was cut off after 0 of some bytes"),
+    ({"announced": "many", "content": b""}, "/good", "was cut off after 0"),
+    ({"announced": "9" * 5000, "content": b""}, "/good", "cannot be reached|does not send the file"),
+    ({}, "/moved", "as an address is wrong: Invalid IPv6 URL"),
+])
+def test_wrong_answer(server, tmp_path, wrong, path, words):
+    """Whatever a server answers, it is one error, and nothing has a final name."""
+    vars(server).update(wrong)
+    with pytest.raises(NetworkError, match=words):
+        find_file(server.url + path, "network")
+    assert not list(tmp_path.rglob("good"))
+
+
+def test_cache_folder(known, monkeypatch, tmp_path):
+    """It is named by LOWRANKGAN_CACHE, or lies where caches do; where that cannot be, the error names the variable."""
+    monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "file").touch()
+    with pytest.raises(NetworkError, match=r"cannot be written \(Not a directory\).* LOWRANKGAN_CACHE"):
         find_file("faces", "network")
-    server.off, server.cut_after = 1, None
-    with pytest.raises(NetworkError, match="another part than was asked for"):
+    monkeypatch.delenv("LOWRANKGAN_CACHE")
+    monkeypatch.setattr(download.platform, "system", lambda: "Linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert download.cache_folder().as_posix() == "/caches/lowrankgan"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def no_home():
+        raise RuntimeError
+
+    monkeypatch.setattr(download.Path, "home", no_home)
+    with pytest.raises(NetworkError, match=r"no home folder.* LOWRANKGAN_CACHE"):
         find_file("faces", "network")
-    server.off = 0
-    assert find_file("faces", "network").read_bytes() == CONTENT
 
 
 def test_two_at_once(known, server):
@@ -200,7 +246,7 @@ def test_full_disk(known):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
     try:
-        with pytest.raises(OSError, match=r"File too large: .*faces"):
+        with pytest.raises(NetworkError, match=r"faces.* cannot be written \(File too large\); expected .* with room"):
             find_file("faces", "network")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -51,6 +51,13 @@ def test_truncation_identities(generator, golden):
     np.testing.assert_array_equal(ws, before)
 
 
+@pytest.mark.parametrize("method", ["synthesis", "jacobian"])
+def test_overflow(generator, method):
+    """Codes so far off that numbers overflow are an error, not pictures of NaN."""
+    with pytest.raises(NetworkError, match="holds NaN or infinity"):
+        getattr(generator("tf_orig_16"), method)(np.full((1, 6, 24), 1e38))
+
+
 def test_float64_agrees(generator, golden):
     """The float64 network gives the float32 one's images, more exactly."""
     numbers = golden("tf_orig_16")

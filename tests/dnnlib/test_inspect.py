@@ -280,6 +280,7 @@ def test_bad_array(tmp_path, values, words):
     (["inspect"], "see python -m dnnlib inspect --help"),
     (["explain"], "see python -m dnnlib --help"),
     ([], "see python -m dnnlib --help"),
+    (["inspect", "a\x1b[31m.pkl"], "a?[31m.pkl is not there"), (["inspect", "\udcff.pkl"], "?.pkl is not there"),
 ])
 def test_bad_command(inspect, arguments, words):
     """A wrong command is one line and status 2, too."""

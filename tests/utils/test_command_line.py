@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from utils.command_line import Parser, fail, finite_float, layer_list, not_negative_int, positive_int, run
+from utils.command_line import Parser, fail, finite_float, layer_list, not_negative_int, positive_int, run, warn
 from utils.errors import InputError
 
 
@@ -112,6 +112,12 @@ def test_fail_cannot_steer_the_terminal(capsys):
     with pytest.raises(SystemExit):
         fail("a\x1b[2Jb\nc\ud800")
     assert capsys.readouterr().err == "error: a?[2Jb c?\n"
+
+
+def test_warn(capsys):
+    """A warning is one printable line on stderr."""
+    warn("of\x1b[2J\nthis")
+    assert capsys.readouterr() == ("", "WARNING: of?[2J this\n")
 
 
 def test_fail(capsys):

@@ -45,6 +45,13 @@ def test_one_channel_becomes_three():
     assert (result == result[..., :1]).all()
 
 
+@pytest.mark.parametrize(("channels", "shown"), [(2, [0, 0, 0]), (4, [0, 1, 2])])
+def test_other_numbers_of_channels(channels, shown):
+    """Of two channels the first is shown, of four the first three."""
+    images = np.linspace(-1, 1, 16 * channels).reshape(1, 4, 4, channels)
+    np.testing.assert_array_equal(to_uint8(images), to_uint8(images[..., shown]))
+
+
 def test_png_is_lossless(tmp_path):
     """A PNG file holds the picture, byte for byte."""
     save_png(tmp_path / "a" / "picture.png", random_picture(20))
