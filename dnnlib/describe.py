@@ -179,10 +179,8 @@ def _describe_latents(path: Path, latents: Latents) -> str:
         if shape[1] in range(4, 31, 2):
             size = 2 ** (shape[1] // 2 + 1)
             network = f"one of {size} x {size} pixels, as there are {shape[1]} layers"
-    elif values.ndim == 3:
-        space = "w"
-    elif key in _W_KEYS:
-        space = "w" if names else "w; w+ if the network has as many layers as there are rows"
+    elif key in _W_KEYS or (values.ndim == 3 and key != "z"):
+        space = "w" if names or values.ndim == 3 else "w; w+ if the network has as many layers as there are rows"
     else:
         space = "z; --latent_space w or wp says otherwise"
     if names and len(names) > 3:

@@ -211,6 +211,7 @@ CODES = np.random.RandomState(4).randn(2, 6, 24)
     ("projected_w.npz", {"w": CODES[:1]}, "w+", ["key           w\n", "16 x 16"]),
     ("latents.npz", {"latents": CODES[0]}, "z", ["key           latents\n"]),
     ("dlatents.npz", {"dlatents": CODES[:, 0]}, "w", ["key           dlatents\n"]),
+    ("z.npz", {"z": CODES[:, :1]}, "z", ["key           z\n"]),
     ("latents.pt", CODES, "w+", ["[2, 6, 24]", "16 x 16"]),
     ("photo.pt", {"a.png": {"img": CODES, "latent": CODES[0, 0]}}, "w", ["of            a.png\n"]),
     ("names.npy", {f"{i}.png": [CODES[0], CODES[1]] for i in range(5)}, "w+",
