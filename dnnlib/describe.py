@@ -1,6 +1,7 @@
 """What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
 
 import json
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,7 +84,7 @@ def describe(path: str | Path) -> str:
         except NetworkError as error:
             raise NetworkError(str(error) if path.suffix == ".npz" else refusal) from None
     found = f"begins with {start!r}" if start else "is empty"
-    raise NetworkError(f"{path} {found}, as no file of this toolkit does; expected {_EXPECTED}")
+    raise NetworkError(f"{path} {found}, as no such file does; expected {_EXPECTED}")
 
 
 def _lines(title: str, facts: dict[str, Any]) -> list[str]:
@@ -141,7 +142,7 @@ def _describe_array(path: Path) -> str:
 
 
 def _may_be_directions(latents: Latents) -> bool:
-    return latents.key is None and latents.names is None and latents.values.ndim < 3
+    return latents.key is None and latents.names is None
 
 
 def _lengths(values: np.ndarray) -> np.ndarray:
@@ -167,7 +168,7 @@ def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> 
         space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
         "seed": facts.get("seed"),
         "network": _network(facts),
-        "next": f"python compute_directions.py {path} --region eyes",
+        "next": f"python compute_directions.py {shlex.quote(str(path))} --region eyes",
     }))
 
 
@@ -192,7 +193,7 @@ def _describe_latents(path: Path, latents: Latents) -> str:
         "taken for": space,
         "network": network,
         "assumed": "codes, as directions would have rows of length 1" if _may_be_directions(latents) else None,
-        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {path}",
+        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {shlex.quote(str(path))}",
     }))
 
 
@@ -206,13 +207,15 @@ def _describe_directions(path: Path, rows: np.ndarray, facts: dict[str, Any]) ->
         try:
             about |= _origin(facts)
             if "layers" in facts:  # a chosen one
-                options = f"--mani_layers {','.join(map(str, facts['layers']))} --distance {facts['distance']}"
+                options = f"--mani_layers {','.join(f'{layer:d}' for layer in facts['layers'])} --distance "
+                options += f"{facts['distance']:g}"
             table = _changes(facts, len(rows))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
     else:
         about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"
-    about["next"] = f"python manipulate.py NETWORK {path} {options}"
+    if facts.get("latent_space") != "z":  # manipulate.py edits w
+        about["next"] = f"python manipulate.py NETWORK {shlex.quote(str(path))} {options}"
     return "\n".join(_lines(f"{path}: directions", about) + table)
 
 

@@ -22,6 +22,7 @@ from .errors import InputError
 
 HEADER_SIZE = 1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
 FACTS_SIZE = 1 << 20  # bytes, of a JSON file
+FACTS_LEVELS = 16
 FACTS_MEMORY = 35 * FACTS_SIZE  # that it may take: a dict of two characters takes 64 bytes
 
 
@@ -58,8 +59,8 @@ def _finite(content: Any) -> Any:
 def read_json(path: str | Path) -> dict[str, Any] | None:
     """The facts in the JSON file beside an output.
 
-    None if there is no such file, or it is not what this toolkit writes: a JSON object of at most FACTS_SIZE bytes,
-    whose "options", if it has any, are another.
+    None if there is no such file, or it is not what this toolkit writes: a JSON object of at most FACTS_SIZE bytes and
+    FACTS_LEVELS levels, whose "options", if it has any, are another.
     """
     try:
         with open(path, "rb") as file:
@@ -68,7 +69,13 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     is_known = isinstance(content, dict) and isinstance(content.get("options", {}), dict)
-    return content if is_known else None
+    return content if is_known and not _is_deeper(content, FACTS_LEVELS) else None
+
+
+def _is_deeper(content: Any, levels: int) -> bool:
+    """Whether there are containers in containers, more than so many levels."""
+    inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else None
+    return inner is not None and (levels == 0 or any(_is_deeper(value, levels - 1) for value in inner))
 
 
 def write_npy(path: str | Path, array: np.ndarray) -> None:

@@ -24,10 +24,11 @@ from . import rosinality, torch_file
 from .safe_pickle import PLAIN, Array, Memory, StandIn, brief, one_line, unpickle
 from .torch_file import ZIP_START, Tensor
 
-KEYS = ("w", "dlatents", "latents", "latent")  # the first that is there is read
-_EXPECTED = ("Expected latent codes: a .npy, .npz or .pt file with an array [N, D] or [N, L, D] of floats, by itself "
-             f"or under a key of {', '.join(KEYS)}; or with a dict of name to codes")
+KEYS = ("w", "dlatents", "latents", "latent", "z")  # the first that is there is read
+_EXPECTED = ("Expected latent codes: a .npy, .npz or .pt file with an array [N, D] or [N, L, D] of finite floats, by "
+             f"itself or under a key of {', '.join(KEYS)}; or a .npy or .pt file with a dict of name to codes")
 NPY_START = b"\x93NUMPY"
+_OF_CODE = 512  # bytes that the views of one take
 HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 
 
@@ -201,6 +202,7 @@ def _expect_numbers(dtype: np.dtype) -> None:
 def _finite_floats(content: Any, memory: Memory) -> np.ndarray:
     """A copy of one array, or of a list of arrays, each a code [D], [L, D] or [1, L, D]."""
     if isinstance(content, (list, tuple)):
+        memory.take(_OF_CODE * len(content))
         arrays = [_array(value) for value in content]
         arrays = [array[0] if array.ndim == 3 and len(array) == 1 else array for array in arrays]
         if not arrays:

@@ -1,23 +1,31 @@
 """The arrays of a network file, taken one by one: each is used, known to be harmless, or an error that names it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..errors import NetworkError
-from .safe_pickle import Array, Memory
+from .safe_pickle import Array, Memory, brief
 from .torch_file import Tensor
 
 Shape = tuple[int | None, ...]  # None stands for any size
+# Well above any network's: few bytes of a file can stand for many names, long ones, or large filters.
+MOST_ARRAYS = 10_000
+LONGEST_NAME = 200  # characters
+MOST_TAPS = 64
 
 
 class NamedArrays:
     """Stand-ins of arrays by name, as a file holds them. `memory` is what is left for that file."""
 
-    def __init__(self, arrays: Mapping[str, Any], memory: Memory) -> None:
-        self._left = dict(arrays)
+    def __init__(self, arrays: Iterable[tuple[str, Any]], memory: Memory) -> None:
+        """Raises NetworkError if they are more, or have longer names, than those of any network."""
+        self._left: dict[str, Any] = {}
         self._memory = memory
+        for name, values in arrays:
+            expect_names(len(self._left), name)
+            self._left[name] = values
 
     def __contains__(self, name: str) -> bool:
         return name in self._left
@@ -40,6 +48,8 @@ class NamedArrays:
             raise NetworkError(f"lacks the array {name}; expected one of shape {_text(shape)}")
         if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
             raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
+        if not values.size:
+            raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected some numbers in it")
         if values.dtype.kind not in "fiub":
             raise NetworkError(f"its array {name} is of a type that NumPy does not have; expected float32")
         size = 4 * values.size
@@ -54,12 +64,18 @@ class NamedArrays:
 
         Raises NetworkError if one is not, or if they differ.
         """
-        filters = [self.take(name, (None,) * len(getattr(self._left.get(name), "shape", (0, 0)))) for name in names]
-        for name, values in zip(names, filters, strict=True):
-            taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
-            full = values if values.ndim == 1 or taps.size > values.size // 2 else np.outer(taps, taps)
-            if taps.size < 2 or full.shape != values.shape or not np.allclose(full, values, atol=1e-6 * total) \
-                    or not np.isclose(values.sum(), total) or not np.array_equal(values, filters[0]):
+        first = None
+        for name in names:
+            array = self._left.get(name)
+            shape = np.shape(array.values) if isinstance(array, Array) else getattr(array, "shape", ())
+            is_small = len(shape) in (1, 2) and 2 <= shape[0] <= MOST_TAPS and len(set(shape)) == 1
+            if is_small or array is None:
+                values = self.take(name, shape or (None, None))
+                taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
+                full = values if values.ndim == 1 else np.outer(taps, taps)
+                first = values if first is None else first
+            if not is_small or not np.allclose(full, values, atol=1e-6 * total) \
+                    or not np.isclose(values.sum(), total) or not np.array_equal(values, first):
                 raise NetworkError(f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
                                    "the other layers; expected StyleGAN2's, made of 1, 3, 3, 1")
         return tuple(taps.tolist())
@@ -73,6 +89,13 @@ class NamedArrays:
         if self._left:
             raise NetworkError(f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
                                "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
+
+
+def expect_names(count: int, name: Any) -> None:
+    """Raises NetworkError unless an array may have this name, and a network so many arrays besides."""
+    if not isinstance(name, str) or len(name) > LONGEST_NAME or count >= MOST_ARRAYS:
+        raise NetworkError(f"its array {brief(name)} is one of too many, or has no name as a network's; expected "
+                           f"{MOST_ARRAYS} arrays at most, with names of {LONGEST_NAME} characters")
 
 
 def _text(shape: tuple) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
-from .named_arrays import NamedArrays
+from .named_arrays import LONGEST_NAME, NamedArrays, expect_names
 from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, brief
 from .torch_file import TENSORS
@@ -34,7 +34,6 @@ _SETTINGS = {
     "FullyConnectedLayer": "in_features out_features activation weight_gain bias_gain bias",
 }
 _STYLEGAN3 = ("SynthesisInput",)
-_MOST_ARRAYS = 10_000  # well above any network's
 # What PyTorch and its persistence keep in any module and that changes nothing when it runs; hooks must be empty.
 _HARMLESS = {"training", "_non_persistent_buffers_set", "_init_args", "_init_kwargs", "_compiled_call_impl"}
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
@@ -70,7 +69,7 @@ def to_record(generator: Module, memory: Memory) -> NetworkRecord:
     modules = _Modules(generator)
     main = modules.take("", "Generator")
     mapping, synthesis = modules.take("mapping", "MappingNetwork"), modules.take("synthesis", "SynthesisNetwork")
-    tensors = NamedArrays(modules.tensors, memory)
+    tensors = NamedArrays(modules.tensors.items(), memory)
     layers = _Layers(modules, tensors)
 
     z_dim, c_dim, w_dim, size, num_channels = (_whole(main, name) for name in
@@ -126,14 +125,17 @@ class _Modules:
             what = " of StyleGAN3, whose architecture is not supported" if found.strip("'") in _STYLEGAN3 else ""
             raise NetworkError(f"its module {name} is a {found}{what}; {_ADVICE}")
         # Many modules, or arrays under many names, that are one in the file, would take any amount of time and memory.
-        if name.count(".") > 3 or id(module.state) in self._states or len(self.tensors) > _MOST_ARRAYS:
+        if name.count(".") > 3 or id(module.state) in self._states or len(name) > LONGEST_NAME:
             raise NetworkError(f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}")
         self._modules[name] = module
         self._states.add(id(module.state))
         known = _SETTINGS[module.class_name].split()
         for key, value in module.state.items():
             if key in ("_parameters", "_buffers"):
-                self.tensors.update({prefix + part: array for part, array in value.items() if array is not None})
+                for part, array in value.items():
+                    if array is not None:
+                        expect_names(len(self.tensors), prefix + part)
+                        self.tensors[prefix + part] = array
             elif key == "_modules":
                 for part, child in value.items():
                     self._add(prefix + part, child)

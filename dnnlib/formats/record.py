@@ -27,6 +27,7 @@ from .safe_pickle import brief
 # Well above any network's: a small file must not ask for hours of work, or for all of the memory.
 MAX_RESOLUTION = 1 << 12
 MAX_DIMENSIONS = 1 << 13  # of z and of w
+MAX_LABELS = 1 << 16
 MAX_MAPPING_LAYERS = 64
 
 
@@ -66,9 +67,9 @@ class NetworkRecord:
         for name, least in (("z_dim", 1), ("w_dim", 1), ("label_dim", 0), ("resolution", 1), ("num_channels", 1)):
             if type(value := getattr(self, name)) is not int or value < least:
                 raise NetworkError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
-        for name in ("z_dim", "w_dim"):
-            if getattr(self, name) > MAX_DIMENSIONS:
-                raise NetworkError(f"its {name} is {brief(getattr(self, name))}; expected {MAX_DIMENSIONS} at most")
+        for name, most in (("z_dim", MAX_DIMENSIONS), ("w_dim", MAX_DIMENSIONS), ("label_dim", MAX_LABELS)):
+            if getattr(self, name) > most:
+                raise NetworkError(f"its {name} is {brief(getattr(self, name))}; expected {most} at most")
         if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
             raise NetworkError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
         if len(self.resample_kernel) < 2 or not 0 < abs(sum(self.resample_kernel)) < math.inf:

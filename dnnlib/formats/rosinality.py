@@ -11,12 +11,14 @@ import numpy as np
 
 from ..errors import NetworkError
 from .named_arrays import NamedArrays
-from .record import NetworkRecord, check_mapping_layers
+from .record import MAX_RESOLUTION, NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, StandIn
 from .torch_file import TENSORS, Tensor
 
 _LR_MLP = 0.01  # the learning rate of the mapping network, over that of the others
 _MEAN_OF = 4096  # codes
+_MEAN_MEMORY = 1 << 25  # bytes that finding it takes
+_MOST_STAGES = MAX_RESOLUTION.bit_length() - 3
 
 
 class Unused(StandIn):
@@ -50,7 +52,9 @@ def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
     num_channels = _shape(generator, "to_rgb1.bias", 4)[1]
     stages = _count(generator, "to_rgbs.{}.bias")
     arrays: dict[str, np.ndarray] = {}
-    tensors = NamedArrays(generator, memory)
+    if stages > _MOST_STAGES:
+        raise NetworkError(f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels")
+    tensors = NamedArrays(generator.items(), memory)
     kernels = [name for j in range(stages) for name in
                (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")]
     if not kernels:
@@ -66,16 +70,16 @@ def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
     mapping_layers = _count(generator, "style.{}.weight", 1)
     check_mapping_layers(mapping_layers)
     for i in range(mapping_layers):
-        weight = tensors.take(f"style.{i + 1}.weight", (w_dim, w_dim if i else z_dim))
-        arrays[f"mapping/{i}/weight"] = weight.T * np.float32(_LR_MLP / math.sqrt(weight.shape[1]))
+        shape = (w_dim, w_dim if i else z_dim)
+        arrays[f"mapping/{i}/weight"] = tensors.take(f"style.{i + 1}.weight", shape, _LR_MLP / math.sqrt(shape[1])).T
         arrays[f"mapping/{i}/bias"] = tensors.take(f"style.{i + 1}.bias", (w_dim,), _LR_MLP)
 
     def convolution(name: str, target: str, kernel: int, inputs: int, outputs: int | None) -> int:
         """Reads name.conv, and gives the number of its output channels."""
-        weight = tensors.take(f"{name}.conv.weight", (1, outputs, inputs, kernel, kernel))[0]
-        scale = np.float32(1 / math.sqrt(inputs * kernel**2))
+        shape = (1, outputs, inputs, kernel, kernel)
+        weight = tensors.take(f"{name}.conv.weight", shape, 1 / math.sqrt(inputs * kernel**2))[0]
         # Already as a transposed convolution takes it, where it up-samples.
-        arrays[f"{target}/weight"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)) * scale
+        arrays[f"{target}/weight"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
         style = tensors.take(f"{name}.conv.modulation.weight", (inputs, w_dim), 1 / math.sqrt(w_dim))
         arrays[f"{target}/style_weight"] = np.ascontiguousarray(style.T)
         arrays[f"{target}/style_bias"] = tensors.take(f"{name}.conv.modulation.bias", (inputs,))  # with its +1
@@ -98,7 +102,7 @@ def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
         channels = noisy_convolution(conv1, f"{size}/conv1", channels, 2 * stage, size)
         convolution(to_rgb, f"{size}/rgb", 1, channels, num_channels)
         arrays[f"{size}/rgb/bias"] = tensors.take(f"{to_rgb}.bias", (1, num_channels, 1, 1))[0, :, 0, 0]
-    arrays["w_avg"] = tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record)
+    arrays["w_avg"] = tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record, memory)
     if not np.isfinite(arrays["w_avg"]).all():
         raise NetworkError("has a mapping network that overflows; expected finite w: download it again")
     tensors.expect_none_left()
@@ -120,10 +124,11 @@ def _count(generator: dict[str, Any], name: str, first: int = 0) -> int:
     return count
 
 
-def _mean_w(record: NetworkRecord) -> np.ndarray:
+def _mean_w(record: NetworkRecord, memory: Memory) -> np.ndarray:
     """The mean w [w_dim] of 4096 codes, always the same ones."""
+    memory.take(0, besides=_MEAN_MEMORY)
     random, total = np.random.RandomState(0), np.zeros(record.w_dim)
-    batch = max((1 << 22) // max(record.z_dim, record.w_dim), 1)  # 32 MB; with 256 NumPy took eight times as long
+    batch = _MEAN_MEMORY // (32 * max(record.z_dim, record.w_dim))  # 2048 of 512; with 256 it took far longer
     for start in range(0, _MEAN_OF, batch):
         x = random.randn(min(batch, _MEAN_OF - start), record.z_dim).astype(np.float32)
         x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8)

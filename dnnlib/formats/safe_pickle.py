@@ -53,6 +53,7 @@ class Memory:
 
     def __init__(self, file_size: int) -> None:
         self._left = 2 * file_size + BOUND
+        self.whole_keys = _MOST_WHOLE_KEYS  # that are left
 
     def take(self, size: int, besides: int = 0) -> None:
         """Raises NetworkError if so many bytes are not left, nor those that are needed `besides` for a moment."""
@@ -233,7 +234,6 @@ class _Unpickler(pickle._Unpickler):
     def __init__(self, file: _Input, allowed: AllowList, storage: Callable[[Any], Any] | None) -> None:
         super().__init__(file)
         self._allowed, self._storage, self._memory = allowed, storage, file.memory
-        self._whole_keys_left = _MOST_WHOLE_KEYS
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -261,7 +261,7 @@ class _Unpickler(pickle._Unpickler):
     def _load_text(self, count: int) -> None:
         data = self.read(count)
         if not data.isascii() and np.frombuffer(data, np.uint8).max() > 0xC3:  # then all take four bytes each, not one
-            self._memory.take(3 * count)
+            self._memory.take(3 * count, besides=3 * count)  # the bytes, and the text with two for each
         self.append(str(data, "utf-8", "surrogatepass"))
 
     def _load_short_binunicode(self) -> None:
@@ -279,11 +279,11 @@ class _Unpickler(pickle._Unpickler):
         self.append(bytearray(self.read(count)))
 
     def _load_setitem(self) -> None:
-        self._whole_keys_left -= expect_keys(self.stack[-2:-1], self._whole_keys_left)
+        self._memory.whole_keys -= expect_keys(self.stack[-2:-1], self._memory.whole_keys)
         self.load_setitem()
 
     def _load_setitems(self) -> None:
-        self._whole_keys_left -= expect_keys(self.stack[::2], self._whole_keys_left)
+        self._memory.whole_keys -= expect_keys(self.stack[::2], self._memory.whole_keys)
         self.load_setitems()
 
     def _load_additems(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
-from .named_arrays import NamedArrays
+from .named_arrays import MOST_TAPS, NamedArrays
 from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, Network, brief
 
@@ -35,7 +35,6 @@ _HARMLESS = {
     "dlatent_avg_beta", "w_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv", "structure",
     "num_fp16_res", "conditioning", "synthesis_func", "mapping_func",
 }
-_MOST_TAPS = 64
 _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
 
 
@@ -64,22 +63,24 @@ def to_record(generator: Network, memory: Memory) -> NetworkRecord:
     function = synthesis["build_func_name"]
     is_ada, revised = function == "G_synthesis", function == "G_synthesis_stylegan_revised"
     s = types.SimpleNamespace(**_settings(state, mapping, synthesis))
-    resample_kernel = (1.0,) * 2 if s.resample_kernel is None else tuple(map(float, s.resample_kernel))
+    kernel = (1, 1) if s.resample_kernel is None else s.resample_kernel
+    if not (isinstance(kernel, (list, tuple)) and all(isinstance(tap, (int, float)) for tap in kernel)):
+        raise NetworkError(f"its resample_kernel is {brief(kernel)}; expected a list of numbers, such as 1, 3, 3, 1")
 
     arrays: dict[str, np.ndarray] = {}
     record = NetworkRecord(
         z_dim=s.latent_size, w_dim=s.dlatent_size, label_dim=s.label_size, resolution=s.resolution,
         num_channels=s.num_channels, architecture="orig" if revised else s.architecture, activation=s.nonlinearity,
         mapping_activation=s.mapping_nonlinearity, normalize_z=bool(s.normalize_latents),
-        label_normalization="separate" if is_ada else "joint", resample_kernel=resample_kernel,
+        label_normalization="separate" if is_ada else "joint", resample_kernel=tuple(map(float, kernel)),
         conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp), arrays=arrays,
         format=f"{'StyleGAN2-ADA' if is_ada else 'StyleGAN2'} TensorFlow pickle",
     )
     record.check_settings()
 
     networks = {"": state, "mapping/": mapping, "synthesis/": synthesis}
-    variables = NamedArrays({prefix + name: values for prefix, network in networks.items()
-                             for name, values in network["variables"]}, memory)
+    variables = NamedArrays(((prefix + name, values) for prefix, network in networks.items()
+                             for name, values in network["variables"]), memory)
     arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
     variables.skip("lod")
     _read_mapping(variables, record, s, is_ada)
@@ -123,7 +124,7 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
 
 def _expect_plain(name: str, value: Any) -> None:
     """Raises NetworkError unless a setting is a number, a text or a few of them: others may take forever to compare."""
-    values = value if isinstance(value, (list, tuple)) and len(value) <= _MOST_TAPS else [value]
+    values = value if isinstance(value, (list, tuple)) and len(value) <= MOST_TAPS else [value]
     if not all(v is None or isinstance(v, (bool, int, float, str)) for v in values):
         raise NetworkError(f"its setting {name} is {brief(value)}; expected a number, a text or None")
 

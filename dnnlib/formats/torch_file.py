@@ -24,6 +24,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_START = pickle.dumps(_MAGIC, protocol=2)
 _STREAM_VERSION = 1001
 ZIP_START = b"PK\x03\x04"
+_OF_STREAM = 1 << 14  # bytes that reading one is charged, so that it is not read over and over
 _OF_SET = 96  # bytes that a set takes for a member, at most
 _OF_DIRECTORY = 24  # bytes that one of a zip file's directory takes at most
 
@@ -87,6 +88,7 @@ def _parameter(tensor: Tensor, *_: Any) -> Tensor:
 def _storage_in_bytes(memory: Memory, data: bytes) -> Storage:
     if not isinstance(data, bytes):
         raise pickle.UnpicklingError("a storage without data")
+    memory.take(_OF_STREAM)
     storage = _load_stream(io.BytesIO(data), memoryview(data), _STORAGE_CLASSES, memory)
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a storage whose data are something else")

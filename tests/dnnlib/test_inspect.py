@@ -165,6 +165,29 @@ def test_a_chosen_direction(inspect, root):
     assert "norm kept" not in out  # of the file that it was taken from
 
 
+@pytest.mark.parametrize("chosen", [{"layers": ["4; echo harm"]}, {"distance": "1; echo harm"}, {"layers": 4},
+                                    {"distance": None}])
+def test_nothing_from_a_file_is_run(inspect, found, chosen):
+    """The command that is shown has numbers from facts, no text."""
+    facts = json.loads((found / "eyes.json").read_text(encoding="utf-8")) | {"layers": [1], "distance": 2} | chosen
+    (found / "eyes.json").write_text(json.dumps(facts), encoding="utf-8")
+    status, out, _ = inspect("inspect", found / "eyes.npy")
+    assert (status, "harm" in out, "not as compute_directions.py writes it" in out) == (0, False, True)
+
+
+def test_direction_with_a_vector_for_each_layer(inspect, tmp_path):
+    """Vectors of length 1 are directions, also one for each layer."""
+    np.save(tmp_path / "d.npy", np.eye(12)[None])
+    out = inspect("inspect", tmp_path / "d.npy")[1]
+    assert "d.npy: directions\n  rows          1 of 12 x 12 dimensions" in out
+
+
+def test_command_with_an_odd_path(inspect, tmp_path):
+    """The command that is shown can be run as it is, whatever the path."""
+    np.save(tmp_path / "my codes.npy", np.full((2, 4), 3.0))
+    assert f"--latent_path '{tmp_path}/my codes.npy'\n" in inspect("inspect", tmp_path / "my codes.npy")[1]
+
+
 @pytest.mark.parametrize("facts", ["", "[]", "{", "[" * 100000, '{"region": "eyes"}', '{"latent_space": [], "seed": 1}',
                                    '{"region": "eyes", "sample": 0, "foreground": 3, "background": {}}',
                                    '{"region": {"a": []}, "norm_kept": "x"}'])

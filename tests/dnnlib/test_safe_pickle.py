@@ -152,6 +152,15 @@ def several(name: str, arguments: bytes, calls: bytes) -> bytes:
     return PROTOCOL + f"c{name}\n".encode() + b"\x94" + arguments + b"\x94" + calls + b"."
 
 
+def nested(content: bytes) -> bytes:
+    """A tuple of a PyTorch stream that makes this content, and gives an empty storage."""
+    system = b"\x80\x02}" + text("little_endian") + b"\x88s."
+    storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"K\x00tQ."
+    stream = (torch_file._STREAM_START + b"\x80\x02M\xe9\x03." + system + PROTOCOL + content + b"0" + storage
+              + PROTOCOL + b"](" + text("0") + b"e." + bytes(8))
+    return b"B" + len(stream).to_bytes(4, "little") + stream + b"\x85"
+
+
 @pytest.mark.parametrize(("content", "words"), [
     (b"}N" + b"\x85" * 30_000 + b"Ns.", "key that is no name"),  # a hash of it takes all of the stack
     (b"})" + b"2\x86" * 100 + b"Ns.", "key that is no name"),  # and of this, forever
@@ -163,6 +172,9 @@ def several(name: str, arguments: bytes, calls: bytes) -> bytes:
     (b"}" + b"".join(b"J%bNs" % i.to_bytes(4, "little") for i in range(10_001)) + b".", "too many whole numbers"),
     (b"\x8f(K\x01\x90.", "too many whole numbers"),
     (several("builtins\nset", b"](K\x01e\x85", b"h\x00h\x01R"), "too many whole numbers"),
+    (several("torch.storage\n_load_from_bytes", nested(b"}(" + b"".join(b"J%bN" % i.to_bytes(4, "little")
+                                                                         for i in range(9_000)) + b"u"),
+             b"h\x00h\x01R0" * 2 + b"N"), "too many whole numbers"),  # in all that is read, together
     # What is called with the memory besides its arguments is no functools.partial, which would take this for its state.
     (b"cbuiltins\nset\nq\x00(h\x00)}}tb)R.", "change a _Bound"),
     (b"}X\x00\x20\0\0" + b"a" * 8192 + b"Ns.", "key that is no name"),

@@ -50,7 +50,8 @@ def test_json(tmp_path):
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "half.json").write_text('{"a": ')
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    for name in ("missing", "list", "half", "binary"):
+    (tmp_path / "deep.json").write_text('{"a": ' + "[" * 17 + "]" * 17 + "}")
+    for name in ("missing", "list", "half", "binary", "deep"):
         assert files.read_json(tmp_path / f"{name}.json") is None
 
 
