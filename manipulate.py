@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dnnlib import NetworkError, load_generator, read_latents, select_device
+from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.download import find_file, list_names
 from utils import files
 from utils.command_line import (
@@ -56,15 +57,17 @@ def parse_arguments():
         help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for --contact_sheet)")
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     add("--start", type=not_negative_int, default=0, help="first row of the directions to walk along")
-    add("--end", type=end_row, help="the row after the last one; -1: all rows (default: 1, or all for --contact_sheet)")
+    add("--end", type=end_row,
+        help="the row after the last one; -1: all rows (default: only --start, or all for --contact_sheet)")
     add("--per_layer", action="store_true",
         help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L directions")
     add("--mani_layers", type=layer_list, default="4,5,6,7", help="layers to edit, such as 4,5,6,7 or 4-7")
-    add("--start_distance", type=finite_float, default=-4.0, help="distance of the first step")
-    add("--end_distance", type=finite_float, default=4.0, help="distance of the last step")
+    add("--start_distance", type=finite_float, help="distance of the first step (default: -4)")
+    add("--end_distance", type=finite_float, help="distance of the last step (default: 4)")
     add("--distance", type=distance_or_auto, metavar="D", help="walk from -D to D; auto: as far as --change asks for")
-    add("--change", type=positive_float, default=0.1,
-        help="mean absolute change inside the region, of images in [-1, 1], for --distance auto and --contact_sheet")
+    add("--change", type=positive_float,
+        help="mean absolute change inside the region, of images in [-1, 1], for --distance auto and --contact_sheet "
+             "(default: 0.1)")
     add("--step", type=positive_int, default=7, help="number of steps")
     add("--save_raw", action="store_true", help="save each image at full size as well")
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
@@ -73,13 +76,30 @@ def parse_arguments():
     add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
     add_code_options(parser)
     add_region_options(parser, default=None)
-    args = parser.parse_args()
-    args.end = args.end or (-1 if args.contact_sheet else 1)
-    return args
+    return parser.parse_args()
+
+
+def settle_distances(args) -> None:
+    """Fill in what depends on other options; raise InputError for those that would have no effect."""
+    walked = [f"--{name}" for name in ("start_distance", "end_distance") if getattr(args, name) is not None]
+    if args.distance is not None and walked:
+        raise InputError(f"--distance with {walked[0]}; expected one of the two: each says how far to walk")
+    if args.change is not None and not args.contact_sheet and args.distance != "auto":
+        raise InputError("--change without --distance auto or --contact_sheet; expected one of them with it")
+    if args.contact_sheet:
+        for option in ("distance", "animate", "save_raw"):
+            if getattr(args, option):
+                raise InputError(f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
+                                 "picture of all rows, at the strength of --change")
+    args.end = args.end or (-1 if args.contact_sheet else args.start + 1)
+    args.change = 0.1 if args.change is None else args.change
+    args.start_distance = -4.0 if args.start_distance is None else args.start_distance
+    args.end_distance = 4.0 if args.end_distance is None else args.end_distance
 
 
 def main() -> None:
     args = parse_arguments()
+    settle_distances(args)
     args.restore_path = str(find_file(args.restore_path, "network"))
     args.matrix_path = [str(find_file(path, "directions")) for path in args.matrix_path]
     directions = {path: read_directions(args, path) for path in args.matrix_path}
@@ -102,7 +122,7 @@ def main() -> None:
     hashes = [files.sha256(path) for path in directions]
     facts = files.provenance(args, seed=None if latents else args.seed, network_sha256=network_hash,
                              directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
-                             latents_sha256=files.sha256(args.latent_path) if latents else None)
+                             latents_sha256=files.sha256(args.latent_path) if latents else None, names=codes.names)
     record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"
     args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, record, facts)
     facts["options"]["output_dir"] = str(args.output_dir)
@@ -237,6 +257,10 @@ def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
     facts = files.read_json(Path(matrix_path).with_suffix(".json")) or {}
     if facts.get("latent_space") == "z":
         warn(f"{matrix_path} was found in z, but w is edited: use directions from a w_dataset file")
+    known = network_of_directions(files.sha256(matrix_path))
+    if known and network_hash != known.sha256 and (known.sha256 or is_known(network_hash)):
+        warn(f"{matrix_path} was found on {known.name}, which this network is not, by its checksum: its effect may be "
+             f"anything, unless this is {known.name} in another format")
     origin = facts.get("network_sha256")
     if origin not in (None, network_hash):
         warn(f"{matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "

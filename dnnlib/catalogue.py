@@ -18,6 +18,7 @@ class Entry(NamedTuple):
     addresses: tuple[str, ...]  # the first that has the file
     size: int | None = None  # bytes, where known
     sha256: str | None = None  # where known
+    network: str | None = None  # of directions: the name of that which they were found on
 
     @property
     def file_name(self) -> str:
@@ -33,8 +34,9 @@ def _stylegan2(name: str, what: str, size: int | None = None, sha256: str | None
 
 
 def _directions(name: str, what: str, sha256: str) -> Entry:
-    return Entry(name, "directions", f"the authors' direction for {what}",
-                 tuple(f"{base}/{name}.npy" for base in AUTHORS), sha256=sha256)
+    network = name.partition("1024/")[0]
+    return Entry(name, "directions", f"the authors' direction for {network}: {what}",
+                 tuple(f"{base}/{name}.npy" for base in AUTHORS), sha256=sha256, network=network)
 
 
 ADA_NETWORKS = {
@@ -49,20 +51,31 @@ ENTRIES = (
     *(Entry(name, "network", f"StyleGAN2-ADA, {what}", (f"{ADA}/{name}.pkl",)) for name, what in ADA_NETWORKS.items()),
     *(Entry(f"{name}-pytorch", "network", f"StyleGAN2-ADA-PyTorch, {what}", (f"{ADA_PYTORCH}/{name}.pkl",))
       for name, what in ADA_NETWORKS.items()),
-    _directions("ffhq1024/expression", "ffhq: expression",
+    _directions("ffhq1024/expression", "expression",
                 "26e75ba68e1685baad1c9bbf3161d4685475f0cc339259045994d17afd320d17"),
-    _directions("ffhq1024/eyes_size", "ffhq: size of the eyes",
+    _directions("ffhq1024/eyes_size", "size of the eyes",
                 "0fabc532ebffc47d9cc62e1508ac2a893e2660371147dcee27ae53bfc4c372a6"),
-    _directions("ffhq1024/mouth_open", "ffhq: opening of the mouth",
+    _directions("ffhq1024/mouth_open", "opening of the mouth",
                 "c3c2a21fa4cd9fabe362d54b12d96f25f5830e3797a392175f35bf178dbe5586"),
-    _directions("ffhq1024/nose", "ffhq: nose",
+    _directions("ffhq1024/nose", "nose",
                 "5d0c60518b69c708d0e15128f327c14acb283b26de8dd855b064e8983865f508"),
-    _directions("metfaces1024/eyeballs", "metfaces: gaze",
+    _directions("metfaces1024/eyeballs", "gaze",
                 "a4f0a78d9dfc2ad4a6efc34c89135ad8c719a8c4c907f81d28d887d0beac90da"),
-    _directions("metfaces1024/eyes_size", "metfaces: size of the eyes",
+    _directions("metfaces1024/eyes_size", "size of the eyes",
                 "3407dfe946bdcac8499bf3a458c78734f57d96465679d300db02de50ca414ad9"),
-    _directions("metfaces1024/mouth", "metfaces: mouth",
+    _directions("metfaces1024/mouth", "mouth",
                 "fc170005802274b5a838c13a6a9e3acb3066b39283d0ea482400a3e63cf7b29a"),
-    _directions("metfaces1024/nose", "metfaces: nose",
+    _directions("metfaces1024/nose", "nose",
                 "f013d8a8bf098ab67fe131af7b3cf04ed013ae1837569eee5ce26cc1e435cd83"),
 )
+
+
+def network_of_directions(sha256: str) -> Entry | None:
+    """The network that known directions were found on, by the checksum of their file; None: they are not known."""
+    name = next((entry.network for entry in ENTRIES if entry.network and entry.sha256 == sha256), None)
+    return next((entry for entry in ENTRIES if entry.name == name), None)
+
+
+def is_known(sha256: str) -> bool:
+    """Whether this is the checksum of a file in the catalogue."""
+    return any(entry.sha256 == sha256 for entry in ENTRIES)

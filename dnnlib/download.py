@@ -70,10 +70,11 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
         found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
         similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
-        raise NetworkError(f"{path} is {found}; expected a file, an http(s) address or a known name: {hint}check the "
-                           "path, or see manipulate.py --list")
+        raise NetworkError(f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
+                           "check the path, or see manipulate.py --list")
     if kind not in (None, entry.kind):
-        raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected {kind}: --list shows all")
+        raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected "
+                           f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order")
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 
 
@@ -139,7 +140,7 @@ def _fetch_to(target: Path, entry: Entry) -> None:
             reason = f"{address} does not send the file ({error})"
         except OSError as error:
             reason = f"{address} cannot be reached ({getattr(error, 'reason', error)})"
-    else:
+    else:  # the folder stays, for who brings the file by hand
         raise NetworkError(f"{reason}; expected the file: try again, or get it elsewhere and put it at {target}")
     _expect(partial, entry)
     os.replace(partial, target)
@@ -227,8 +228,8 @@ def _on_disk(partial: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NetworkError(f"{partial} cannot be written ({error.strerror or error}); expected a folder with room for "
-                           "the file: free some space, or name another folder by LOWRANKGAN_CACHE") from None
+        raise NetworkError(f"{partial} cannot be written ({error.strerror or error}); expected a folder that may be "
+                           "written and has room: mend that, or name another folder by LOWRANKGAN_CACHE") from None
 
 
 def _validator(partial: Path) -> Path:

@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnnlib import catalogue
+from dnnlib.catalogue import Entry
 from dnnlib.generator import Generator
 from utils.low_rank import factorize
 from utils.regions import region_from_facts, region_mask
@@ -369,7 +371,8 @@ def test_distance_auto(published, run_script, data):
     cwd, _ = published
     for distance in ("auto", "1.5"):
         run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
-                         "--step", 3, "--end", 2, "--distance", distance, "--change", 0.05, "--output_dir", distance)
+                         "--step", 3, "--end", 2, "--distance", distance, "--output_dir", distance,
+                         *(["--change", 0.05] if distance == "auto" else []))
         assert run.status == 0
     for row in range(2):
         facts = json.loads(Path(f"auto/{EYES.stem}_direction_0{row}_lowrankgan.json").read_text())
@@ -404,6 +407,42 @@ def test_lost_region_is_a_warning(run_script, data, tmp_path):
     assert run.status == 0
     assert re.search(r"WARNING: the region recorded beside d\.npy is not measured: .*gone\.png", run.err)
     assert not list(tmp_path.rglob("*.csv"))
+
+
+def test_authors_directions_on_another_network(run_script, data, monkeypatch):
+    """Directions of the catalogue know their network, though no JSON file lies beside them."""
+    np.save("eyes.npy", np.eye(24)[:1])
+    network, directions = (hashlib.sha256(path.read_bytes()).hexdigest() for path in
+                           (data / "tf_orig_16.pkl", Path("eyes.npy")))
+    known = Entry("set1024/eyes", "directions", "eyes", (), sha256=directions, network="set")
+    command = ["manipulate", data / "tf_orig_16.pkl", "eyes.npy", "--gpu_id", "cpu", "--total_num", 1,
+               "--mani_layers", 1, "--step", 1]
+    for checksum, warned in ((network, False), ("0" * 64, True), (None, False)):
+        monkeypatch.setattr(catalogue, "ENTRIES", (Entry("set", "network", "a set", (), sha256=checksum), known))
+        run = run_script(*command)
+        assert (run.status, "eyes.npy was found on set, which this network is not" in run.err) == (0, warned)
+
+
+def test_names_of_pictures(run_script, data):
+    """The names of codes are those of the cards, and recorded."""
+    np.save("codes.npy", {"me.jpg": [np.zeros((6, 24))], "you.jpg": [np.ones((6, 24))]})
+    np.save("d.npy", np.eye(24)[:1])
+    run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--latent_path", "codes.npy",
+                     "--mani_layers", 1, "--step", 2)
+    assert run.status == 0
+    page = Path("outputs/manipulations/d/manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
+    assert '"sample":1' in page
+    assert '"name":"you.jpg"' in page
+    facts = json.loads(Path("outputs/manipulations/d/manipulate_results_lowrankgan.json").read_text())
+    assert facts["names"] == ["me.jpg", "you.jpg"]
+
+
+def test_start_alone(run_script, data):
+    """--start alone walks along that row."""
+    np.save("d.npy", np.eye(24)[:3])
+    assert run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--total_num", 1,
+                      "--mani_layers", 1, "--step", 2, "--start", 2).status == 0
+    assert [path.name for path in Path("outputs").rglob("*.png")] == ["d_direction_02_lowrankgan.png"]
 
 
 def test_facts_cannot_steer_the_terminal(run_script, data):

@@ -114,7 +114,7 @@ def read_npy(path: str | Path, what: str, mmap: bool = False, kinds: str = "fiu"
     except Exception as error:
         reason = " ".join(str(error).partition("\n")[0].split())[:200] or "a header that cannot be parsed"
         raise InputError(f"{path} is truncated, damaged or no .npy file of numbers ({reason}); expected {what}: "
-                         "make it again") from None
+                         "check the path, or make it again") from None
 
 
 class SampleFile:

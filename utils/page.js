@@ -9,14 +9,15 @@ function makeCard(row) {
   const card = find("card").content.firstElementChild.cloneNode(true);
   const part = selector => card.querySelector(selector);
   const slider = part("input"), cells = card.querySelectorAll("tbody td");
+  const name = row.name ?? `sample ${row.sample}`;
   const sample = document.createElement("small");
-  sample.textContent = `sample ${row.sample}`;
+  sample.textContent = name;
   part("h2").append(row.direction.replaceAll("_", "_\u200b"), sample);  // long file names may break there
   part(".original").src = data.pictures[row.original];
-  part(".original").alt = `sample ${row.sample}, original`;
+  part(".original").alt = `${name}, original`;
   slider.max = row.steps.length - 1;
   slider.disabled = row.steps.length < 2;
-  slider.setAttribute("aria-label", `Step along ${row.direction}, sample ${row.sample}`);
+  slider.setAttribute("aria-label", `Step along ${row.direction}, ${name}`);
   if (row.heads.includes("0") && slider.max > 0) {
     slider.classList.add("has-zero");
     slider.style.setProperty("--zero", row.heads.indexOf("0") / slider.max);
@@ -33,7 +34,7 @@ function makeCard(row) {
   function show() {
     const step = slider.valueAsNumber, head = row.heads[step];
     part(".edited").src = data.pictures[row.steps[step]];
-    part(".edited").alt = `sample ${row.sample}, ${row.direction}, distance ${head}`;
+    part(".edited").alt = `${name}, ${row.direction}, distance ${head}`;
     part("output").textContent = head;
     slider.setAttribute("aria-valuetext", `distance ${head}`);
     part(".heat").hidden = !(row.heat && find("heat").checked);

@@ -32,6 +32,7 @@ class Row(NamedTuple):
     region: str | None = None
     heat: Sequence[bytes] = ()  # of each step, in grey, black where nothing has changed; the page colours it
     outline: Outline | None = None
+    name: str | None = None  # of the sample, where it has one
     measures: Mapping[str, Sequence[float | None]] | None = None  # of each step
     summary: Mapping[str, float | None] | None = None
 

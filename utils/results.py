@@ -80,7 +80,8 @@ class FinishedRow(NamedTuple):
 
 class EditResults:
     """Takes the images in the order of `edited_codes`. Raw images and grids are written as they fill, the page on exit,
-    also when the run is interrupted: what was finished is kept.
+    also when the run is interrupted: what was finished is kept. `facts` are recorded; its "names" are those of the
+    samples, None if they have none.
 
     Pictures are measured and encoded by threads while the next batch is synthesized. Jobs are taken in order, so that
     one may wait for those before it. What is measured is what is shown: pictures of at most PICTURE_SIZE pixels a side,
@@ -158,9 +159,10 @@ class EditResults:
     def _finish_row(self, number: int, sample: int, pictures: list[Future[np.ndarray]]) -> FinishedRow:
         edit, (original, encoded) = self.edits[number], self.originals[sample].result()
         steps = np.stack([picture.result() for picture in pictures])
+        names = self.facts.get("names")
         row = Row(edit.name, sample, [head_of(distance) for distance in edit.distances], encoded,
                   [encode(picture) if distance else encoded
-                   for picture, distance in zip(steps, edit.distances, strict=True)])
+                   for picture, distance in zip(steps, edit.distances, strict=True)], name=names and names[sample])
         change, maps = None, []
         if edit.region:
             mask = edit.region.mask(sample, *original.shape[:2])

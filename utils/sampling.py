@@ -51,13 +51,14 @@ def codes_for_network(path: str, latents: FromFile, space: str, z_dim: int, w_di
         expected = f"[N, {num_layers}, {dim}]" if space == "wp" else f"[N, {dim}]"
         raise InputError(f"{path} has shape {shape}; expected {what} {expected}: choose another --latent_space")
     if codes.shape[-1] != dim:
-        raise InputError(f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this network")
+        raise InputError(f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this network: "
+                         "use codes of this network")
     if space == "wp" and codes.shape[1] != num_layers:
         layers = codes.shape[1]
         size = 0 if layers % 2 or layers > 18 else 2 ** (layers // 2 + 1)
         fits = f", as a network of {size} x {size} pixels has" if size else ""
-        raise InputError(f"{path} has {what} of {layers} layers{fits}; expected {num_layers}: use codes of this "
-                         "network")
+        raise InputError(f"{path} has {what} of {layers} layers{fits}; expected {num_layers}: use codes of this network"
+                         f"{', or --latent_space w' if values.ndim == 2 else ''}")
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(codes, axis=-1)
     if space == "z" and assumed and np.allclose(lengths, 1, atol=1e-3):
@@ -94,8 +95,8 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     add("--latent_path", help="latent codes of your own instead: .npy, .npz or .pt, such as an encoder or a projector "
                               "writes; [N, z_dim] of z, [N, w_dim] of w, [N, L, w_dim] or [L, w_dim] of w+")
     add("--latent_space", choices=("auto", *SPACES), default="auto",
-        help="what they are; wp: w+. auto: w or w+ under the keys w, dlatents and latent; elsewhere two dimensions are "
-             "z and three are w+")
+        help="what they are; wp: w+. auto: w or w+ under the keys w, dlatents and latent, z under z; elsewhere two "
+             "dimensions are z and three are w+")
     add("--class_index", type=not_negative_int,
         help="class, of z codes only, for networks with labels (default: all labels zero)")
     add("--trunc_psi", type=finite_float, default=1.0,
@@ -111,7 +112,7 @@ class Codes:
         random codes. Sets options.total_num. Raises InputError for options that do not fit them or the network.
         """
         self.options, self.network = options, network
-        self.space = "z"
+        self.space, self.names = "z", None
         if options.trunc_layers and options.trunc_psi == 1:
             raise InputError(f"--trunc_layers {options.trunc_layers} without --trunc_psi; expected both: add, for "
                              "example, --trunc_psi 0.7")
@@ -130,6 +131,7 @@ class Codes:
                 raise InputError(f"--total_num {options.total_num} of {options.latent_path}; expected at most "
                                  f"{len(values)}, the number of its codes")
             self.values = values[:options.total_num]
+            self.names = latents[2] and list(latents[2][:options.total_num])
         options.total_num = len(self.values)
         if self.space == "z":
             self.labels = class_labels(options.class_index, len(self.values), network.label_dim)

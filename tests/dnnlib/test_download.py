@@ -246,7 +246,7 @@ def test_full_disk(known):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
     try:
-        with pytest.raises(NetworkError, match=r"faces.* cannot be written \(File too large\); expected .* with room"):
+        with pytest.raises(NetworkError, match=r"faces.* cannot be written \(File too large\); expected .* has room"):
             find_file("faces", "network")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -321,7 +321,7 @@ def test_no_network(known, server, tmp_path, monkeypatch):
 
 def test_wrong_kind(known):
     """The name of directions is no network."""
-    with pytest.raises(NetworkError, match=r"set/eyes is the name of eyes \(directions\); expected network"):
+    with pytest.raises(NetworkError, match=r"set/eyes is the name of eyes \(directions\); expected a network"):
         find_file("set/eyes", "network")
 
 
