@@ -4,6 +4,9 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const find = id => document.getElementById(id);
 const main = find("cards"), filter = find("filter"), sort = find("sort"), everything = find("everything");
 
+// Long names of files may break at underscores.
+const breakable = name => name.replaceAll("_", "_\u200b");
+
 // A row as a card: the original, the edited picture, its slider and its numbers.
 function makeCard(row) {
   const card = find("card").content.firstElementChild.cloneNode(true);
@@ -11,8 +14,8 @@ function makeCard(row) {
   const slider = part("input"), cells = card.querySelectorAll("tbody td");
   const name = row.name ?? `sample ${row.sample}`;
   const sample = document.createElement("small");
-  sample.textContent = name;
-  part("h2").append(row.direction.replaceAll("_", "_\u200b"), sample);  // long file names may break there
+  sample.textContent = breakable(name);
+  part("h2").append(breakable(row.direction), sample);
   part(".original").src = data.pictures[row.original];
   part(".original").alt = `${name}, original`;
   slider.max = row.steps.length - 1;
