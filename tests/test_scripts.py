@@ -740,14 +740,15 @@ def test_scripts_run_from_another_folder_with_odd_names(root, data, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
-def test_names_that_are_no_text(root, data, tmp_path):
+def test_names_that_are_no_text(run_script, data, tmp_path):
     """Files whose names are no UTF-8 are read and named on the page like any other."""
     network, directions = os.fsdecode(b"n\xff.pkl"), os.fsdecode(b"d\xff.npy")
-    shutil.copy(data / "tf_orig_16.pkl", tmp_path / network)
-    np.save(tmp_path / directions, np.eye(24)[:1])
-    done = run_process(root, tmp_path, "manipulate", network, directions, "--gpu_id", "cpu", "--total_num", 1,
-                       "--mani_layers", 1, "--step", 3, "--region", "eyes")
-    assert (done.returncode, without_bars(done.stderr)) == (0, [])
+    shutil.copy(data / "tf_orig_16.pkl", network)
+    np.save(directions, np.eye(24)[:1])
+    run = run_script("manipulate", network, directions, "--gpu_id", "cpu", "--total_num", 1, "--mani_layers", 1,
+                     "--step", 3, "--region", "eyes")
+    assert (run.status, without_bars(run.err)) == (0, [])
+    assert r"d\udcff_direction_00_lowrankgan.png: eyes changed" in run.out
     page = next(tmp_path.rglob("*.html")).read_text(encoding="utf-8")
     assert "d? on n?" in page
 

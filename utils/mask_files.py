@@ -19,10 +19,13 @@ BYTES_A_PIXEL = 20  # of memory that a map of one may take
 def file_of_sample(path: str | Path, sample: int) -> Path:
     """`path` itself, or if it is a folder the file in it whose name ends in the sample's number.
 
-    Raises InputError if the folder has no file for the sample, or two.
+    Raises InputError if the folder has no file for the sample, or two, or the path is that of a device or a pipe, for
+    which a program may wait forever: it may come from the facts beside directions.
     """
     path = Path(path)
     if not path.is_dir():
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no regular file; expected a PNG or .npy file, or a folder of them")
         return path
     numbers = {file: re.search(r"number_(\d+)\.(png|npy)$", file.name, re.IGNORECASE) for file in path.iterdir()}
     matching = sorted(file for file, number in numbers.items() if number and int(number[1]) == sample)

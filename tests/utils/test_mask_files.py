@@ -1,5 +1,6 @@
 """Masks and label maps from files."""
 
+import os
 import struct
 import tracemalloc
 import zlib
@@ -203,3 +204,11 @@ def test_missing_file(tmp_path):
         for name in ("mask.png", "mask.npy"):
             with pytest.raises(FileNotFoundError):
                 read(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes in folders")
+def test_pipe(tmp_path):
+    """A pipe, which nobody may ever write to, is refused before it is opened."""
+    os.mkfifo(tmp_path / "mask.png")
+    with pytest.raises(InputError, match="is no regular file"):
+        file_of_sample(tmp_path / "mask.png", 0)
