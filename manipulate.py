@@ -79,7 +79,7 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def settle_distances(args) -> None:
+def settle_options(args) -> None:
     """Fill in what depends on other options; raise InputError for those that would have no effect."""
     walked = [f"--{name}" for name in ("start_distance", "end_distance") if getattr(args, name) is not None]
     if args.distance is not None and walked:
@@ -87,8 +87,8 @@ def settle_distances(args) -> None:
     if args.change is not None and not args.contact_sheet and args.distance != "auto":
         raise InputError("--change without --distance auto or --contact_sheet; expected one of them with it")
     if args.contact_sheet:
-        for option in ("distance", "animate", "save_raw"):
-            if getattr(args, option):
+        for option in ("distance", "start_distance", "end_distance", "animate", "save_raw"):
+            if getattr(args, option) not in (None, False):
                 raise InputError(f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
                                  "picture of all rows, at the strength of --change")
     args.end = args.end or (-1 if args.contact_sheet else args.start + 1)
@@ -99,7 +99,7 @@ def settle_distances(args) -> None:
 
 def main() -> None:
     args = parse_arguments()
-    settle_distances(args)
+    settle_options(args)
     args.restore_path = str(find_file(args.restore_path, "network"))
     args.matrix_path = [str(find_file(path, "directions")) for path in args.matrix_path]
     directions = {path: read_directions(args, path) for path in args.matrix_path}
@@ -108,9 +108,10 @@ def main() -> None:
     print(select_device(args.gpu_id), flush=True)
     generator = load_generator(args.restore_path)
     network_hash = files.sha256(args.restore_path)
-    for path, rows in directions.items():
+    hashes = [files.sha256(path) for path in directions]
+    for (path, rows), directions_hash in zip(directions.items(), hashes, strict=True):
         check_directions(args, path, rows, generator)
-        warn_of_another_origin(path, network_hash)
+        warn_of_another_origin(path, directions_hash, network_hash)
     asked = args.total_num
     codes = Codes(args, generator, latents, default_num=10)
     ws = codes.w_plus(slice(PROBES if args.contact_sheet and not asked else None))
@@ -119,10 +120,10 @@ def main() -> None:
     walk(ws[:1], edits[0].direction, args.mani_layers, edits[0].distances)  # errors before anything is written
     check_regions(args, edits, generator.resolution)
 
-    hashes = [files.sha256(path) for path in directions]
     facts = files.provenance(args, seed=None if latents else args.seed, network_sha256=network_hash,
                              directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
-                             latents_sha256=files.sha256(args.latent_path) if latents else None, names=codes.names)
+                             latents_sha256=files.sha256(args.latent_path) if latents else None,
+                             names=codes.names and codes.names[:len(ws)])
     record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"
     args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, record, facts)
     facts["options"]["output_dir"] = str(args.output_dir)
@@ -227,7 +228,8 @@ def read_directions(args, path: str) -> np.ndarray:
     if directions.ndim not in ((3,) if args.per_layer else (2, 3)) or not directions.size:
         raise InputError(f"{path} has shape {list(directions.shape)}; expected {expected}")
     if not np.abs(directions).max() <= np.finfo(np.float32).max:
-        raise InputError(f"{path} holds NaN or infinity; expected finite directions: compute them again")
+        raise InputError(f"{path} holds NaN or infinity, or numbers beyond float32; expected finite directions: "
+                         "compute them again")
     end = args.end if args.end > 0 else len(directions)
     if not args.start < end <= len(directions):
         raise InputError(f"--start {args.start} --end {args.end} of {path}; expected 0 <= start < end <= "
@@ -252,12 +254,12 @@ def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
         print(f"{path}: {layers} directions; --per_layer reads them as one, a vector for each of the {layers} layers")
 
 
-def warn_of_another_origin(matrix_path: str, network_hash: str) -> None:
+def warn_of_another_origin(matrix_path: str, directions_hash: str, network_hash: str) -> None:
     """Warn of directions that were found on another network, or in z."""
     facts = files.read_json(Path(matrix_path).with_suffix(".json")) or {}
     if facts.get("latent_space") == "z":
         warn(f"{matrix_path} was found in z, but w is edited: use directions from a w_dataset file")
-    known = network_of_directions(files.sha256(matrix_path))
+    known = network_of_directions(directions_hash)
     if known and network_hash != known.sha256 and (known.sha256 or is_known(network_hash)):
         warn(f"{matrix_path} was found on {known.name}, which this network is not, by its checksum: its effect may be "
              f"anything, unless this is {known.name} in another format")

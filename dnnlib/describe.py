@@ -1,7 +1,9 @@
 """What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
 
 import json
+import os
 import shlex
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -149,6 +151,11 @@ def _lengths(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("...i,...i->...", values, values, dtype=np.float64))
 
 
+def _quoted(path: Path) -> str:
+    """A path as the shell of this system takes it."""
+    return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
+
+
 def _facts_beside(path: Path) -> dict[str, Any]:
     """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON object."""
     try:
@@ -168,14 +175,14 @@ def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> 
         space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
         "seed": facts.get("seed"),
         "network": _network(facts),
-        "next": f"python compute_directions.py {shlex.quote(str(path))} --region eyes",
+        "next": f"python compute_directions.py {_quoted(path)} --region eyes",
     }))
 
 
 def _describe_latents(path: Path, latents: Latents) -> str:
     values, key, names = latents
     shape, network = list(values.shape), None
-    if values.ndim == 3 and shape[1] > 1:
+    if values.ndim == 3 and shape[1] > 1 and key != "z":
         space = "w+"
         if shape[1] in range(4, 31, 2):
             size = 2 ** (shape[1] // 2 + 1)
@@ -193,7 +200,7 @@ def _describe_latents(path: Path, latents: Latents) -> str:
         "taken for": space,
         "network": network,
         "assumed": "codes, as directions would have rows of length 1" if _may_be_directions(latents) else None,
-        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {shlex.quote(str(path))}",
+        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {_quoted(path)}",
     }))
 
 
@@ -202,20 +209,20 @@ def _describe_directions(path: Path, rows: np.ndarray, facts: dict[str, Any]) ->
     lengths, dimensions = _lengths(rows), " x ".join(map(str, rows.shape[1:]))
     about = {"rows": f"{len(rows)} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
                      + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else "")}
-    options, table = "--start 0 --end 1", []
+    options, table = "--start 0", []
     if "region" in facts:
         try:
             about |= _origin(facts)
             if "layers" in facts:  # a chosen one
-                options = f"--mani_layers {','.join(f'{layer:d}' for layer in facts['layers'])} --distance "
-                options += f"{facts['distance']:g}"
+                layers = ",".join(f"{layer:d}" for layer in facts["layers"])
+                options = f"--mani_layers {layers} --distance {facts['distance']:g}"
             table = _changes(facts, len(rows))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
     else:
         about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"
     if facts.get("latent_space") != "z":  # manipulate.py edits w
-        about["next"] = f"python manipulate.py NETWORK {shlex.quote(str(path))} {options}"
+        about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"
     return "\n".join(_lines(f"{path}: directions", about) + table)
 
 
@@ -223,7 +230,7 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
     """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong kind."""
     inside, outside = (facts[part]["rank"] for part in ("foreground", "background"))
     whose = f"a pool of {facts['samples']} samples" if facts["sample"] == "pool" else f"sample {facts['sample']}"
-    codes = "codes of a file" if facts["seed"] is None else f"seed {facts['seed']}"
+    codes = "codes of a file" if facts.get("latents_sha256") else f"seed {facts['seed']}"
     return {
         "region": facts["region"],
         "found in": f"{facts['latent_space']}, {whose}, {codes}",

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import errno
 import hashlib
 import http.client
 import os
@@ -53,7 +54,8 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind` None: any.
 
     A path under directions/ that the catalogue knows is fetched into place, anything else into the cache folder.
-    Raises NetworkError if there is no such file and no such name, or a file cannot be fetched whole and right.
+    Raises NetworkError if there is no such file and no such name, or a file cannot be fetched whole and right; OSError
+    if there is no looking for it.
     """
     path = Path(name)
     if path.is_file():
@@ -65,8 +67,11 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     in_place = known.startswith("directions/")
     entry = entries.get(known.removeprefix("directions/"))
     if entry is None or (in_place and entry.kind != "directions"):
-        with contextlib.suppress(FileNotFoundError):
-            path.stat()  # what else may be wrong with it is an error of its own
+        try:
+            path.stat()
+        except OSError as error:  # EINVAL: Windows, of a name that no file can have
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
         found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
         similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
@@ -79,12 +84,15 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
 
 
 def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path:
-    """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder."""
+    """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder.
+
+    Of that the last 60 characters: file systems take 255 bytes, the endings of the partial files included.
+    """
     try:
         parts = urlsplit(address)
     except ValueError as error:
         raise NetworkError(f"{address} is no address ({error}); expected one like https://host/file.pkl") from None
-    file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".")[-100:] or "file"
+    file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".")[-60:] or "file"
     path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape") for part in (parts.path, parts.query))
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
     target = cache_folder() / hashlib.sha256(os.fsencode(address)).hexdigest()[:12] / file_name
@@ -206,7 +214,7 @@ def _receive(address: str, partial: Path, entry: Entry) -> None:
                     file.flush()
                 bar.update(len(block))
     size = _size(partial)
-    if not size or size != (total or size):
+    if not size or size < (total or 0):
         raise http.client.HTTPException(f"it was cut off after {size} of {total or 'some'} bytes")
 
 
@@ -229,7 +237,8 @@ def _on_disk(partial: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise NetworkError(f"{partial} cannot be written ({error.strerror or error}); expected a folder that may be "
-                           "written and has room: mend that, or name another folder by LOWRANKGAN_CACHE") from None
+                           "written and has room: mend that, or use a name without directions/ and name another folder "
+                           "by LOWRANKGAN_CACHE") from None
 
 
 def _validator(partial: Path) -> Path:

@@ -192,7 +192,7 @@ def _memory_error(batch: str) -> Iterator[None]:
 
 
 def _expect_finite(values: np.ndarray, what: str) -> np.ndarray:
-    if not np.isfinite([values.min(), values.max()]).all():  # without an array of booleans
+    if values.size and not np.isfinite([values.min(), values.max()]).all():  # without an array of booleans
         raise NetworkError(f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
                            "others, or a smaller distance or --trunc_psi")
     return values

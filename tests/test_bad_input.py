@@ -237,6 +237,7 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
     ("directions.npy", ["--distance", "1", "--end_distance", "2"], ["--distance with --end_distance"]),
     ("directions.npy", ["--change", "0.2"], ["--change without --distance auto or --contact_sheet"]),
     ("directions.npy", ["--contact_sheet", "--animate", "gif"], ["--contact_sheet with --animate"]),
+    ("directions.npy", ["--contact_sheet", "--start_distance", "0"], ["--contact_sheet with --start_distance"]),
     ("directions.npy", ["--trunc_layers", "2"], ["--trunc_layers 2 without --trunc_psi"]),
     ("directions.npy", ["--start", "-1"], ["--start: -1 given; expected a whole number, 0 or more"]),
     ("directions.npy", ["--end", "0"], ["--end: 0 given; expected a whole number, 1 or more"]),

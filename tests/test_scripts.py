@@ -417,8 +417,11 @@ def test_authors_directions_on_another_network(run_script, data, monkeypatch):
     known = Entry("set1024/eyes", "directions", "eyes", (), sha256=directions, network="set")
     command = ["manipulate", data / "tf_orig_16.pkl", "eyes.npy", "--gpu_id", "cpu", "--total_num", 1,
                "--mani_layers", 1, "--step", 1]
-    for checksum, warned in ((network, False), ("0" * 64, True), (None, False)):
-        monkeypatch.setattr(catalogue, "ENTRIES", (Entry("set", "network", "a set", (), sha256=checksum), known))
+    other = Entry("other", "network", "another set", (), sha256=network)  # the one in use
+    for checksum, more, warned in ((network, [], False), ("0" * 64, [], True), (None, [], False),
+                                   (None, [other], True)):
+        entries = (Entry("set", "network", "a set", (), sha256=checksum), known, *more)
+        monkeypatch.setattr(catalogue, "ENTRIES", entries)
         run = run_script(*command)
         assert (run.status, "eyes.npy was found on set, which this network is not" in run.err) == (0, warned)
 

@@ -22,7 +22,7 @@ from .errors import InputError
 
 HEADER_SIZE = 1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
 FACTS_SIZE = 1 << 20  # bytes, of a JSON file
-FACTS_LEVELS = 16
+FACTS_LEVELS = 16  # of containers in it; to write what is far deeper takes all of the stack
 FACTS_MEMORY = 35 * FACTS_SIZE  # that it may take: a dict of two characters takes 64 bytes
 
 

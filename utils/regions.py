@@ -185,7 +185,7 @@ def _whole_numbers(value: Any) -> bool:
 
 
 def _name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) < 4096 and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) < 4096
 
 
 _RECORDED: dict[str, Callable[[Any], bool]] = {

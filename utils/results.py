@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import files
+from .command_line import one_line
 from .editing import Edit
 from .errors import InputError
 from .measures import Change, absolute_change, heat, heat_maps, measure, outline_path
@@ -225,7 +226,7 @@ class EditResults:
         if not edit.region:
             return str(path)
         ratio = "" if means["ratio"] is None else f", ratio {means['ratio']:.3g}"
-        return (f"{path}: {edit.region.name} changed by {means['change_inside'] or 0:.3g} inside, "
+        return (f"{path}: {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} inside, "
                 f"{means['change_outside'] or 0:.2g} outside{ratio} at {' and '.join(_ends(edit))}")
 
     def _write_page(self) -> None:

@@ -31,7 +31,7 @@ def codes_for_network(path: str, latents: FromFile, space: str, z_dim: int, w_di
     values, key, names = latents
     shape, assumed = list(values.shape), ""
     one_for_each_layer = names is None and shape[:-1] == [num_layers]
-    if space == "auto" and values.ndim == 3 and shape[1] > 1:
+    if space == "auto" and values.ndim == 3 and shape[1] > 1 and key != "z":
         space = "wp"
     elif space == "auto":
         of_key = f"key {key} and the " if key in (*W_KEYS, "z") else ""

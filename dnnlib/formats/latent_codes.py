@@ -28,6 +28,7 @@ KEYS = ("w", "dlatents", "latents", "latent", "z")  # the first that is there is
 _EXPECTED = ("Expected latent codes: a .npy, .npz or .pt file with an array [N, D] or [N, L, D] of finite floats, by "
              f"itself or under a key of {', '.join(KEYS)}; or a .npy or .pt file with a dict of name to codes")
 NPY_START = b"\x93NUMPY"
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _OF_CODE = 512  # bytes that the views of one take
 HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 
@@ -152,7 +153,7 @@ def _find_codes(content: Any) -> tuple[Any, str | None, list[str] | None]:
     if not isinstance(content, dict):
         return content, None, None
     key = _key(content)
-    is_picture = key not in KEYS and Path(key or "").suffix != ""  # of one picture, by its file name
+    is_picture = (key or "").lower().endswith(_PICTURES)  # then it is the name of one
     if key in KEYS or (not is_picture and isinstance(content.get(key), (np.ndarray, Array, Tensor))):
         return content[key], key, None
     codes, keys = [], set()

@@ -24,7 +24,7 @@ class NamedArrays:
         self._left: dict[str, Any] = {}
         self._memory = memory
         for name, values in arrays:
-            expect_names(len(self._left), name)
+            expect_name(len(self._left), name)
             self._left[name] = values
 
     def __contains__(self, name: str) -> bool:
@@ -91,7 +91,7 @@ class NamedArrays:
                                "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
 
 
-def expect_names(count: int, name: Any) -> None:
+def expect_name(count: int, name: Any) -> None:
     """Raises NetworkError unless an array may have this name, and a network so many arrays besides."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME or count >= MOST_ARRAYS:
         raise NetworkError(f"its array {brief(name)} is one of too many, or has no name as a network's; expected "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
-from .named_arrays import LONGEST_NAME, NamedArrays, expect_names
+from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
 from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, brief
 from .torch_file import TENSORS
@@ -134,7 +134,7 @@ class _Modules:
             if key in ("_parameters", "_buffers"):
                 for part, array in value.items():
                     if array is not None:
-                        expect_names(len(self.tensors), prefix + part)
+                        expect_name(len(self.tensors), prefix + part)  # before many prefixes are kept
                         self.tensors[prefix + part] = array
             elif key == "_modules":
                 for part, child in value.items():

@@ -146,7 +146,8 @@ def test_published_path(known, tmp_path, monkeypatch):
     ("nothing.pkl", "nothing.pkl is not there; expected a file, an http.s. address or a known name: check the path"),
     ("directions/set/eye.npy", r"not there; .*: did you mean set/eyes\? check the path, or see manipulate.py --list"),
     ("directions/faces.npy", "is not there"), ("directions/set/eyes.txt", "is not there"),
-    ("directions", "is a folder"), ("FACES", r"did you mean faces\?"), ("/dev/zero", "is no regular file"),
+    ("directions", "is a folder"), ("FACES", r"did you mean faces\?"),
+    pytest.param("/dev/zero", "is no regular file", marks=pytest.mark.skipif(sys.platform == "win32", reason="none")),
     ("ftp://host/file", "is not there"),
     (".", "is a folder; expected a file"),
 ])
@@ -205,7 +206,7 @@ def test_cache_folder(known, monkeypatch, tmp_path):
     """It is named by LOWRANKGAN_CACHE, or lies where caches do; where that cannot be, the error names the variable."""
     monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").touch()
-    with pytest.raises(NetworkError, match=r"cannot be written \(Not a directory\).* LOWRANKGAN_CACHE"):
+    with pytest.raises(NetworkError, match=r"cannot be written .* LOWRANKGAN_CACHE"):
         find_file("faces", "network")
     monkeypatch.delenv("LOWRANKGAN_CACHE")
     monkeypatch.setattr(download.platform, "system", lambda: "Linux")

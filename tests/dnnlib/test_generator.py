@@ -58,6 +58,11 @@ def test_overflow(generator, method):
         getattr(generator("tf_orig_16"), method)(np.full((1, 6, 24), 1e38))
 
 
+def test_no_codes(generator):
+    """No codes are no images."""
+    assert generator("tf_orig_16").synthesis(np.zeros((0, 6, 24))).shape == (0, 16, 16, 3)
+
+
 def test_float64_agrees(generator, golden):
     """The float64 network gives the float32 one's images, more exactly."""
     numbers = golden("tf_orig_16")

@@ -1,6 +1,7 @@
 """python -m dnnlib inspect says of a file what it is, and says it soon."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -173,6 +174,7 @@ def test_nothing_from_a_file_is_run(inspect, found, chosen):
     (found / "eyes.json").write_text(json.dumps(facts), encoding="utf-8")
     status, out, _ = inspect("inspect", found / "eyes.npy")
     assert (status, "harm" in out, "not as compute_directions.py writes it" in out) == (0, False, True)
+    assert "eyes.npy --start 0\n" in out
 
 
 def test_direction_with_a_vector_for_each_layer(inspect, tmp_path):
@@ -183,9 +185,11 @@ def test_direction_with_a_vector_for_each_layer(inspect, tmp_path):
 
 
 def test_command_with_an_odd_path(inspect, tmp_path):
-    """The command that is shown can be run as it is, whatever the path."""
+    """The command that is shown can be run as it is, also with a blank in the path."""
     np.save(tmp_path / "my codes.npy", np.full((2, 4), 3.0))
-    assert f"--latent_path '{tmp_path}/my codes.npy'\n" in inspect("inspect", tmp_path / "my codes.npy")[1]
+    quote = '"' if os.name == "nt" else "'"
+    path = f"{quote}{tmp_path / 'my codes.npy'}{quote}"
+    assert f"--latent_path {path}\n" in inspect("inspect", tmp_path / "my codes.npy")[1]
 
 
 @pytest.mark.parametrize("facts", ["", "[]", "{", "[" * 100000, '{"region": "eyes"}', '{"latent_space": [], "seed": 1}',

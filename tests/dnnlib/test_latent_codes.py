@@ -68,6 +68,7 @@ def test_big_endian_and_integers(tmp_path):
 @pytest.mark.parametrize(("content", "key"), [
     (npz(w=WP), "w"), (npz(dlatents=WP, z=WP[:, 0]), "dlatents"), (npz(latents=WP, other=WP), "latents"),
     (npz(latent=WP + 2, w=WP, latents=WP + 1), "w"), (npz(arr_0=WP), "arr_0"), (npz(mine=WP), "mine"), (npy(WP), None),
+    (npz(**{"codes.v1": WP}), "codes.v1"), (npz(z=WP, other=WP), "z"),
     (stream({"latent": WP, "img": WP[0]}), "latent"), (archive({"codes": WP}), "codes"), (stream(WP), None),
     (npy({"w": WP, "noise": 0}), "w"),
 ])

@@ -100,7 +100,7 @@ def absent(part):
     (setting("latent_size", 24.0), "z_dim is 24.0; expected a whole number"),
     (setting("label_size", -1), "label_dim is -1; expected a whole number"),
     (setting("mapping_layers", 65), "mapping network has 65 layers; expected at least one, and at most 64"),
-    (setting("mapping_layers", 0), "mapping network has 0 layers; expected at least one|Dense0/weight is not part of"),
+    (setting("mapping_layers", 0), "mapping network has 0 layers; expected at least one"),
     (setting("resample_kernel", [1, float("nan"), 3, 1]), "resample_kernel is (1.0, nan, 3.0, 1.0); expected"),
     (setting("resample_kernel", [1]), "resample_kernel is (1.0,); expected"),
     (setting("resample_kernel", [[1, 3], [3, 1]]), "resample_kernel is [[1, 3], [3, 1]]; expected a number"),

@@ -80,6 +80,7 @@ def test_names(capsys):
     ((2, 6, 4), {"space": "w"}, r"shape \[2, 6, 4\]; expected w codes \[N, 4\]: choose another --latent_space"),
     ((4,), {"space": "wp"}, r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another --latent_space"),
     ((6, 4), {"space": "wp", "names": list("abcdef")}, r"shape \[6, 4\]; expected w\+ codes \[N, 6, 4\]"),
+    ((2, 6, 5), {"key": "z"}, r"shape \[2, 6, 5\]; expected z codes \[N, 5\]: choose another"),
     ((2, 4), {"z_dim": 4, "value": 0.5}, "rows of length 1, as directions have; .*--latent_space z reads them"),
 ])
 def test_codes_of_another_network(shape, more, words):
