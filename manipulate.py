@@ -88,7 +88,7 @@ def settle_options(args) -> None:
         raise InputError("--change without --distance auto or --contact_sheet; expected one of them with it")
     if args.contact_sheet:
         for option in ("distance", "start_distance", "end_distance", "animate", "save_raw"):
-            if getattr(args, option) not in (None, False):
+            if getattr(args, option) is not None and getattr(args, option) is not False:  # 0 is given
                 raise InputError(f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
                                  "picture of all rows, at the strength of --change")
     args.end = args.end or (-1 if args.contact_sheet else args.start + 1)
