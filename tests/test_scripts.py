@@ -662,7 +662,7 @@ def test_interrupted_jacobian(root, data, tmp_path):
 def test_killed_jacobian(root, data, tmp_path):
     """After kill -9, twice, the same command goes on with the next sample and ends with the bytes of one run."""
     partial = tmp_path / JACOBIAN.with_name(JACOBIAN.name + ".partial")
-    command = ["compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 60]
+    command = ["compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 30]
     sample = 64 * 64 * 32 * 4
     for samples in (1.1, 4.1):
         status, _ = interrupt(root, tmp_path, lambda samples=samples: partial.exists()
