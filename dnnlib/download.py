@@ -25,7 +25,6 @@ from .errors import NetworkError
 TRIES = 5  # for a connection that is cut
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 18  # bytes
-CONNECTION_ERRORS = (OSError, http.client.HTTPException)
 
 
 def cache_folder() -> Path:
@@ -134,6 +133,7 @@ def _only_download() -> Iterator[None]:
 
 
 def _fetch_to(target: Path, entry: Entry) -> None:
+    """Download the file from the first address that has it, check it, and give it its name."""
     partial = target.with_name(target.name + ".partial")
     with _on_disk(partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +164,7 @@ def _download(address: str, partial: Path, entry: Entry) -> None:
             return
         except urllib.error.HTTPError:
             raise
-        except CONNECTION_ERRORS:
+        except (OSError, http.client.HTTPException):
             if attempt == TRIES - 1 or _size(partial) == before:
                 raise
             time.sleep(0.2 * attempt)
