@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from dnnlib.errors import InputError
 from utils import direction_files, files
 from utils.command_line import Parser, file_name_part, finite_float, not_negative_int, positive_int, run
-from utils.errors import InputError
 from utils.low_rank import factorize
 from utils.parallel import worker_processes
 from utils.regions import RegionSource, add_region_options, region_from_options

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dnnlib import NetworkError, load_generator, read_latents, select_device
+from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
 from utils import files
 from utils.command_line import Parser, duration_text, file_name_part, positive_int, run
-from utils.errors import InputError
 from utils.pictures import save_png, to_uint8
 from utils.progress import Progress
 from utils.sampling import Codes, add_code_options
@@ -116,4 +115,4 @@ def announce_cost(generator, args, size: int, missing: int) -> None:
 
 
 if __name__ == "__main__":
-    run(main, NetworkError)
+    run(main)

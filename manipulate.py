@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dnnlib import NetworkError, load_generator, read_latents, select_device
+from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.download import find_file, list_names
 from utils import files
@@ -27,7 +27,6 @@ from utils.command_line import (
     warn,
 )
 from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
-from utils.errors import InputError
 from utils.pictures import PICTURE_SIZE
 from utils.probe import Effect, Probe, save_contact_sheet
 from utils.regions import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
@@ -270,4 +269,4 @@ def warn_of_another_origin(matrix_path: str, directions_hash: str, network_hash:
 
 
 if __name__ == "__main__":
-    run(main, NetworkError)
+    run(main)

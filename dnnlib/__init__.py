@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .device import import_tensorflow, select_device
-from .errors import NetworkError
+from .errors import InputError
 from .formats import read_network
 from .formats.latent_codes import read_latents
 
 if TYPE_CHECKING:
     from .generator import Generator
 
-__all__ = ["NetworkError", "load_generator", "read_latents", "read_network", "select_device"]
+NetworkError = InputError  # its name in earlier versions
+
+__all__ = ["InputError", "NetworkError", "load_generator", "read_latents", "read_network", "select_device"]
 
 
 def load_generator(path: str | Path, dtype: str = "float32", allow_tf32: bool = False) -> "Generator":
@@ -19,7 +21,7 @@ def load_generator(path: str | Path, dtype: str = "float32", allow_tf32: bool = 
 
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits.
 
-    Raises NetworkError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
+    Raises InputError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
     """
     record = read_network(path)
     import_tensorflow(allow_tf32)

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from .describe import describe
 from .download import find_file
-from .errors import NetworkError
-from .formats.safe_pickle import one_line
+from .errors import InputError
+from .text import one_line
 
 EXAMPLES = """\
 examples:
@@ -40,7 +40,7 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
     try:
         print(describe(find_file(file)), flush=True)
-    except NetworkError as error:
+    except InputError as error:
         _fail(str(error))
     except BrokenPipeError:  # whoever read the output has had enough, as after | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import NetworkError
+from .errors import InputError
 from .formats import read_network
 from .formats.latent_codes import HEADER_SIZE, NPY_START, Latents, read_latents
 from .formats.record import NetworkRecord
-from .formats.safe_pickle import one_line
 from .formats.torch_file import ZIP_START
+from .reading import open_file
+from .text import one_line
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
 _PICKLE_START = b"\x80"
@@ -69,24 +70,24 @@ def parameters(record: NetworkRecord) -> tuple[int, int]:
 def describe(path: str | Path) -> str:
     """Lines about a file, at most 100 characters wide but for names.
 
-    Raises NetworkError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
+    Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
     """
     path = Path(path)
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         start = file.read(16)
     if start.startswith(NPY_START):
         return _describe_array(path)
     if start.startswith((_PICKLE_START, ZIP_START)):
         try:
             return _describe_network(path, read_network(path))
-        except NetworkError as error:
+        except InputError as error:
             refusal = str(error)  # the error itself would keep what was read until then
         try:
             return _describe_latents(path, read_latents(path))
-        except NetworkError as error:
-            raise NetworkError(str(error) if path.suffix == ".npz" else refusal) from None
+        except InputError as error:
+            raise InputError(str(error) if path.suffix == ".npz" else refusal) from None
     found = f"begins with {start!r}" if start else "is empty"
-    raise NetworkError(f"{path} {found}, as no such file does; expected {_EXPECTED}")
+    raise InputError(f"{path} {found}, as no such file does; expected {_EXPECTED}")
 
 
 def _lines(title: str, facts: dict[str, Any]) -> list[str]:
@@ -135,8 +136,8 @@ def _describe_array(path: Path) -> str:
         return _describe_jacobian(path, array, facts)
     try:
         latents = read_latents(path)
-    except NetworkError as error:
-        raise NetworkError(f"{error}; or directions, or a Jacobian") from None
+    except InputError as error:
+        raise InputError(f"{error}; or directions, or a Jacobian") from None
     unit = np.abs(_lengths(latents.values) - 1).max() < _UNIT
     if "region" in facts or (unit and _may_be_directions(latents)):
         return _describe_directions(path, latents.values, facts)
@@ -159,7 +160,7 @@ def _quoted(path: Path) -> str:
 def _facts_beside(path: Path) -> dict[str, Any]:
     """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON object."""
     try:
-        with open(path.with_suffix(".json"), "rb") as file:
+        with open_file(path.with_suffix(".json")) as file:
             facts = json.loads(file.read(_FACTS_SIZE))  # what is longer was not written by this toolkit
     except (OSError, ValueError, RecursionError):
         return {}

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from .errors import NetworkError
+from .errors import InputError
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def import_tensorflow(allow_tf32: bool = False) -> None:
 def select_device(gpu_id: str | None) -> str:
     """Make TensorFlow run on that GPU, or on several ("0,1"), or on the CPU for "cpu"; None: GPU 0 if there is one.
 
-    Returns a line that names the device. Call it before anything runs. Raises NetworkError for a GPU that is not there.
+    Returns a line that names the device. Call it before anything runs. Raises InputError for a GPU that is not there.
     """
     import_tensorflow()
     import tensorflow as tf
@@ -53,7 +53,7 @@ def select_device(gpu_id: str | None) -> str:
     chosen = (gpu_id or "0").split(",")
     if len(set(chosen)) < len(chosen) or not all(each.isdecimal() and int(each) < len(gpus) for each in chosen):
         known = ", ".join([*map(str, range(len(gpus))), "cpu"])
-        raise NetworkError(f"--gpu_id {gpu_id} is not there; expected one of {known}"
+        raise InputError(f"--gpu_id {gpu_id} is not there; expected one of {known}"
                            + (", or several such as 0,1" if len(gpus) > 1 else "")
                            + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)"))
     gpus = [gpus[int(each)] for each in chosen]

@@ -20,7 +20,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from tqdm import tqdm
 
 from .catalogue import ENTRIES, Entry
-from .errors import NetworkError
+from .errors import InputError
+from .reading import open_file
 
 TRIES = 5  # for a connection that is cut
 TIMEOUT = 30.0  # seconds without a byte
@@ -28,7 +29,7 @@ BLOCK = 1 << 18  # bytes
 
 
 def cache_folder() -> Path:
-    """LOWRANKGAN_CACHE, or a folder in the user's cache directory. Raises NetworkError if there is neither."""
+    """LOWRANKGAN_CACHE, or a folder in the user's cache directory. Raises InputError if there is neither."""
     if folder := os.environ.get("LOWRANKGAN_CACHE"):
         return Path(folder)
     try:
@@ -39,7 +40,7 @@ def cache_folder() -> Path:
         else:
             caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
-        raise NetworkError("there is no home folder, where files are kept that are fetched; expected another folder: "
+        raise InputError("there is no home folder, where files are kept that are fetched; expected another folder: "
                            "name it by LOWRANKGAN_CACHE") from None
     return caches / "lowrankgan"
 
@@ -53,7 +54,7 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind` None: any.
 
     A path under directions/ that the catalogue knows is fetched into place, anything else into the cache folder.
-    Raises NetworkError if there is no such file and no such name, or a file cannot be fetched whole and right; OSError
+    Raises InputError if there is no such file and no such name, or a file cannot be fetched whole and right; OSError
     if there is no looking for it.
     """
     path = Path(name)
@@ -74,10 +75,10 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
         found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
         similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
-        raise NetworkError(f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
+        raise InputError(f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
                            "check the path, or see manipulate.py --list")
     if kind not in (None, entry.kind):
-        raise NetworkError(f"{name} is the name of {entry.what} ({entry.kind}); expected "
+        raise InputError(f"{name} is the name of {entry.what} ({entry.kind}); expected "
                            f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order")
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 
@@ -90,7 +91,7 @@ def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path
     try:
         parts = urlsplit(address)
     except ValueError as error:
-        raise NetworkError(f"{address} is no address ({error}); expected one like https://host/file.pkl") from None
+        raise InputError(f"{address} is no address ({error}); expected one like https://host/file.pkl") from None
     file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".")[-60:] or "file"
     path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape") for part in (parts.path, parts.query))
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
@@ -101,7 +102,7 @@ def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path
 def fetch(entry: Entry, target: Path) -> Path:
     """The file of an entry at `target`: as it lies there, or downloaded now.
 
-    It grows beside its final name and goes on where an earlier download was cut. Raises NetworkError if no address has
+    It grows beside its final name and goes on where an earlier download was cut. Raises InputError if no address has
     it, or its size or checksum is wrong.
     """
     if target.exists():
@@ -119,7 +120,7 @@ def _only_download() -> Iterator[None]:
     Where there are no locks, on Windows and some file systems, it is up to the user.
     """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ImportError, OSError, NetworkError):
+        with contextlib.suppress(ImportError, OSError, InputError):
             import fcntl
 
             cache_folder().mkdir(parents=True, exist_ok=True)
@@ -149,7 +150,7 @@ def _fetch_to(target: Path, entry: Entry) -> None:
         except OSError as error:
             reason = f"{address} cannot be reached ({getattr(error, 'reason', error)})"
     else:  # the folder stays, for who brings the file by hand
-        raise NetworkError(f"{reason}; expected the file: try again, or get it elsewhere and put it at {target}")
+        raise InputError(f"{reason}; expected the file: try again, or get it elsewhere and put it at {target}")
     _expect(partial, entry)
     os.replace(partial, target)
     _validator(partial).unlink(missing_ok=True)
@@ -236,7 +237,7 @@ def _on_disk(partial: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NetworkError(f"{partial} cannot be written ({error.strerror or error}); expected a folder that may be "
+        raise InputError(f"{partial} cannot be written ({error.strerror or error}); expected a folder that may be "
                            "written and has room: mend that, or use a name without directions/ and name another folder "
                            "by LOWRANKGAN_CACHE") from None
 
@@ -247,12 +248,12 @@ def _validator(partial: Path) -> Path:
 
 
 def _expect(partial: Path, entry: Entry) -> None:
-    """Raise NetworkError, and forget the file, if its size or checksum is not that of the catalogue."""
+    """Raise InputError, and forget the file, if its size or checksum is not that of the catalogue."""
     found = None
     if entry.size not in (None, partial.stat().st_size):
         found, expected = f"{partial.stat().st_size} bytes", f"{entry.size} bytes"
     elif entry.sha256:
-        with open(partial, "rb") as file:
+        with open_file(partial) as file:
             digest = hashlib.sha256()
             while block := file.read(BLOCK):
                 digest.update(block)
@@ -261,5 +262,5 @@ def _expect(partial: Path, entry: Entry) -> None:
     if found:
         partial.unlink()
         _validator(partial).unlink(missing_ok=True)
-        raise NetworkError(f"{entry.name} from {entry.addresses[0]} has {found}; expected {expected}: try again, "
+        raise InputError(f"{entry.name} from {entry.addresses[0]} has {found}; expected {expected}: try again, "
                            "and do not use this file")

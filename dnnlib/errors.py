@@ -1,5 +1,5 @@
-"""What dnnlib raises when the trouble is in the user's file or arguments, not in the code."""
+"""What is raised when the trouble is in a user's file or arguments, not in the code."""
 
 
-class NetworkError(ValueError):
+class InputError(ValueError):
     """A file or an argument that cannot be used. The message is one line: found, expected, what to do."""

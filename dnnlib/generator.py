@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from .errors import NetworkError
+from .errors import InputError
 from .formats.record import NetworkRecord
 from .networks import MappingNetwork, SynthesisNetwork, averaged
 
@@ -55,7 +55,7 @@ class Generator:
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not truncated.
 
-        Raises NetworkError if a shape does not fit the network.
+        Raises InputError if a shape does not fit the network.
         """
         z, labels = self._checked_z(z, labels)
         return np.repeat(self._mapping(z, labels).numpy()[:, None], self.num_layers, axis=1)
@@ -69,7 +69,7 @@ class Generator:
     def synthesis(self, ws: np.ndarray) -> np.ndarray:
         """Images [N, H, W, C] of w+ codes [N, L, D], with the network's constant noise.
 
-        Raises NetworkError if the shape does not fit the network, or the codes lie so far off that numbers overflow.
+        Raises InputError if the shape does not fit the network, or the codes lie so far off that numbers overflow.
         """
         with _memory_error(f"{len(ws)} images"):
             images = self._synthesis(self._checked_ws(ws)).numpy()
@@ -89,7 +89,7 @@ class Generator:
 
         The image is resized to image_size (or left at the network's resolution, if that is smaller).
         Returns [H, W, 1, D] with the channels averaged, or [C, H, W, 1, D]. Published as J in Zhu et al. 2021, eq. 2.
-        `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches. Raises NetworkError as
+        `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches. Raises InputError as
         `synthesis` does.
         """
         ws = self._checked_ws(ws, one=True)
@@ -138,21 +138,21 @@ class Generator:
         """d w / d z at one z [1, z_dim]: [D, z_dim]."""
         z, labels = self._checked_z(z, labels)
         if len(z) != 1:
-            raise NetworkError(f"{len(z)} z codes; expected one: call once for each")
+            raise InputError(f"{len(z)} z codes; expected one: call once for each")
         return self._mapping_jacobian(z, labels)[0, :, 0].numpy()
 
     def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[tf.Tensor, tf.Tensor]:
         if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise NetworkError(f"z codes of shape {list(z.shape)}; expected [N, {self.z_dim}] for this network")
+            raise InputError(f"z codes of shape {list(z.shape)}; expected [N, {self.z_dim}] for this network")
         if labels is None:
             labels = np.zeros((len(z), self.label_dim))
         if labels.shape != (len(z), self.label_dim):
-            raise NetworkError(f"labels of shape {list(labels.shape)}; expected [{len(z)}, {self.label_dim}]")
+            raise InputError(f"labels of shape {list(labels.shape)}; expected [{len(z)}, {self.label_dim}]")
         return tf.constant(z, self.dtype), tf.constant(labels, self.dtype)
 
     def _checked_ws(self, ws: np.ndarray, one: bool = False) -> np.ndarray:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_layers, self.w_dim) or (one and len(ws) != 1):
-            raise NetworkError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
+            raise InputError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
                                f"{self.w_dim}] for this network")
         return ws.astype(self.dtype, copy=False)
 
@@ -193,7 +193,7 @@ def _memory_error(batch: str) -> Iterator[None]:
 
 def _expect_finite(values: np.ndarray, what: str) -> np.ndarray:
     if values.size and not np.isfinite([values.min(), values.max()]).all():  # without an array of booleans
-        raise NetworkError(f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
+        raise InputError(f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
                            "others, or a smaller distance or --trunc_psi")
     return values
 

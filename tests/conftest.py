@@ -13,7 +13,7 @@ import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the golden numbers are a CPU's
 
-from dnnlib import NetworkError, load_generator
+from dnnlib import load_generator
 from dnnlib.formats import tensorflow_pickle
 from dnnlib.formats.safe_pickle import Array, Network, load
 from utils import command_line
@@ -129,7 +129,7 @@ def run_script(tmp_path, monkeypatch, capsys) -> Callable:
         capsys.readouterr()
         status = 0
         try:
-            command_line.run(importlib.import_module(script).main, NetworkError)
+            command_line.run(importlib.import_module(script).main)
         except SystemExit as stop:
             status = stop.code
         return Run(status, *capsys.readouterr())

@@ -32,12 +32,11 @@ from damage import damaged
 from PIL import Image
 from torch_files import archive, plain, stream
 
-from dnnlib import NetworkError, read_latents, read_network
+from dnnlib import InputError, read_latents, read_network
 from dnnlib.describe import describe
 from dnnlib.formats import rosinality, safe_pickle, torch_file
 from dnnlib.formats.record import NetworkRecord
 from utils import files, mask_files
-from utils.errors import InputError
 from utils.progress import Progress
 from utils.regions import region_from_facts
 from utils.results import choose_output_dir
@@ -301,7 +300,7 @@ def watch(event: str, _: tuple) -> None:
 def expect_line(error: Exception) -> None:
     """A user's error is one line; the scripts print that of an InputError so that it cannot steer a terminal."""
     message = str(error)
-    printable = message.isprintable() or not isinstance(error, NetworkError)
+    printable = message.isprintable() or not isinstance(error, InputError)
     expect("\n" not in message and printable, f"a message that is no line of text: {message[:300]!r}")
     expect(0 < len(message) < LONGEST_MESSAGE, f"a message of {len(message)} characters")
     expect("llocate" not in message and "(MemoryError)" not in message, f"too much memory asked for: {message}")
@@ -321,7 +320,7 @@ def check(case: Case, path: Path) -> str | None:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             reader.check(path)
-    except (NetworkError, InputError, OSError) as error:
+    except (InputError, OSError) as error:
         expect_line(error)
         refusal = str(error)
     except Finding:

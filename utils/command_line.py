@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from .errors import InputError
+from dnnlib.errors import InputError
+from dnnlib.text import one_line
 
 MOST_LAYERS = 1000  # no network has as many
 
@@ -30,11 +31,6 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return action.help if action.default is None else super()._get_help_string(action)
 
 
-def one_line(message: str) -> str:
-    """One line, whatever names a file or a user chose, that cannot steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
-
-
 def warn(message: str) -> None:
     """A line on stderr, above a bar if there is one."""
     tqdm.write(f"WARNING: {one_line(message)}", file=sys.stderr)
@@ -45,12 +41,12 @@ def fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def run(main: Callable[[], None], *user_errors: type[Exception]) -> None:
+def run(main: Callable[[], None]) -> None:
     """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a traceback."""
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
     try:
         main()
-    except (InputError, *user_errors) as error:
+    except InputError as error:
         fail(str(error))
     except MemoryError as error:
         fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")

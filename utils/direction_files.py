@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from dnnlib.errors import InputError
+
 from . import files, mask_files
-from .errors import InputError
 from .low_rank import LowRank
 from .pictures import region_picture, save_png
 from .resefa import LEAST_EIGENVALUE, TAU, Resefa

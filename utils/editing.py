@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import InputError
+from dnnlib.errors import InputError
+
 from .regions import RegionSource
 
 FARTHEST = 64.0  # where `distance_of_change` gives up

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import secrets
 import shutil
 import sys
 import warnings
@@ -18,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from dnnlib.errors import InputError
+from dnnlib.reading import open_file
 
 HEADER_SIZE = 1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
 FACTS_SIZE = 1 << 20  # bytes, of a JSON file
@@ -28,18 +30,31 @@ FACTS_MEMORY = 35 * FACTS_SIZE  # that it may take: a dict of two characters tak
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path to write to; it takes the final name if the block succeeds and vanishes if it does not."""
+    """A path to write to; it takes the final name if the block succeeds and vanishes if it does not.
+
+    The file is there, empty, and nobody else's: see `create_beside`. It is on the disk before it takes its name.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_path(path)
     try:
-        yield partial
-        os.replace(partial, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = create_beside(path)
+        try:
+            yield partial
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def create_beside(path: Path) -> Path:
+    """An empty file in the folder of `path`, of a name that nobody can foresee, so that no link waits under it."""
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return partial
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
@@ -63,7 +78,7 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
     FACTS_LEVELS levels, whose "options", if it has any, are another.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             text = file.read(FACTS_SIZE + 1)
         content = json.loads(text) if len(text) <= FACTS_SIZE else None
     except (OSError, ValueError, RecursionError):
@@ -92,7 +107,7 @@ def read_npy(path: str | Path, what: str, mmap: bool = False, kinds: str = "fiu"
     Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             version = np.lib.format.read_magic(file)
             headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             with warnings.catch_warnings():
@@ -227,7 +242,7 @@ def size_text(size: float) -> str:
 
 def sha256(path: str | Path) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

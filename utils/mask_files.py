@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .errors import InputError
+from dnnlib.errors import InputError
+
 from .files import read_npy
 
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many

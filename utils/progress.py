@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from dnnlib.errors import InputError
+
 from . import files
-from .errors import InputError
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
 FREE_OPTIONS = ("restore_path", "output_dir", "total_num", "batch_size", "overwrite", "gpu_id", "latent_path")

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dnnlib.errors import InputError
+
 from . import mask_files
-from .errors import InputError
 
 FRAME = 256
 KEPT_MASKS = 64  # of those read from files

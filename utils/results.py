@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from dnnlib.errors import InputError
+from dnnlib.text import one_line
+
 from . import files
-from .command_line import one_line
 from .editing import Edit
-from .errors import InputError
 from .measures import Change, absolute_change, heat, heat_maps, measure, outline_path
 from .page import Outline, Row, write_page
 from .pictures import PICTURE_SIZE, encode, grid, mosaic, save_animation, save_jpeg, save_png, thumbnail, to_uint8

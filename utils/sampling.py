@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dnnlib.errors import InputError
+
 from .command_line import finite_float, not_negative_int, positive_int, seed
-from .errors import InputError
 
 SPACES = {"z": "z", "w": "w", "wp": "w+"}
 W_KEYS = ("w", "dlatents", "latent")  # of a file; what lies under another key may be z

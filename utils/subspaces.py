@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
+from dnnlib.errors import InputError
+
 from .low_rank import LowRank, factorize
 from .resefa import Resefa
 

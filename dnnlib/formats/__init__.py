@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
+from ..reading import open_file
+from ..text import one_line
 from . import pytorch_pickle, rosinality, safe_pickle, tensorflow_pickle, torch_file
 from .record import NetworkRecord
 
@@ -13,10 +15,10 @@ from .record import NetworkRecord
 def read_network(path: str | Path) -> NetworkRecord:
     """The averaged generator in a network file, whose format is told by its content.
 
-    Raises NetworkError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
+    Raises InputError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
     or an array that its reader does not know; OSError if it cannot be read. For its memory see safe_pickle.
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
         start = file.read(16)
         file.seek(0)
@@ -31,8 +33,8 @@ def read_network(path: str | Path) -> NetworkRecord:
         del content  # the other networks go before the weights of this one are copied
         with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
             return reader.to_record(generator, memory)
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {safe_pickle.one_line(error)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {one_line(error)}") from None
     except Exception as error:  # fields of the wrong kind
-        raise NetworkError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
-                           f"({type(error).__name__}: {safe_pickle.one_line(error, 200)}); download it again") from None
+        raise InputError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
+                           f"({type(error).__name__}: {one_line(error, 200)}); download it again") from None

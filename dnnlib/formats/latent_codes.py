@@ -19,9 +19,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
+from ..reading import open_file
+from ..text import one_line
 from . import rosinality, torch_file
-from .safe_pickle import PLAIN, Array, Memory, StandIn, brief, one_line, unpickle
+from .safe_pickle import PLAIN, Array, Memory, StandIn, brief, unpickle
 from .torch_file import ZIP_START, Tensor
 
 KEYS = ("w", "dlatents", "latents", "latent", "z")  # the first that is there is read
@@ -45,20 +47,20 @@ def read_latents(path: str | Path) -> Latents:
     """The latent codes of a file, whose format is told by its content; of iterations, the last. For
     its memory see safe_pickle; a mapped file is not counted.
 
-    Raises NetworkError, naming what was found, if the file is damaged, hostile, of another kind, or holds no finite
+    Raises InputError, naming what was found, if the file is damaged, hostile, of another kind, or holds no finite
     codes; OSError if it cannot be opened.
     """
-    with open(path, "rb") as file, warnings.catch_warnings():
+    with open_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
         try:
             memory = Memory(os.fstat(file.fileno()).st_size)
             content, key, names = _find_codes(_read(file, memory))
             values = _finite_floats(content, memory)
-        except NetworkError as error:
-            raise NetworkError(f"{path} {one_line(error)}. {_EXPECTED}") from None
+        except InputError as error:
+            raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
         except Exception as error:  # a damaged file can raise nearly anything
             reason = one_line(error, 200) or type(error).__name__
-            raise NetworkError(f"{path} is truncated or damaged ({reason}). {_EXPECTED}") from None
+            raise InputError(f"{path} is truncated or damaged ({reason}). {_EXPECTED}") from None
     return Latents(values, key and one_line(key, 80), names)
 
 
@@ -102,7 +104,7 @@ def _read(file: BinaryIO, memory: Memory) -> Any:
         return _read_npy(file, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), memory)
     if not torch_file.is_torch_file(start):
         pickled = "a pickle, as networks are, and " if start.startswith(b"\x80") else ""
-        raise NetworkError(f"is {pickled}no .npy, .npz or .pt file")
+        raise InputError(f"is {pickled}no .npy, .npz or .pt file")
     if start.startswith(ZIP_START):
         entries = torch_file.zip_entries(file, memory)
         if not any(name.endswith("/data.pkl") for name in entries):
@@ -130,7 +132,7 @@ def _read_npz(file: BinaryIO, entries: Mapping[str, zipfile.ZipInfo], memory: Me
     members = {name.removesuffix(".npy"): name for name in entries if name.endswith(".npy")}
     key = _key(members)
     if key is None:
-        raise NetworkError(f"holds {_listed(members or entries)}, of which none is known to be latent codes")
+        raise InputError(f"holds {_listed(members or entries)}, of which none is known to be latent codes")
     entry = entries[members[key]]
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise pickle.UnpicklingError(f"{members[key]} is compressed in a way that NumPy does not know")
@@ -166,7 +168,7 @@ def _find_codes(content: Any) -> tuple[Any, str | None, list[str] | None]:
         if isinstance(value, (list, tuple)) and value:
             value = value[-1]
         if not isinstance(value, (np.ndarray, Array, Tensor)):
-            raise NetworkError(f"holds {_listed(content)}, which are no latent codes")
+            raise InputError(f"holds {_listed(content)}, which are no latent codes")
         code = _array(value)
         codes.append(code[-1] if code.ndim == 3 else code)
         keys.add(key)
@@ -189,7 +191,7 @@ def _array(value: Any) -> np.ndarray:
     """The numbers of an array or of a stand-in for one."""
     values = value.values if isinstance(value, (Array, Tensor)) else value
     if not isinstance(values, np.ndarray):
-        raise NetworkError(f"holds an object of type {type(value).__name__}, which is no array")
+        raise InputError(f"holds an object of type {type(value).__name__}, which is no array")
     _expect_numbers(values.dtype)
     return values
 
@@ -197,7 +199,7 @@ def _array(value: Any) -> np.ndarray:
 def _expect_numbers(dtype: np.dtype) -> None:
     if dtype.kind not in "fiu":
         name = "bfloat16, which NumPy does not have" if dtype == np.dtype("V2") else dtype
-        raise NetworkError(f"holds values of type {name}; save them as float32")
+        raise InputError(f"holds values of type {name}; save them as float32")
 
 
 def _finite_floats(content: Any, memory: Memory) -> np.ndarray:
@@ -207,19 +209,19 @@ def _finite_floats(content: Any, memory: Memory) -> np.ndarray:
         arrays = [_array(value) for value in content]
         arrays = [array[0] if array.ndim == 3 and len(array) == 1 else array for array in arrays]
         if not arrays:
-            raise NetworkError("holds no codes at all")
+            raise InputError("holds no codes at all")
         if different := [array.shape for array in arrays if array.shape != arrays[0].shape]:
-            raise NetworkError(f"holds codes of shapes {list(arrays[0].shape)} and {list(different[0])}, not all alike")
+            raise InputError(f"holds codes of shapes {list(arrays[0].shape)} and {list(different[0])}, not all alike")
         content, shape, dtype = arrays, (len(arrays), *arrays[0].shape), arrays[0].dtype
     else:
         content = _array(_unwrapped(content))
         shape, dtype = content.shape, content.dtype
     if not 1 <= len(shape) <= 3 or 0 in shape:
-        raise NetworkError(f"has shape {list(shape)}")
+        raise InputError(f"has shape {list(shape)}")
     dtype = np.dtype(np.float64 if dtype.itemsize >= 8 else np.float32)
     memory.take(math.prod(shape) * dtype.itemsize)
     with np.errstate(all="ignore"):
         values = np.array(content, dtype)
     if not max(values.max(), -values.min()) <= np.finfo(np.float32).max:
-        raise NetworkError("holds NaN or infinity")
+        raise InputError("holds NaN or infinity")
     return values

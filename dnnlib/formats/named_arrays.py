@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
 from .safe_pickle import Array, Memory, brief
 from .torch_file import Tensor
 
@@ -20,7 +20,7 @@ class NamedArrays:
     """Stand-ins of arrays by name, as a file holds them. `memory` is what is left for that file."""
 
     def __init__(self, arrays: Iterable[tuple[str, Any]], memory: Memory) -> None:
-        """Raises NetworkError if they are more, or have longer names, than those of any network."""
+        """Raises InputError if they are more, or have longer names, than those of any network."""
         self._left: dict[str, Any] = {}
         self._memory = memory
         for name, values in arrays:
@@ -37,7 +37,7 @@ class NamedArrays:
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale.
 
-        Raises NetworkError if it is not there, of another shape, or not finite.
+        Raises InputError if it is not there, of another shape, or not finite.
         """
         values = self._left.pop(name, None)
         if isinstance(values, (Array, Tensor)):
@@ -45,24 +45,24 @@ class NamedArrays:
         elif isinstance(values, float):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
             values = np.float32(values)
         if not isinstance(values, (np.ndarray, np.float32)):
-            raise NetworkError(f"lacks the array {name}; expected one of shape {_text(shape)}")
+            raise InputError(f"lacks the array {name}; expected one of shape {_text(shape)}")
         if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
-            raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
+            raise InputError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
         if not values.size:
-            raise NetworkError(f"its array {name} has shape {_text(values.shape)}; expected some numbers in it")
+            raise InputError(f"its array {name} has shape {_text(values.shape)}; expected some numbers in it")
         if values.dtype.kind not in "fiub":
-            raise NetworkError(f"its array {name} is of a type that NumPy does not have; expected float32")
+            raise InputError(f"its array {name} is of a type that NumPy does not have; expected float32")
         size = 4 * values.size
         self._memory.take(size, besides=size)  # the same bytes may have many names
         values = np.multiply(values, np.float32(scale), dtype=np.float32)
         if not np.isfinite(values.sum(dtype=np.float64)):  # without an array of booleans
-            raise NetworkError(f"its array {name} holds NaN or infinity; expected finite numbers: download it again")
+            raise InputError(f"its array {name} holds NaN or infinity; expected finite numbers: download it again")
         return values
 
     def take_filter(self, names: list[str], total: float) -> tuple[float, ...]:
         """The taps of a FIR filter: arrays `names` are all outer(taps, taps), or the taps, of this sum.
 
-        Raises NetworkError if one is not, or if they differ.
+        Raises InputError if one is not, or if they differ.
         """
         first = None
         for name in names:
@@ -76,7 +76,7 @@ class NamedArrays:
                 first = values if first is None else first
             if not is_small or not np.allclose(full, values, atol=1e-6 * total) \
                     or not np.isclose(values.sum(), total) or not np.array_equal(values, first):
-                raise NetworkError(f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
+                raise InputError(f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
                                    "the other layers; expected StyleGAN2's, made of 1, 3, 3, 1")
         return tuple(taps.tolist())
 
@@ -85,16 +85,16 @@ class NamedArrays:
         self._left.pop(name, None)
 
     def expect_none_left(self) -> None:
-        """Raises NetworkError, naming one, if the file has arrays that were not asked for."""
+        """Raises InputError, naming one, if the file has arrays that were not asked for."""
         if self._left:
-            raise NetworkError(f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
+            raise InputError(f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
                                "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
 
 
 def expect_name(count: int, name: Any) -> None:
-    """Raises NetworkError unless an array may have this name, and a network so many arrays besides."""
+    """Raises InputError unless an array may have this name, and a network so many arrays besides."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME or count >= MOST_ARRAYS:
-        raise NetworkError(f"its array {brief(name)} is one of too many, or has no name as a network's; expected "
+        raise InputError(f"its array {brief(name)} is one of too many, or has no name as a network's; expected "
                            f"{MOST_ARRAYS} arrays at most, with names of {LONGEST_NAME} characters")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
 from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
 from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, brief
@@ -52,10 +52,10 @@ ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"):
 
 
 def averaged_generator(content: dict) -> Module:
-    """G_ema of what is in the file. Raises NetworkError if it is not there."""
+    """G_ema of what is in the file. Raises InputError if it is not there."""
     generator = content.get("G_ema")
     if not isinstance(generator, Module):
-        raise NetworkError(f"holds a dict, and in it {'no G_ema' if generator is None else 'a G_ema of another kind'}; "
+        raise InputError(f"holds a dict, and in it {'no G_ema' if generator is None else 'a G_ema of another kind'}; "
                            "expected a tuple (G, D, Gs) of TensorFlow networks or a dict with G_ema, PyTorch's")
     return generator
 
@@ -63,7 +63,7 @@ def averaged_generator(content: dict) -> Module:
 def to_record(generator: Module, memory: Memory) -> NetworkRecord:
     """The record of G_ema.
 
-    Raises NetworkError for a module, a setting or an array that this reader does not know; for fields of the wrong kind
+    Raises InputError for a module, a setting or an array that this reader does not know; for fields of the wrong kind
     it may raise nearly anything.
     """
     modules = _Modules(generator)
@@ -78,7 +78,7 @@ def to_record(generator: Module, memory: Memory) -> NetworkRecord:
                         (synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))):
         for name in names:
             if _whole(part, name) != _whole(main, name):
-                raise NetworkError(f"its networks disagree on the setting {name}: {_whole(main, name)} and "
+                raise InputError(f"its networks disagree on the setting {name}: {_whole(main, name)} and "
                                    f"{_whole(part, name)}; expected a file as its program wrote it")
     first = modules.state("synthesis.b4.conv1")
     filters = [name for name in tensors.names() if name.endswith(".resample_filter")]
@@ -92,7 +92,7 @@ def to_record(generator: Module, memory: Memory) -> NetworkRecord:
     )
     record.check_settings()
     if main["num_ws"] != record.num_layers:
-        raise NetworkError(f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this resolution")
+        raise InputError(f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this resolution")
 
     _read_mapping(layers, record, _whole(mapping, "num_layers"))
     _read_synthesis(layers, record)
@@ -104,7 +104,7 @@ def to_record(generator: Module, memory: Memory) -> NetworkRecord:
 def _whole(state: dict, name: str) -> int:
     value = state[name]
     if type(value) is not int or value < 0:
-        raise NetworkError(f"its setting {name} is {brief(value)}; expected a whole number")
+        raise InputError(f"its setting {name} is {brief(value)}; expected a whole number")
     return value
 
 
@@ -123,10 +123,10 @@ class _Modules:
         if not isinstance(module, Module) or module.class_name not in _SETTINGS:
             found = brief(getattr(module, "class_name", type(module).__name__))
             what = " of StyleGAN3, whose architecture is not supported" if found.strip("'") in _STYLEGAN3 else ""
-            raise NetworkError(f"its module {name} is a {found}{what}; {_ADVICE}")
+            raise InputError(f"its module {name} is a {found}{what}; {_ADVICE}")
         # Many modules, or arrays under many names, that are one in the file, would take any amount of time and memory.
         if name.count(".") > 3 or id(module.state) in self._states or len(name) > LONGEST_NAME:
-            raise NetworkError(f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}")
+            raise InputError(f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}")
         self._modules[name] = module
         self._states.add(id(module.state))
         known = _SETTINGS[module.class_name].split()
@@ -140,13 +140,13 @@ class _Modules:
                 for part, child in value.items():
                     self._add(prefix + part, child)
             elif not (key in known or key in _HARMLESS or (key.startswith("_") and "hook" in key and not value)):
-                raise NetworkError(f"its setting {prefix}{key} = {brief(value)} is not known, so its images might "
+                raise InputError(f"its setting {prefix}{key} = {brief(value)} is not known, so its images might "
                                    f"come out wrong; {_ADVICE}")
 
     def state(self, name: str) -> dict:
         """The settings of a module."""
         if name not in self._modules:
-            raise NetworkError(f"lacks the module {name}; {_ADVICE}")
+            raise InputError(f"lacks the module {name}; {_ADVICE}")
         return self._modules[name].state
 
     def take(self, name: str, class_name: str, **settings: Any) -> dict:
@@ -154,7 +154,7 @@ class _Modules:
         state = self.state(name)
         if self._modules[name].class_name != class_name:
             found = self._modules[name].class_name
-            raise NetworkError(f"its module {name} is a {found}, not a {class_name}; {_ADVICE}")
+            raise InputError(f"its module {name} is a {found}, not a {class_name}; {_ADVICE}")
         for key, expected in settings.items():
             value = state[key]
             if isinstance(expected, float) and isinstance(value, (int, float)):
@@ -162,14 +162,14 @@ class _Modules:
             else:
                 same = type(value) is type(expected) and value == expected
             if not same:
-                raise NetworkError(f"its setting {name}.{key} is {brief(value)}; expected {expected!r}, as the rest of "
+                raise InputError(f"its setting {name}.{key} is {brief(value)}; expected {expected!r}, as the rest of "
                                    "a StyleGAN2 generator needs")
         del self._left[name]
         return state
 
     def expect_none_left(self) -> None:
         if self._left:
-            raise NetworkError(f"its module {next(iter(self._left))} is not part of a StyleGAN2 generator of these "
+            raise InputError(f"its module {next(iter(self._left))} is not part of a StyleGAN2 generator of these "
                                f"settings; {_ADVICE}")
 
 
@@ -206,7 +206,7 @@ class _Layers:
 def _number(state: dict, name: str, key: str) -> float:
     value = state[key]
     if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise NetworkError(f"its setting {name}.{key} is {brief(value)}; expected a finite number")
+        raise InputError(f"its setting {name}.{key} is {brief(value)}; expected a finite number")
     return float(value)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
 from .safe_pickle import brief
 
 # Well above any network's: a small file must not ask for hours of work, or for all of the memory.
@@ -32,9 +32,9 @@ MAX_MAPPING_LAYERS = 64
 
 
 def check_mapping_layers(count: Any) -> None:
-    """Raises NetworkError unless a mapping network may have so many layers."""
+    """Raises InputError unless a mapping network may have so many layers."""
     if type(count) is not int or not 0 < count <= MAX_MAPPING_LAYERS:
-        raise NetworkError(f"its mapping network has {brief(count)} layers; expected at least one, and at most "
+        raise InputError(f"its mapping network has {brief(count)} layers; expected at least one, and at most "
                            f"{MAX_MAPPING_LAYERS}")
 
 
@@ -58,26 +58,26 @@ class NetworkRecord:
     format: str = field(default="", compare=False)  # what kind of file it came from, for people
 
     def check_settings(self) -> None:
-        """Raises NetworkError, naming it, if a setting is not one that the generator knows."""
+        """Raises InputError, naming it, if a setting is not one that the generator knows."""
         choices = {"architecture": ("skip", "orig", "resnet"), "activation": ("lrelu", "relu", "linear"),
                    "mapping_activation": ("lrelu", "relu", "linear")}
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:
-                raise NetworkError(f"its {name} is {brief(value)}; expected one of {', '.join(known)}")
+                raise InputError(f"its {name} is {brief(value)}; expected one of {', '.join(known)}")
         for name, least in (("z_dim", 1), ("w_dim", 1), ("label_dim", 0), ("resolution", 1), ("num_channels", 1)):
             if type(value := getattr(self, name)) is not int or value < least:
-                raise NetworkError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
+                raise InputError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
         for name, most in (("z_dim", MAX_DIMENSIONS), ("w_dim", MAX_DIMENSIONS), ("label_dim", MAX_LABELS)):
             if getattr(self, name) > most:
-                raise NetworkError(f"its {name} is {brief(getattr(self, name))}; expected {most} at most")
+                raise InputError(f"its {name} is {brief(getattr(self, name))}; expected {most} at most")
         if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
-            raise NetworkError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
+            raise InputError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
         if len(self.resample_kernel) < 2 or not 0 < abs(sum(self.resample_kernel)) < math.inf:
-            raise NetworkError(f"its resample_kernel is {brief(self.resample_kernel)}; expected numbers, such as "
+            raise InputError(f"its resample_kernel is {brief(self.resample_kernel)}; expected numbers, such as "
                                "1, 3, 3, 1")
         size = self.resolution
         if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
-            raise NetworkError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
+            raise InputError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
                                "most)")
 
     @property

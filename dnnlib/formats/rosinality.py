@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
 from .named_arrays import NamedArrays
 from .record import MAX_RESOLUTION, NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, StandIn
@@ -34,10 +34,10 @@ ALLOWED = TENSORS | dict.fromkeys([
 
 
 def averaged_generator(content: Any) -> dict[str, Any]:
-    """The arrays of g_ema, and latent_avg, by name. Raises NetworkError if they are not there."""
+    """The arrays of g_ema, and latent_avg, by name. Raises InputError if they are not there."""
     generator = content.get("g_ema") if isinstance(content, dict) else None
     if not isinstance(generator, dict) or not all(isinstance(name, str) for name in generator):
-        raise NetworkError("is a PyTorch file without the arrays g_ema; expected a rosinality-style StyleGAN2 "
+        raise InputError("is a PyTorch file without the arrays g_ema; expected a rosinality-style StyleGAN2 "
                            "checkpoint: use one, or a StyleGAN2-ADA-PyTorch pickle")
     latent_avg = content.get("latent_avg")
     return {**generator, **({} if latent_avg is None else {"latent_avg": latent_avg})}
@@ -46,19 +46,19 @@ def averaged_generator(content: Any) -> dict[str, Any]:
 def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
     """The record of g_ema. Without latent_avg, w_avg is the mean over 4096 codes, as that program takes it.
 
-    Raises NetworkError for an array that this reader does not know.
+    Raises InputError for an array that this reader does not know.
     """
     w_dim, z_dim = _shape(generator, "style.1.weight", 2)
     num_channels = _shape(generator, "to_rgb1.bias", 4)[1]
     stages = _count(generator, "to_rgbs.{}.bias")
     arrays: dict[str, np.ndarray] = {}
     if stages > _MOST_STAGES:
-        raise NetworkError(f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels")
+        raise InputError(f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels")
     tensors = NamedArrays(generator.items(), memory)
     kernels = [name for j in range(stages) for name in
                (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")]
     if not kernels:
-        raise NetworkError("lacks the array to_rgbs.0.bias; expected a network of resolution 8 or more")
+        raise InputError("lacks the array to_rgbs.0.bias; expected a network of resolution 8 or more")
     record = NetworkRecord(
         z_dim=z_dim, w_dim=w_dim, label_dim=0, resolution=2 ** (2 + stages), num_channels=num_channels,
         architecture="skip", activation="lrelu", mapping_activation="lrelu", normalize_z=True,
@@ -104,7 +104,7 @@ def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
         arrays[f"{size}/rgb/bias"] = tensors.take(f"{to_rgb}.bias", (1, num_channels, 1, 1))[0, :, 0, 0]
     arrays["w_avg"] = tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record, memory)
     if not np.isfinite(arrays["w_avg"]).all():
-        raise NetworkError("has a mapping network that overflows; expected finite w: download it again")
+        raise InputError("has a mapping network that overflows; expected finite w: download it again")
     tensors.expect_none_left()
     return record
 
@@ -112,7 +112,7 @@ def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
 def _shape(generator: dict[str, Any], name: str, dimensions: int) -> tuple[int, ...]:
     tensor = generator.get(name)
     if not isinstance(tensor, Tensor) or len(tensor.shape) != dimensions:
-        raise NetworkError(f"lacks the array {name} of {dimensions} dimensions; expected a rosinality-style checkpoint")
+        raise InputError(f"lacks the array {name} of {dimensions} dimensions; expected a rosinality-style checkpoint")
     return tensor.shape
 
 

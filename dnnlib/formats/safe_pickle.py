@@ -21,7 +21,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
+from ..text import one_line
 
 _EXPECTED = ("Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt checkpoint): "
              "download one from a source you trust")
@@ -56,10 +57,10 @@ class Memory:
         self.whole_keys = _MOST_WHOLE_KEYS  # that are left
 
     def take(self, size: int, besides: int = 0) -> None:
-        """Raises NetworkError if so many bytes are not left, nor those that are needed `besides` for a moment."""
+        """Raises InputError if so many bytes are not left, nor those that are needed `besides` for a moment."""
         self._left -= size
         if self._left < besides:
-            raise NetworkError(f"would take more memory than twice its size and {BOUND >> 20} MiB; refused")
+            raise InputError(f"would take more memory than twice its size and {BOUND >> 20} MiB; refused")
 
 
 class _Brief(reprlib.Repr):
@@ -240,7 +241,7 @@ class _Unpickler(pickle._Unpickler):
             allowed = self._allowed[module, name]
         except KeyError:
             asked = f"{module[:200]}.{name[:200]}"
-            raise NetworkError(f"asks for {asked}; refused, nothing was executed") from None
+            raise InputError(f"asks for {asked}; refused, nothing was executed") from None
         return _Bound(allowed.function, self._memory) if isinstance(allowed, Metered) else allowed
 
     def persistent_load(self, pid: Any) -> Any:
@@ -336,28 +337,22 @@ def unpickle(file: BinaryIO, allowed: AllowList, storage: Callable[[Any], Any] |
     return _Unpickler(_Input(file, memory), allowed, storage).load()
 
 
-def one_line(error: object, length: int = 1000) -> str:
-    """What an error says: names and texts of a hostile file may be of any length, and hold what steers a terminal."""
-    text = " ".join(str(error)[:length].split())
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 @contextlib.contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Turns whatever reading a network raises into a NetworkError that names the file."""
+    """Turns whatever reading a network raises into a InputError that names the file."""
     try:
         yield
-    except NetworkError as error:
-        raise NetworkError(f"{path} {one_line(error)}. {_EXPECTED}") from None
+    except InputError as error:
+        raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = one_line(error, 200) or type(error).__name__
-        raise NetworkError(f"{path} is truncated, damaged or no pickle at all ({reason}). {_EXPECTED}") from None
+        raise InputError(f"{path} is truncated, damaged or no pickle at all ({reason}). {_EXPECTED}") from None
 
 
 def load(file: BinaryIO, path: str | Path, allowed: AllowList = ALLOWED, memory: Memory | None = None) -> Any:
     """The object in an open pickle, made of plain containers and the stand-ins above.
 
-    Raises NetworkError if the file is damaged, is no pickle, or asks for anything outside the allow-list, or for more
+    Raises InputError if the file is damaged, is no pickle, or asks for anything outside the allow-list, or for more
     than the memory.
     """
     with naming(path):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NetworkError
+from ..errors import InputError
 from .named_arrays import MOST_TAPS, NamedArrays
 from .record import NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, Network, brief
@@ -39,9 +39,9 @@ _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised",
 
 
 def averaged_generator(content: Any) -> Any:
-    """Gs of what is in the file. Raises NetworkError if it is not there."""
+    """Gs of what is in the file. Raises InputError if it is not there."""
     if not (isinstance(content, tuple) and len(content) == 3 and all(isinstance(n, Network) for n in content)):
-        raise NetworkError(f"holds {_describe(content)}; expected a tuple (G, D, Gs) of networks: "
+        raise InputError(f"holds {_describe(content)}; expected a tuple (G, D, Gs) of networks: "
                            "use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
     return content[2]
 
@@ -55,7 +55,7 @@ def _describe(content: Any) -> str:
 def to_record(generator: Network, memory: Memory) -> NetworkRecord:
     """The record of Gs.
 
-    Raises NetworkError for a setting or an array that this reader does not know; for fields of the wrong kind it may
+    Raises InputError for a setting or an array that this reader does not know; for fields of the wrong kind it may
     raise nearly anything.
     """
     state = generator.state
@@ -65,7 +65,7 @@ def to_record(generator: Network, memory: Memory) -> NetworkRecord:
     s = types.SimpleNamespace(**_settings(state, mapping, synthesis))
     kernel = (1, 1) if s.resample_kernel is None else s.resample_kernel
     if not (isinstance(kernel, (list, tuple)) and all(isinstance(tap, (int, float)) for tap in kernel)):
-        raise NetworkError(f"its resample_kernel is {brief(kernel)}; expected a list of numbers, such as 1, 3, 3, 1")
+        raise InputError(f"its resample_kernel is {brief(kernel)}; expected a list of numbers, such as 1, 3, 3, 1")
 
     arrays: dict[str, np.ndarray] = {}
     record = NetworkRecord(
@@ -90,30 +90,30 @@ def to_record(generator: Network, memory: Memory) -> NetworkRecord:
 
 
 def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
-    """The settings in force; raises NetworkError for one that is not known."""
+    """The settings in force; raises InputError for one that is not known."""
     given: dict[str, Any] = {}
     for network in (state, mapping, synthesis):  # each repeats the settings that it was built with
         for name, value in network["static_kwargs"].items():
             if name in _DEFAULTS:
                 _expect_plain(name, value)
             if name in _DEFAULTS and given.get(name, value) != value:
-                raise NetworkError(f"its networks disagree on the setting {name}: {brief(given[name])} and "
+                raise InputError(f"its networks disagree on the setting {name}: {brief(given[name])} and "
                                    f"{brief(value)}; expected a file as StyleGAN2 wrote it")
             given.setdefault(name, value)
     function = synthesis["build_func_name"]
     advice = "use a StyleGAN2 or StyleGAN2-ADA generator"
     if (main_function := state["build_func_name"]) != "G_main":
-        raise NetworkError(f"its generator function is {brief(main_function)}; expected G_main: {advice}")
+        raise InputError(f"its generator function is {brief(main_function)}; expected G_main: {advice}")
     if function not in _SYNTHESIS_FUNCTIONS:
-        raise NetworkError(f"its synthesis function is {brief(function)}; expected "
+        raise InputError(f"its synthesis function is {brief(function)}; expected "
                            f"{' or '.join(_SYNTHESIS_FUNCTIONS)}: {advice}")
     if (mapping_function := mapping["build_func_name"]) != "G_mapping":
-        raise NetworkError(f"its mapping function is {brief(mapping_function)}; expected G_mapping: {advice}")
+        raise InputError(f"its mapping function is {brief(mapping_function)}; expected G_mapping: {advice}")
     for name, value in given.items():
         if name == "dtype" and value != "float32":
-            raise NetworkError(f"its dtype is {brief(value)}; expected float32")
+            raise InputError(f"its dtype is {brief(value)}; expected float32")
         if name not in _DEFAULTS and name not in _HARMLESS and name != "dtype":
-            raise NetworkError(f"its setting {name} = {brief(value)} is not known, so its images might come out wrong; "
+            raise InputError(f"its setting {name} = {brief(value)} is not known, so its images might come out wrong; "
                                "expected a StyleGAN2 or StyleGAN2-ADA generator")
     ignored = () if function == "G_synthesis" else _ADA_ONLY
     settings = _DEFAULTS | {name: value for name, value in given.items() if name in _DEFAULTS and name not in ignored}
@@ -123,10 +123,10 @@ def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
 
 
 def _expect_plain(name: str, value: Any) -> None:
-    """Raises NetworkError unless a setting is a number, a text or a few of them: others may take forever to compare."""
+    """Raises InputError unless a setting is a number, a text or a few of them: others may take forever to compare."""
     values = value if isinstance(value, (list, tuple)) and len(value) <= MOST_TAPS else [value]
     if not all(v is None or isinstance(v, (bool, int, float, str)) for v in values):
-        raise NetworkError(f"its setting {name} is {brief(value)}; expected a number, a text or None")
+        raise InputError(f"its setting {name} is {brief(value)}; expected a number, a text or None")
 
 
 def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
@@ -199,7 +199,7 @@ def _read_synthesis(variables: NamedArrays, record: NetworkRecord, s: types.Simp
             convolution(to_rgb, f"{size}/rgb", 1, outputs, record.num_channels)
         inputs = outputs
     if "synthesis/lod" in variables and (lod := float(variables.take("synthesis/lod", ()))) != 0:
-        raise NetworkError(f"its lod is {lod:g}; expected 0, a network trained to its full resolution")
+        raise InputError(f"its lod is {lod:g}; expected 0, a network trained to its full resolution")
     if revised:
         for lod in range(1, record.resolution.bit_length()):  # the outputs at lower resolutions, off at lod 0
             for name in ("weight", "bias", "mod_weight", "mod_bias"):

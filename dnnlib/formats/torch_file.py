@@ -147,7 +147,7 @@ def load(file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory:
     """The object in an open file that torch.save wrote; its tensors are `Tensor`s on the mapped file, which is not
     counted as memory.
 
-    Raises NetworkError if the file is damaged or asks for anything outside the allow-list, or for more than the memory.
+    Raises InputError if the file is damaged or asks for anything outside the allow-list, or for more than the memory.
     """
     with naming(path):
         return parse(file, allowed, memory or Memory(os.fstat(file.fileno()).st_size))

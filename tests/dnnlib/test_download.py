@@ -12,7 +12,7 @@ import pytest
 from dnnlib import catalogue, download
 from dnnlib.catalogue import Entry
 from dnnlib.download import find_file, list_names
-from dnnlib.errors import NetworkError
+from dnnlib.errors import InputError
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -119,7 +119,7 @@ def test_odd_address(server, tmp_path, path, requested, file_name):
 @pytest.mark.parametrize("address", ["http://[x", "http://h:bad/x", "http://", "https://a..b/x", "http://a b/x"])
 def test_bad_address(server, address):
     """What is no address is refused like one that cannot be reached."""
-    with pytest.raises(NetworkError, match=r"is no address|cannot be reached|does not send the file"):
+    with pytest.raises(InputError, match=r"is no address|cannot be reached|does not send the file"):
         find_file(address, "network")
 
 
@@ -153,7 +153,7 @@ def test_published_path(known, tmp_path, monkeypatch):
 ])
 def test_neither_a_file_nor_a_name(known, name, message):
     """What cannot be found is refused with what may be meant."""
-    with pytest.raises(NetworkError, match=message):
+    with pytest.raises(InputError, match=message):
         find_file(name)
 
 
@@ -167,7 +167,7 @@ def test_a_folder_of_the_same_name(known, tmp_path, monkeypatch):
 def test_web_page(known, server, tmp_path):
     """The page of a file-sharing service is not kept as if it were the file."""
     server.content_type = "text/html; charset=utf-8"
-    with pytest.raises(NetworkError, match=r"does not send the file \(but a web page.*put it at"):
+    with pytest.raises(InputError, match=r"does not send the file \(but a web page.*put it at"):
         find_file(f"{server.url}/good", "network")
     assert not partials(tmp_path)
 
@@ -176,12 +176,12 @@ def test_web_page(known, server, tmp_path):
 def test_another_part(server, wrong):
     """Where a server sends another part than was asked for, none, or less, the file is not taken for whole."""
     server.cut_after = 10000
-    with pytest.raises(NetworkError, match="was cut off"):
+    with pytest.raises(InputError, match="was cut off"):
         find_file(f"{server.url}/good", "network")
     server.cut_after, server.requests = None, ()
     vars(server).update(wrong)
     if server.part == 1000:
-        with pytest.raises(NetworkError, match="was cut off after 55000 of 102400 bytes"):
+        with pytest.raises(InputError, match="was cut off after 55000 of 102400 bytes"):
             find_file(f"{server.url}/good", "network")
         server.part = None
     assert find_file(f"{server.url}/good", "network").read_bytes() == CONTENT
@@ -197,7 +197,7 @@ def test_another_part(server, wrong):
 def test_wrong_answer(server, tmp_path, wrong, path, words):
     """Whatever a server answers, it is one error, and nothing has a final name."""
     vars(server).update(wrong)
-    with pytest.raises(NetworkError, match=words):
+    with pytest.raises(InputError, match=words):
         find_file(server.url + path, "network")
     assert not list(tmp_path.rglob("good"))
 
@@ -206,7 +206,7 @@ def test_cache_folder(known, monkeypatch, tmp_path):
     """It is named by LOWRANKGAN_CACHE, or lies where caches do; where that cannot be, the error names the variable."""
     monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").touch()
-    with pytest.raises(NetworkError, match=r"cannot be written .* LOWRANKGAN_CACHE"):
+    with pytest.raises(InputError, match=r"cannot be written .* LOWRANKGAN_CACHE"):
         find_file("faces", "network")
     monkeypatch.delenv("LOWRANKGAN_CACHE")
     monkeypatch.setattr(download.platform, "system", lambda: "Linux")
@@ -218,7 +218,7 @@ def test_cache_folder(known, monkeypatch, tmp_path):
         raise RuntimeError
 
     monkeypatch.setattr(download.Path, "home", no_home)
-    with pytest.raises(NetworkError, match=r"no home folder.* LOWRANKGAN_CACHE"):
+    with pytest.raises(InputError, match=r"no home folder.* LOWRANKGAN_CACHE"):
         find_file("faces", "network")
 
 
@@ -247,7 +247,7 @@ def test_full_disk(known):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
     try:
-        with pytest.raises(NetworkError, match=r"faces.* cannot be written \(File too large\); expected .* has room"):
+        with pytest.raises(InputError, match=r"faces.* cannot be written \(File too large\); expected .* has room"):
             find_file("faces", "network")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -266,7 +266,7 @@ def test_cut_connections(known, server, tmp_path, cut_after, etag):
 def test_a_later_run_goes_on(known, server, tmp_path):
     """After a failure the part stays, under another name, and the next run asks for the rest."""
     server.cut_after = 10000
-    with pytest.raises(NetworkError, match="was cut off"):
+    with pytest.raises(InputError, match="was cut off"):
         find_file("faces", "network")
     assert not list((tmp_path / "cache").rglob("*.pkl"))
     server.cut_after, server.requests = None, ()
@@ -279,11 +279,11 @@ def test_a_file_that_changed_meanwhile(server, known, checked):
     """The rest of another file is not appended: it is fetched from its start."""
     server.cut_after = 10000
     name = "faces" if checked else f"{server.url}/good"
-    with pytest.raises(NetworkError):
+    with pytest.raises(InputError):
         find_file(name, "network")
     server.content, server.etag, server.cut_after = CONTENT[::-1], '"2"', None
     if checked:
-        with pytest.raises(NetworkError, match="SHA-256"):
+        with pytest.raises(InputError, match="SHA-256"):
             find_file(name, "network")
     else:
         assert find_file(name, "network").read_bytes() == CONTENT[::-1]
@@ -292,7 +292,7 @@ def test_a_file_that_changed_meanwhile(server, known, checked):
 def test_server_without_ranges(known, server):
     """A server that always sends the whole file is read from its start."""
     server.cut_after = 10000
-    with pytest.raises(NetworkError):
+    with pytest.raises(InputError):
         find_file("faces", "network")
     server.cut_after, server.ranges = None, False
     assert find_file("faces", "network").read_bytes() == CONTENT
@@ -305,7 +305,7 @@ def test_server_without_ranges(known, server):
 def test_wrong_bytes(known, server, tmp_path, content, found, expected):
     """A wrong file is an error that says both checksums or sizes; nothing of it is kept."""
     server.content = content
-    with pytest.raises(NetworkError, match=f"has .*{found}; expected {expected}"):
+    with pytest.raises(InputError, match=f"has .*{found}; expected {expected}"):
         find_file("faces", "network")
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["lock"]
 
@@ -314,7 +314,7 @@ def test_no_network(known, server, tmp_path, monkeypatch):
     """Without a network the error says where to put the file by hand."""
     monkeypatch.setattr(download, "ENTRIES",
                         (Entry("faces", "network", "faces", ("http://127.0.0.1:9/faces.pkl",)),))
-    with pytest.raises(NetworkError, match=r"cannot be reached .* put it at .*cache.faces.faces\.pkl"):
+    with pytest.raises(InputError, match=r"cannot be reached .* put it at .*cache.faces.faces\.pkl"):
         find_file("faces", "network")
     (tmp_path / "cache/faces/faces.pkl").write_bytes(b"by hand")
     assert find_file("faces", "network").read_bytes() == b"by hand"
@@ -322,7 +322,7 @@ def test_no_network(known, server, tmp_path, monkeypatch):
 
 def test_wrong_kind(known):
     """The name of directions is no network."""
-    with pytest.raises(NetworkError, match=r"set/eyes is the name of eyes \(directions\); expected a network"):
+    with pytest.raises(InputError, match=r"set/eyes is the name of eyes \(directions\); expected a network"):
         find_file("set/eyes", "network")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnnlib import NetworkError, load_generator
+from dnnlib import InputError, load_generator
 
 
 def close(a, b, tolerance=1e-4):
@@ -54,7 +54,7 @@ def test_truncation_identities(generator, golden):
 @pytest.mark.parametrize("method", ["synthesis", "jacobian"])
 def test_overflow(generator, method):
     """Codes so far off that numbers overflow are an error, not pictures of NaN."""
-    with pytest.raises(NetworkError, match="holds NaN or infinity"):
+    with pytest.raises(InputError, match="holds NaN or infinity"):
         getattr(generator("tf_orig_16"), method)(np.full((1, 6, 24), 1e38))
 
 
@@ -106,8 +106,8 @@ def test_second_call_gives_the_same_bytes(generator, golden, network):
     ("mapping_jacobian", [(2, 24)], "2 z codes; expected one"),
 ])
 def test_wrong_shape(generator, method, shapes, words):
-    """An array of the wrong shape is a NetworkError that says which shape was expected."""
-    with pytest.raises(NetworkError, match=words):
+    """An array of the wrong shape is a InputError that says which shape was expected."""
+    with pytest.raises(InputError, match=words):
         getattr(generator("tf_orig_16"), method)(*map(np.zeros, shapes))
 
 

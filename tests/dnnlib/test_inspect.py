@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch_files import archive, plain
 
-from dnnlib import NetworkError, __main__, read_latents, read_network
+from dnnlib import InputError, __main__, read_latents, read_network
 from dnnlib.describe import describe, layers, parameters
 from dnnlib.formats import pytorch_pickle, rosinality, safe_pickle, torch_file
 from utils.sampling import codes_for_network
@@ -297,7 +297,7 @@ def test_bad_file(inspect, tmp_path, monkeypatch, name):
 def test_bad_array(tmp_path, values, words):
     """An array that can be nothing of this toolkit is refused by what it is."""
     np.save(tmp_path / "array.npy", values)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(InputError) as caught:
         describe(tmp_path / "array.npy")
     assert words in str(caught.value).removeprefix(str(tmp_path))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from torch_files import Numbers, archive, stream, tensor, written
 
-from dnnlib import NetworkError, read_latents
+from dnnlib import InputError, read_latents
 from dnnlib.formats import safe_pickle
 
 WP = np.random.Generator(np.random.PCG64(0)).standard_normal((3, 6, 4)).astype(np.float32)  # 3 codes of 6 layers
@@ -108,7 +108,7 @@ def test_expanded_tensor(tmp_path):
     one = Numbers(WP[0, 0])
     found = read_latents(written(tmp_path / "file", stream(tensor(one, 0, (2, 6, 4), (0, 0, 1)))))
     np.testing.assert_array_equal(found.values, np.broadcast_to(WP[0, 0], (2, 6, 4)))
-    with pytest.raises(NetworkError, match="more memory"):
+    with pytest.raises(InputError, match="more memory"):
         read_latents(written(tmp_path / "file", stream(tensor(one, 0, (2**40, 6, 4), (0, 0, 1)))))
 
 
@@ -171,7 +171,7 @@ def test_unusable(tmp_path, monkeypatch, content, words):
     monkeypatch.chdir(tmp_path)
     path, start = written(tmp_path / "file", content), time.monotonic()
     tracemalloc.start()
-    with pytest.raises(NetworkError, match=f"file .*{words}.*Expected latent codes") as error:
+    with pytest.raises(InputError, match=f"file .*{words}.*Expected latent codes") as error:
         read_latents(path)
     assert tracemalloc.get_traced_memory()[1] < 2 * len(content) + (4 << 20)
     tracemalloc.stop()
@@ -185,7 +185,7 @@ def test_compressed(tmp_path, monkeypatch):
     monkeypatch.setattr(safe_pickle, "BOUND", 1 << 15)
     codes = np.zeros((4097, 1), np.float32)
     path = written(tmp_path / "file", npz(np.savez_compressed, w=codes))
-    with pytest.raises(NetworkError, match="would take more memory than twice its size"):
+    with pytest.raises(InputError, match="would take more memory than twice its size"):
         read_latents(path)
     assert read_latents(written(path, npz(w=codes))).values.shape == (4097, 1)
     assert read_latents(written(path, npz(np.savez_compressed, w=codes[:2000]))).values.shape == (2000, 1)
@@ -197,12 +197,12 @@ def test_the_same_tensor_many_times(tmp_path, monkeypatch, save):
     monkeypatch.setattr(safe_pickle, "BOUND", 1 << 16)
     path = written(tmp_path / "file", save([np.zeros((6, 400), np.float32)] * 100))
     assert path.stat().st_size < 20000
-    with pytest.raises(NetworkError, match="would take more memory than twice its size"):
+    with pytest.raises(InputError, match="would take more memory than twice its size"):
         read_latents(path)
 
 
 @pytest.mark.parametrize("name", ["tf_orig_16.pkl", "pt_skip_64.pkl", "ros_64.pt", "ros_old_16.pt"])
 def test_network(data, name):
     """A network in place of latent codes is told."""
-    with pytest.raises(NetworkError, match=r"(is a pickle, as networks are|holds 'g_ema').*Expected latent codes"):
+    with pytest.raises(InputError, match=r"(is a pickle, as networks are|holds 'g_ema').*Expected latent codes"):
         read_latents(data / name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from torch_files import dumps, plain, written
 
-from dnnlib import NetworkError, read_network
+from dnnlib import InputError, read_network
 from dnnlib.formats import pytorch_pickle, safe_pickle
 from dnnlib.formats.pytorch_pickle import Module
 
@@ -150,7 +150,7 @@ def test_unusable_network(edited, edit, words):
     """A network with a module, setting or array that the reader cannot use is refused in one line that names it."""
     path = edited("pt_label_orig_16", edit)
     alternatives = "|".join(map(re.escape, words.split("|")))
-    with pytest.raises(NetworkError, match=alternatives) as caught:
+    with pytest.raises(InputError, match=alternatives) as caught:
         read_network(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
@@ -164,7 +164,7 @@ def test_unusable_network(edited, edit, words):
 ])
 def test_unusable_skip(edited, edit, words):
     """What a resnet's skip layer cannot be is refused likewise."""
-    with pytest.raises(NetworkError, match=re.escape(words)):
+    with pytest.raises(InputError, match=re.escape(words)):
         read_network(edited("pt_label_resnet_16", edit))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from torch_files import Call, Global, archive, plain, stream, written
 
-from dnnlib import NetworkError, read_network
+from dnnlib import InputError, read_network
 from dnnlib.formats import rosinality, torch_file
 
 
@@ -68,7 +68,7 @@ def overflowing(content):
 def test_unusable_network(edited, edit, words):
     """A checkpoint with an array that the reader cannot use is refused in one line that names it."""
     path = edited(edit)
-    with pytest.raises(NetworkError, match="|".join(map(re.escape, words.split("|")))) as caught:
+    with pytest.raises(InputError, match="|".join(map(re.escape, words.split("|")))) as caught:
         read_network(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)

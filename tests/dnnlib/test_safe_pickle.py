@@ -1,4 +1,4 @@
-"""Nothing in a network file is executed, and whatever is wrong with one ends in a NetworkError of one line."""
+"""Nothing in a network file is executed, and whatever is wrong with one ends in a InputError of one line."""
 
 import io
 import itertools
@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from dnnlib import NetworkError, read_network
+from dnnlib import InputError, read_network
 from dnnlib.formats import pytorch_pickle, safe_pickle, torch_file
 
 PROTOCOL = b"\x80\x04"
@@ -45,7 +45,7 @@ def test_foreign_callable_is_refused(tmp_path, form, module, name):
     command = f"open({str(marker)!r}, 'w')" if module == "builtins" and name != "open" else f"touch {marker}"
     path = tmp_path / "hostile.pkl"
     path.write_bytes(form(module, name, command))
-    with pytest.raises(NetworkError, match=re.escape(f"{path} asks for {module}.{name}; refused")) as caught:
+    with pytest.raises(InputError, match=re.escape(f"{path} asks for {module}.{name}; refused")) as caught:
         read_network(path)
     assert "\n" not in str(caught.value)
     assert not marker.exists()
@@ -66,14 +66,14 @@ def test_name_cannot_spoil_the_message(tmp_path, name, shown):
     """Whatever a hostile file calls things, the error is one line of printable text."""
     path = tmp_path / "hostile.pkl"
     path.write_bytes(by_stack_global("os", name, "true"))
-    with pytest.raises(NetworkError, match=re.escape(shown)) as caught:
+    with pytest.raises(InputError, match=re.escape(shown)) as caught:
         read_network(path)
     assert str(caught.value).isprintable()
 
 
 def test_persistent_id_is_refused():
     """A reference to an object outside the file is refused by its name."""
-    with pytest.raises(NetworkError, match="external object 'secret'"):
+    with pytest.raises(InputError, match="external object 'secret'"):
         safe_pickle.load(io.BytesIO(PROTOCOL + text("secret") + b"Q."), "file")
 
 
@@ -91,7 +91,7 @@ def test_build_cannot_alter_a_class(module, name, stand_in, state):
     before = dict(vars(stand_in))
     pairs = b"}" + text("values") + text("changed") + b"s"
     argument = b"N" + pairs + b"\x86" if state == b"slots" else pairs
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(InputError) as caught:
         content = PROTOCOL + text(module) + text(name) + b"\x93" + argument + b"b."
         safe_pickle.load(io.BytesIO(content), "file", pytorch_pickle.ALLOWED)
     assert "\n" not in str(caught.value)
@@ -142,7 +142,7 @@ FLOAT = np.dtype("f4")
 ])
 def test_forged_array_is_refused(forged, words):
     """An array whose shape does not fit its bytes, or that holds no plain numbers, is refused."""
-    with pytest.raises(NetworkError, match=words) as caught:
+    with pytest.raises(InputError, match=words) as caught:
         safe_pickle.load(io.BytesIO(pickle.dumps(forged, protocol=4)), "file")
     assert "\n" not in str(caught.value)
 
@@ -201,7 +201,7 @@ def test_bombs(tmp_path, monkeypatch, content, words):
     path.write_bytes(content if content.startswith(PROTOCOL) else PROTOCOL + content)
     tracemalloc.start()
     start = time.perf_counter()
-    with pytest.raises(NetworkError, match=words) as caught:
+    with pytest.raises(InputError, match=words) as caught:
         read_network(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -240,11 +240,11 @@ def test_every_opcode_asks_for_what_it_takes(start, repeated):
 
 @pytest.mark.parametrize("fraction", [*np.linspace(0, 1, 48, endpoint=False).round(4), 0.999, 0.99999])
 def test_truncated_file(tmp_path, data, fraction):
-    """A golden file cut anywhere is a NetworkError of one line that names the file."""
+    """A golden file cut anywhere is a InputError of one line that names the file."""
     content = (data / "tf_orig_16.pkl").read_bytes()
     path = tmp_path / "cut.pkl"
     path.write_bytes(content[:int(fraction * len(content))])
-    with pytest.raises(NetworkError, match=re.escape(str(path))) as caught:
+    with pytest.raises(InputError, match=re.escape(str(path))) as caught:
         read_network(path)
     assert "\n" not in str(caught.value)
 
@@ -252,10 +252,10 @@ def test_truncated_file(tmp_path, data, fraction):
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"hello, this is text\n", b"", b"\x80\x04K\x01.",
                                      pickle.dumps([1, 2, 3]), pickle.dumps((1, 2, 3)), b"PK\x03\x04", b"\x80\x09."])
 def test_foreign_file(tmp_path, content):
-    """A file that is no pickle of three networks is a NetworkError that says what was expected."""
+    """A file that is no pickle of three networks is a InputError that says what was expected."""
     path = tmp_path / "foreign.pkl"
     path.write_bytes(content)
-    with pytest.raises(NetworkError, match=r"[Ee]xpected a (StyleGAN2|tuple)") as caught:
+    with pytest.raises(InputError, match=r"[Ee]xpected a (StyleGAN2|tuple)") as caught:
         read_network(path)
     assert "\n" not in str(caught.value)
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from dnnlib import NetworkError, read_network
+from dnnlib import InputError, read_network
 from dnnlib.formats import tensorflow_pickle
 from dnnlib.initial import initial_network
 
@@ -135,7 +135,7 @@ def absent(part):
 def test_unusable_network(edited, edit, words):
     """A network with a setting or an array that the reader cannot use is refused in one line that names it."""
     path = edited("tf_orig_16", edit)
-    with pytest.raises(NetworkError, match="|".join(map(re.escape, words.split("|")))) as caught:
+    with pytest.raises(InputError, match="|".join(map(re.escape, words.split("|")))) as caught:
         read_network(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
@@ -191,7 +191,7 @@ def test_network_without_noise(edited):
 
 def test_stylegan1_is_refused(edited):
     """A generator that was not built by G_main is refused by the name of its function."""
-    with pytest.raises(NetworkError, match="generator function is 'G_style'; expected G_main"):
+    with pytest.raises(InputError, match="generator function is 'G_style'; expected G_main"):
         read_network(edited("ada_label_16", lambda state: state.update(build_func_name="G_style")))
 
 
@@ -210,7 +210,7 @@ def test_other_pickle(tmp_path, content):
     """A pickle of anything but three networks is refused, and the error says what it holds."""
     path = tmp_path / "other.pkl"
     path.write_bytes(pickle.dumps(content))
-    with pytest.raises(NetworkError, match=f"holds a {type(content).__name__}.*expected a tuple"):
+    with pytest.raises(InputError, match=f"holds a {type(content).__name__}.*expected a tuple"):
         read_network(path)
 
 

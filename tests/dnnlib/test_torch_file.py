@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch_files import Call, Global, Numbers, archive, dumps, plain, stream, tensor, written
 
-from dnnlib import NetworkError, read_network
+from dnnlib import InputError, read_network
 from dnnlib.formats import latent_codes, pytorch_pickle, rosinality, safe_pickle, torch_file
 
 FOUR = np.arange(4, dtype=np.float32)
@@ -85,7 +85,7 @@ def test_shared_storage(tmp_path, form):
 def test_forged_content(tmp_path, form, content, words):
     """A tensor outside its storage or larger than it, a storage that lies, or a foreign call, is refused."""
     path = written(tmp_path / "forged.pt", form({"g_ema": content}))
-    with pytest.raises(NetworkError, match=re.escape(words)) as caught:
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
         load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -98,7 +98,7 @@ def test_build_cannot_alter_a_tensor(tmp_path, state, words):
     """A tensor that was checked cannot be changed afterwards."""
     head, pickled = dumps(tensor(Numbers(FOUR), 0, (4,), (1,))), dumps(state, 2)
     path = written(tmp_path / "forged.pkl", head[:-1] + pickled[2:-1] + b"b.")
-    with pytest.raises(NetworkError, match=words):
+    with pytest.raises(InputError, match=words):
         read_network(path)
 
 
@@ -112,7 +112,7 @@ def test_build_cannot_alter_a_tensor(tmp_path, state, words):
 ])
 def test_damaged_file(tmp_path, content, words):
     """A file whose parts are missing, compressed, or of another byte order is refused in one line."""
-    with pytest.raises(NetworkError, match=words) as caught:
+    with pytest.raises(InputError, match=words) as caught:
         load(written(tmp_path / "damaged.pt", content))
     assert "\n" not in str(caught.value)
 
@@ -128,18 +128,18 @@ def test_checksum(tmp_path):
 
 @pytest.mark.parametrize("name", ["pt_label_orig_16.pkl", "ros_64.pt", "ros_old_16.pt"])
 def test_truncated_file(tmp_path, data, name):
-    """A golden file cut anywhere is a NetworkError of one line that names the file."""
+    """A golden file cut anywhere is a InputError of one line that names the file."""
     content = (data / name).read_bytes()
     for fraction in [*np.linspace(0, 1, 40, endpoint=False), 0.999, 0.99999]:
         path = written(tmp_path / "cut", content[:int(fraction * len(content))])
-        with pytest.raises(NetworkError, match=re.escape(str(path))) as caught:
+        with pytest.raises(InputError, match=re.escape(str(path))) as caught:
             read_network(path)
         assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["pt_label_orig_16.pkl", "ros_64.pt", "ros_old_16.pt"])
 def test_changed_byte(tmp_path, data, name):
-    """A golden file with a byte changed anywhere is read, or is a NetworkError of one line: nothing else is raised."""
+    """A golden file with a byte changed anywhere is read, or is a InputError of one line: nothing else is raised."""
     content = (data / name).read_bytes()
     random = np.random.Generator(np.random.PCG64(5))
     for place in random.integers(0, len(content), 60):
@@ -147,7 +147,7 @@ def test_changed_byte(tmp_path, data, name):
         changed[place] ^= 1 << random.integers(8)
         try:
             read_network(written(tmp_path / "changed", bytes(changed)))
-        except NetworkError as error:
+        except InputError as error:
             assert "\n" not in str(error)
 
 
@@ -165,7 +165,7 @@ def test_announced_size(tmp_path, content):
     path = written(tmp_path / "hostile.pkl", content)
     tracemalloc.start()
     start = time.perf_counter()
-    with pytest.raises(NetworkError):
+    with pytest.raises(InputError):
         read_network(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -177,7 +177,7 @@ def test_endless_text(tmp_path):
     """An object whose text would be endless, of a few bytes, does not get into a message."""
     doubled = b"\x80\x02]" + b"q\x000" + b"".join(b"]q" + bytes([i]) + b"(h" + bytes([i - 1]) + b"h" + bytes([i - 1])
                                                    + b"e0" for i in range(1, 60)) + b"h\x3b"
-    with pytest.raises(NetworkError, match=r"external object \[\["):
+    with pytest.raises(InputError, match=r"external object \[\["):
         read_network(written(tmp_path / "hostile.pkl", doubled + b"Q."))
 
 
@@ -190,7 +190,7 @@ def test_one_array_under_many_names(tmp_path, data, monkeypatch):
     for i in range(9, 1000):
         content["g_ema"][f"style.{i}.weight"] = tensor(numbers, 0, (24, 24), (24, 1))
         content["g_ema"][f"style.{i}.bias"] = tensor(numbers, 0, (24,), (1,))
-    with pytest.raises(NetworkError, match="would take more memory than twice its size"):
+    with pytest.raises(InputError, match="would take more memory than twice its size"):
         read_network(written(tmp_path / "hostile.pt", stream(content)))
 
 
@@ -218,5 +218,5 @@ def test_allow_lists_are_of_exact_objects(allowed):
 def test_neighbours_are_refused(allowed, module, name):
     """What stands beside an allowed object, or is reached from it by a dot, is refused in every reader."""
     for content in (dumps(Global(module, name)), b"\x80\x04" + dumps(module)[2:-1] + dumps(name)[2:-1] + b"\x93."):
-        with pytest.raises(NetworkError, match=re.escape(f"asks for {module}.{name}; refused")):
+        with pytest.raises(InputError, match=re.escape(f"asks for {module}.{name}; refused")):
             safe_pickle.unpickle(io.BytesIO(content), allowed)

@@ -5,8 +5,8 @@ import errno
 
 import pytest
 
+from dnnlib.errors import InputError
 from utils.command_line import Parser, fail, finite_float, layer_list, not_negative_int, positive_int, run, warn
-from utils.errors import InputError
 
 
 @pytest.mark.parametrize(("text", "layers"), [
@@ -76,7 +76,6 @@ def test_wrong_arguments(capsys, arguments, words):
 
 @pytest.mark.parametrize(("error", "status", "line"), [
     (InputError("found this"), 2, "error: found this"),
-    (LookupError("mine"), 2, "error: mine"),
     (FileNotFoundError(errno.ENOENT, "x", "a/b"), 2, "error: a/b is not there; expected a file: check the path"),
     (IsADirectoryError(errno.EISDIR, "x", "a/b"), 2, "error: a/b is a folder; expected a file: check the path"),
     (FileExistsError(errno.EEXIST, "x", "a"), 2, "error: a exists and is no folder; choose another --output_dir"),
@@ -95,7 +94,7 @@ def test_run(capsys, error, status, line):
         raise error
 
     with pytest.raises(SystemExit) as stop:
-        run(main, LookupError)
+        run(main)
     assert stop.value.code == status
     assert capsys.readouterr() == ("", line + "\n")
 

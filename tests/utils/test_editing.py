@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from dnnlib.errors import InputError
 from utils.editing import FARTHEST, Edit, distance_of_change, edited_codes, even_distances, in_batches, walk
-from utils.errors import InputError
 
 WS = np.random.Generator(np.random.PCG64(0)).standard_normal((3, 10, 4)).astype(np.float32)
 DIRECTIONS = np.random.Generator(np.random.PCG64(1)).standard_normal((2, 4))

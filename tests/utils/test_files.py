@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnnlib.errors import InputError
 from utils import files
-from utils.errors import InputError
 
 
 def test_replacing(tmp_path):

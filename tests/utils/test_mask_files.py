@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.errors import InputError
+from dnnlib.errors import InputError
 from utils.mask_files import file_of_sample, read_labels, read_mask, resize
 
 INSIDE = np.zeros((6, 8), bool)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.errors import InputError
+from dnnlib.errors import InputError
 from utils.progress import Progress
 
 # A run of 3 samples that kills itself, as kill -9 would, before its n-th change to the disk.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnnlib.errors import InputError
 from utils.command_line import Parser
-from utils.errors import InputError
 from utils.regions import (
     BOXES,
     LABELS,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnnlib.errors import InputError
 from utils.editing import Edit
-from utils.errors import InputError
 from utils.measures import Change
 from utils.regions import region_source
 from utils.results import EditResults, choose_output_dir, head_of, summary

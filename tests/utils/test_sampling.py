@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
-from utils.errors import InputError
+from dnnlib.errors import InputError
 from utils.sampling import Codes, class_labels, codes_for_network, random_codes
 
 Z_DIM, W_DIM, LAYERS = 5, 4, 6

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from utils.errors import InputError
+from dnnlib.errors import InputError
 from utils.regions import region_mask
 from utils.resefa import resefa
 from utils.subspaces import (

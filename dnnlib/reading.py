@@ -1,0 +1,36 @@
+"""One way to open a file for reading: a pipe or a device, for which a program may wait forever, is refused unread."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import InputError
+
+_KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """The file, open for reading bytes.
+
+    Raises InputError if it is no regular file; OSError if there is none, it is a folder, or it may not be read.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # to open a pipe waits for who writes to it
+
+    file = open(path, "rb", opener=opener)  # noqa: SIM115, closed by the caller
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        found = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
+        raise InputError(f"{path} is {found}; expected a regular file: save its content to one")
+    return file
+
+
+def is_regular(path: str | Path) -> bool:
+    """Whether there is such a file, or a link to one, that is no folder, pipe or device."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False

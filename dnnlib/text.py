@@ -1,0 +1,52 @@
+"""Names and other texts from files and users, made fit for where they go: a terminal, a file name, a table.
+
+A name of a file may be anything but "/" and NUL, and a hostile file says what it likes: escape sequences that steer a
+terminal, dots that climb out of a folder, a formula for a spreadsheet, a megabyte.
+"""
+
+import os
+import re
+from pathlib import Path
+
+LONGEST_LINE = 1000  # characters
+LONGEST_PART = 100  # bytes: what is put around it may take as much, and file systems take 255
+SHORTEST_TAIL = 8  # characters of the end that a shortened text keeps
+
+
+def one_line(text: object, length: int = LONGEST_LINE) -> str:
+    """One line of at most `length` characters that cannot steer a terminal."""
+    words = " ".join(str(text)[:length + 1].split())
+    line = "".join(character if character.isprintable() else "?" for character in words)
+    return line if len(line) <= length else f"{line[:length - 1]}…"
+
+
+def file_name_part(name: str) -> str:
+    """A part of a file name that stays in its folder, is not hidden, and leaves room for what is put around it.
+
+    What no file name should have becomes "_"; of a long one, the beginning and the end stay.
+    """
+    part = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).strip(". ")
+    part = "".join(c if c.isprintable() or _is_undecoded(c) else "_" for c in part)
+    if len(os.fsencode(part)) > LONGEST_PART:
+        start, end = part[:-SHORTEST_TAIL], part[-SHORTEST_TAIL:]
+        while len(os.fsencode(start + end)) > LONGEST_PART - 1:
+            start = start[:-1]
+        part = f"{start}~{end}"
+    return part or "_"
+
+
+def _is_undecoded(character: str) -> bool:
+    """Whether it stands for a byte of a file name that is no text."""
+    return "\udc80" <= character <= "\udcff"
+
+
+def stem(path: str | Path) -> str:
+    """The name of a file without its ending, as a part of other file names."""
+    name = Path(os.path.abspath(path)).name
+    root, dot, _ = name.rpartition(".")
+    return file_name_part(root if dot and root.strip(".") else name)
+
+
+def table_cell(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
