@@ -1,21 +1,28 @@
 """Step 2 of 3: directions that change one region of the image and leave the rest alone."""
 
+import utils.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+
+# isort: split
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from dnnlib.errors import InputError
-from utils import direction_files, files
-from utils.command_line import Parser, file_name_part, finite_float, not_negative_int, positive_int, run
+from dnnlib.text import file_name_part
+from utils import direction_files, files, progress
+from utils.command_line import Parser, finite_float, name_part, not_negative_int, positive_int, run, say
+from utils.jacobian_file import JacobianFile
 from utils.low_rank import factorize
+from utils.output_folder import claim_folder, is_same_run
 from utils.parallel import worker_processes
 from utils.regions import RegionSource, add_region_options, region_from_options
 from utils.resefa import resefa
-from utils.subspaces import Directions, default_lamb, gram_matrices, projected_directions
+from utils.subspaces import Directions, default_lamb, gram_matrices_of_blocks, projected_directions
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy
@@ -35,7 +42,7 @@ def parse_arguments():
     add("--method", choices=("lowrank", "resefa"), default="lowrank",
         help="principal space of the region's low-rank part, or generalized eigenvectors in closed form (ReSeFa)")
     add("--pool", action="store_true", help="one set of directions for all samples, from their mean Gram matrices")
-    add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
+    add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
     add_region_options(parser, default="eyes")
     return parser.parse_args()
 
@@ -43,52 +50,85 @@ def parse_arguments():
 def main() -> None:
     args = parse_arguments()
     region = region_from_options(args)
-    jacobians = read_jacobians(args)
-    size = jacobians.shape[-4:-2]
-    for i in range(len(jacobians)):
-        region.mask(i, *size)  # what is wrong with one of them is an error before any work
+    jacobians = JacobianFile(args.jaco_path)
+    for i in range(jacobians.samples):
+        region.mask(i, *jacobians.size)  # what is wrong with one of them is an error before any work
     if args.lamb is None:
-        args.lamb = default_lamb(jacobians.shape[-1])
+        args.lamb = default_lamb(jacobians.dimensions)
     if args.lamb <= 0:
         raise InputError(f"--lamb {args.lamb}; expected a positive number")
+    samples = range(jacobians.samples)
+    groups = [samples] if args.pool else [range(i, i + 1) for i in samples]
+    outputs = {name_of(group, args, region): facts_of(group, args, region, jacobians.size) for group in groups}
 
-    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
-    groups = [range(len(jacobians))] if args.pool else [range(i, i + 1) for i in range(len(jacobians))]
+    def is_taken(folder: Path) -> bool:
+        return any(os.path.lexists(folder / f"{name}{suffix}") and not is_same_run(folder / f"{name}.json", facts)
+                   for name, facts in outputs.items() for suffix in (".npy", ".json"))
+
+    part = file_name_part(f"{region.name}_{args.name}")
+    with claim_folder(Path(args.output_dir), is_taken, part) as folder:
+        args.output_dir = str(folder)
+        compute_groups(args, region, jacobians, groups, [folder / name for name in outputs], list(outputs.values()))
+
+
+def name_of(samples: range, args, region: RegionSource) -> str:
+    """The beginning of the names of a group's files."""
+    number = "pool" if args.pool else f"{samples[0]:02d}"
+    return f"directions_img_{number}_region_{region.name}_{args.name}"
+
+
+def facts_of(samples: range, args, region: RegionSource, size: tuple[int, int]) -> dict[str, Any]:
+    """What is recorded of a group of samples before its directions are known."""
+    return files.provenance(
+        args, **origin_of(args.jaco_path), region=region.name, region_options=region.facts,
+        region_sha256=region.digest(samples, *size), sample="pool" if args.pool else samples[0], samples=len(samples),
+        method=args.method)
+
+
+def origin_of(jaco_path: str) -> dict[str, Any]:
+    """What is known of a Jacobian: from its JSON file, or else what the file system knows."""
+    path = Path(jaco_path)
+    origin = files.read_json(path.with_suffix(".json"))
+    if origin is None:
+        return {"jacobian": {"bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}}
+    known = {name: origin.get(name) for name in ("seed", "network_sha256", "latents_sha256", "latent_space")}
+    options = {name: value for name, value in origin.get("options", {}).items() if name not in progress.FREE_OPTIONS}
+    return known | {"jacobian": {"options": options, "device": origin.get("device"),
+                                 "batch_size": origin.get("batch_size")}}
+
+
+def compute_groups(args, region: RegionSource, jacobians: JacobianFile, groups: list[range], stems: list[Path],
+                   facts: list[dict[str, Any]]) -> None:
+    """Find and save the directions of each group of samples."""
     saved = 0
-    with tqdm(total=len(jacobians), desc=f"directions, {region.name}", unit="sample", leave=False, disable=None) as bar:
-        matrices = (mean_gram_matrices(args, jacobians, region, samples) for samples in groups)
-        for samples, (directions, factorized) in zip(groups, found(args, matrices), strict=True):
+    with tqdm(total=jacobians.samples, desc=f"directions, {region.name}", unit="sample", leave=False,
+              disable=None) as bar:
+        matrices = (mean_gram_matrices(jacobians, region, samples) for samples in groups)
+        for samples, stem, known, (directions, factorized) in zip(groups, stems, facts, found(args, matrices),
+                                                                  strict=True):
             bar.update(len(samples))
             name = f"pool of {len(samples)} samples" if args.pool else f"sample {samples[0]}"
-            bar.write(f"{name}\n{direction_files.report(directions)}")
+            say(f"{name}\n{direction_files.report(directions)}")
             if directions.foreground.rank:
-                for note in save(args, region, size, samples, directions, factorized):
-                    bar.write(f"  {note}")
+                direction_files.save(stem, directions, factorized, known | {"options": vars(args)})
+                for note in save_region_pictures(args, region, jacobians.size, samples):
+                    say(f"  {note}")
                 saved += 1
     if not saved:
         raise InputError(f"{'the pool' if args.pool else 'every sample'} has foreground rank 0 at --lamb "
                          f"{args.lamb:g}; expected at least one direction: lower --lamb")
-    whose = f"a pool of {len(jacobians)} samples" if args.pool else f"{saved} sample{'s' * (saved > 1)}"
-    print(f"{args.output_dir}: directions of {whose}, principal and _projected")
+    whose = f"a pool of {jacobians.samples} samples" if args.pool else f"{saved} sample{'s' * (saved > 1)}"
+    say(f"{args.output_dir}: directions of {whose}, principal and _projected")
 
 
-def read_jacobians(args) -> np.ndarray:
-    """The Jacobian file, memory-mapped."""
-    jacobians = files.read_npy(args.jaco_path, "a Jacobian from compute_jacobian.py", mmap=True)
-    if jacobians.ndim not in (5, 6) or jacobians.shape[-2] != 1 or not jacobians.size:
-        raise InputError(f"{args.jaco_path} has shape {list(jacobians.shape)}; expected a Jacobian [N, H, W, 1, w_dim] "
-                         "or [N, C, H, W, 1, w_dim] from compute_jacobian.py")
-    return jacobians
-
-
-def mean_gram_matrices(args, jacobians: np.ndarray, region: RegionSource, samples: range) -> np.ndarray:
+def mean_gram_matrices(jacobians: JacobianFile, region: RegionSource, samples: range) -> np.ndarray:
     """M_f and M_b [2, D, D], averaged over some samples, which are read one at a time."""
     total = 0.0
     for i in tqdm(samples, desc="reading", unit="sample", leave=False, disable=True if len(samples) == 1 else None):
         try:
-            total += gram_matrices(jacobians[i], region.mask(i, *jacobians.shape[-4:-2]))
+            total += gram_matrices_of_blocks(jacobians.blocks(i), region.mask(i, *jacobians.size))
         except InputError as error:
-            raise InputError(f"{args.jaco_path}, sample {i}: {error}") from None
+            raise InputError(f"{jacobians.path}, sample {i}: {error}") from None
     return total / len(samples)
 
 
@@ -112,17 +152,9 @@ def found(args, matrices: Iterable[np.ndarray]) -> Iterator[tuple[Directions, np
             yield next_directions()
 
 
-def save(args, region: RegionSource, size: tuple[int, int], samples: range, directions: Directions,
-         matrices: np.ndarray) -> list[str]:
-    """All files of a sample, or of the pool of samples; what is to be said about them."""
-    origin = files.read_json(Path(args.jaco_path).with_suffix(".json")) or {}
-    facts = files.provenance(
-        args, **{name: origin.get(name) for name in ("seed", "network_sha256", "latents_sha256", "latent_space")},
-        region=region.name, region_options=region.facts, sample="pool" if args.pool else samples[0],
-        samples=len(samples), method=args.method)
-    folder, number = Path(args.output_dir), "pool" if args.pool else f"{samples[0]:02d}"
-    stem = folder / f"directions_img_{number}_region_{region.name}_{args.name}"
-    direction_files.save(stem, directions, matrices, facts)
+def save_region_pictures(args, region: RegionSource, size: tuple[int, int], samples: range) -> list[str]:
+    """A picture of the region in each sample; what is to be said about them."""
+    folder = Path(args.output_dir)
     notes = [direction_files.save_region_picture(folder / f"region_img_{i:02d}_{region.name}_{args.name}.png",
                                                  Path(args.jaco_path), i, region.mask(i, *size)) for i in samples]
     return [note for note in notes if note]

@@ -1,5 +1,8 @@
 """Step 1 of 3: the Jacobian of a few random images with respect to the latent code."""
 
+import utils.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+
+# isort: split
 from argparse import BooleanOptionalAction
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +11,10 @@ from tqdm import tqdm
 
 from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
+from dnnlib.text import stem
 from utils import files
-from utils.command_line import Parser, duration_text, file_name_part, positive_int, run
+from utils.command_line import Parser, duration_text, name_part, positive_int, run, say
+from utils.locks import lock_folder
 from utils.pictures import save_png, to_uint8
 from utils.progress import Progress
 from utils.sampling import Codes, add_code_options
@@ -35,7 +40,7 @@ def parse_arguments():
     add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
     add("--save_png", action=BooleanOptionalAction, default=True, help="save the images as PNG")
     add("--fused_channel", action=BooleanOptionalAction, default=True, help="mean over RGB, not each channel by itself")
-    add("--d_name", type=file_name_part, default="ffhq", help="name of the data set, part of the file names")
+    add("--d_name", type=name_part, default="ffhq", help="name of the data set, part of the file names")
     add("--allow_tf32", action="store_true", help="let GPUs multiply with mantissas of 10 bits: faster, less exact")
     add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
     add("--overwrite", action="store_true", help="start anew, whatever an earlier run has left in --output_dir")
@@ -45,8 +50,14 @@ def parse_arguments():
 
 def main() -> None:
     args = parse_arguments()
-    origin = Path(args.latent_path).stem if args.latent_path else f"seed_{args.seed}"
+    origin = stem(args.latent_path) if args.latent_path else f"seed_{args.seed}"
     args.output_dir = Path(args.output_dir or f"outputs/jacobian_{origin}")
+    with lock_folder(args.output_dir):
+        compute_missing(args)
+
+
+def compute_missing(args) -> None:
+    """All of the run that is not there yet."""
     args.restore_path = str(find_file(args.restore_path, "network"))
     if args.compute_z and args.trunc_psi != 1:
         raise InputError(f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no truncation")
@@ -55,19 +66,20 @@ def main() -> None:
     args.total_num = args.total_num or (None if latents else 5)
     progress = Progress(args, network_hash, files.sha256(args.latent_path) if latents else None)
     if progress.complete:
-        print(f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; --overwrite makes it "
-              "anew")
+        say(f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; --overwrite makes it "
+            "anew")
         return
     device = select_device(args.gpu_id)
-    print(device, flush=True)
+    say(device)
     generator = load_generator(args.restore_path, allow_tf32=args.allow_tf32)
     codes = Codes(args, generator, latents, default_num=5)
     size = min(args.image_size, generator.resolution)
     if size < args.image_size:
-        print(f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}")
+        say(f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}")
 
-    args.output_dir.mkdir(parents=True, exist_ok=True)
-    with progress.resumed(device.split(" (")[0], generator.batch_size):
+    channels = () if args.fused_channel else (generator.num_channels,)
+    shapes = {"w": (*channels, size, size, 1, generator.w_dim), "z": (*channels, size, size, 1, generator.z_dim)}
+    with progress.resumed(device.split(" (")[0], generator.batch_size, shapes):
         announce_cost(generator, args, size, args.total_num - progress.count)
         compute_samples(args, generator, codes, size, progress)
 
@@ -110,8 +122,8 @@ def announce_cost(generator, args, size: int, missing: int) -> None:
     space = 4 * missing * rows * columns
     files.expect_room(args.output_dir, space)
     seconds = generator.seconds_per_image() * generator.w_dim * missing
-    print(f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {missing} "
-          f"sample{'s' * (missing > 1)}", flush=True)
+    say(f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {missing} "
+        f"sample{'s' * (missing > 1)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Step 3 of 3: walk latent codes along directions; write a web page and picture grids."""
 
+import utils.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+
+# isort: split
 import itertools
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +13,30 @@ from tqdm import tqdm
 from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.download import find_file, list_names
+from dnnlib.text import stem
 from utils import files
 from utils.command_line import (
+    MOST_STEPS,
     Parser,
     distance_or_auto,
     duration_text,
     end_row,
-    file_name_part,
     finite_float,
     layer_list,
+    name_part,
     not_negative_int,
     positive_float,
     positive_int,
     run,
+    say,
+    step_count,
     warn,
 )
 from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
 from utils.pictures import PICTURE_SIZE
 from utils.probe import Effect, Probe, save_contact_sheet
 from utils.regions import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
-from utils.results import EditResults, choose_output_dir
+from utils.results import EditResults, claim_results_folder
 from utils.sampling import Codes, add_code_options
 
 EXAMPLES = """\
@@ -67,12 +73,12 @@ def parse_arguments():
     add("--change", type=positive_float,
         help="mean absolute change inside the region, of images in [-1, 1], for --distance auto and --contact_sheet "
              "(default: 0.1)")
-    add("--step", type=positive_int, default=7, help="number of steps")
+    add("--step", type=step_count, default=7, help=f"number of steps, at most {MOST_STEPS}")
     add("--save_raw", action="store_true", help="save each image at full size as well")
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
     add("--contact_sheet", action="store_true",
         help="only one picture a file: every row at the strength of --change, to choose from")
-    add("--name", type=file_name_part, default="lowrankgan", help="last part of the file names")
+    add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
     add_code_options(parser)
     add_region_options(parser, default=None)
     return parser.parse_args()
@@ -104,7 +110,7 @@ def main() -> None:
     directions = {path: read_directions(args, path) for path in args.matrix_path}
     region = region_from_options(args)
     latents = read_latents(args.latent_path) if args.latent_path else None
-    print(select_device(args.gpu_id), flush=True)
+    say(select_device(args.gpu_id))
     generator = load_generator(args.restore_path)
     network_hash = files.sha256(args.restore_path)
     hashes = [files.sha256(path) for path in directions]
@@ -122,15 +128,22 @@ def main() -> None:
     facts = files.provenance(args, seed=None if latents else args.seed, network_sha256=network_hash,
                              directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
                              latents_sha256=files.sha256(args.latent_path) if latents else None,
+                             regions_sha256=[region.digest(range(len(ws)), FRAME, FRAME)
+                                             for region in regions_of(edits)],
                              names=codes.names and codes.names[:len(ws)])
     record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"
-    args.output_dir = choose_output_dir(args.output_dir, args.matrix_path, record, facts)
-    facts["options"]["output_dir"] = str(args.output_dir)
+    with claim_results_folder(args.output_dir, args.matrix_path, record, facts) as args.output_dir:
+        facts["options"]["output_dir"] = str(args.output_dir)
+        edit_images(args, generator, ws, edits, facts, args.output_dir / record)
+
+
+def edit_images(args, generator, ws: np.ndarray, edits: list[Edit], facts: dict, record: Path) -> None:
+    """Walk along all edits and write what is asked for."""
     probe = Probe(generator.synthesis, args.batch_size or generator.batch_size,
                   ws if args.contact_sheet else ws[:PROBES], args.mani_layers)
     announce_cost(generator, args, len(edits))
     if args.contact_sheet:
-        write_contact_sheets(args, probe, edits, facts, args.output_dir / record)
+        write_contact_sheets(args, probe, edits, facts, record)
         return
     if args.distance == "auto":
         edits = [with_distance(args, edit, effect) for edit, effect in probed(args, probe, edits)]
@@ -147,14 +160,23 @@ def edits_of(args, directions: dict[str, np.ndarray], region: RegionSource | Non
     first, last = args.start_distance, args.end_distance
     if isinstance(args.distance, float):
         first, last = -args.distance, args.distance
-    names: Counter[str] = Counter()
-    for path, rows in directions.items():
-        stem = Path(path).stem
-        names[stem] += 1
-        name = stem if names[stem] == 1 else f"{stem}_{names[stem]}"  # files of one stem in several folders
+    names = unique_names([stem(path) for path in directions])
+    for name, (path, rows) in zip(names, directions.items(), strict=True):
         found = region or recorded_region(args, path)
         for row in range(args.start, args.end if args.end > 0 else len(rows)):
             yield Edit(name, row, rows[row], even_distances(first, last, args.step), found)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names, with a number after one that is there already, also where a file system ignores case."""
+    wanted = {name.casefold() for name in names}
+    taken: dict[str, str] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        unique = name if name.casefold() not in taken else next(
+            each for each in numbered if each.casefold() not in taken and each.casefold() not in wanted)
+        taken[unique.casefold()] = unique
+    return list(taken.values())
 
 
 def recorded_region(args, path: str) -> RegionSource | None:
@@ -173,13 +195,18 @@ def recorded_region(args, path: str) -> RegionSource | None:
 def check_regions(args, edits: list[Edit], resolution: int) -> None:
     """Raise InputError if a region lacks pixels, or is lacking where it is needed."""
     size = min(resolution, PICTURE_SIZE)
-    for region in {id(edit.region): edit.region for edit in edits}.values():
-        for sample in range(args.total_num) if region else ():
+    for region in regions_of(edits):
+        for sample in range(args.total_num):
             region.mask(sample, size, size)
     for edit in edits:
         if edit.region is None and (args.contact_sheet or args.distance == "auto"):
             raise InputError(f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a region, and "
                              f"none is recorded beside {edit.file}.npy; expected one: name it, such as --region eyes")
+
+
+def regions_of(edits: list[Edit]) -> list[RegionSource]:
+    """Each region once."""
+    return list({id(edit.region): edit.region for edit in edits if edit.region}.values())
 
 
 def probed(args, probe: Probe, edits: list[Edit]) -> Iterator[tuple[Edit, Effect]]:
@@ -198,12 +225,13 @@ def with_distance(args, edit: Edit, effect: Effect) -> Edit:
 
 def write_contact_sheets(args, probe: Probe, edits: list[Edit], facts: dict, record: Path) -> None:
     """A contact sheet for each file, and one record of them all."""
+    files.write_json(record, facts | {"complete": False})
     rows = []
     for file, group in itertools.groupby(probed(args, probe, edits), lambda pair: pair[0].file):
         pairs = list(group)
         path = args.output_dir / f"{file}_contact_sheet_{args.name}.png"
         rows += save_contact_sheet(path, probe.originals, pairs)
-        print(path)
+        say(str(path))
     files.write_json(record, facts | {"directions": rows})
 
 
@@ -215,7 +243,7 @@ def announce_cost(generator, args, number: int) -> None:
     space = shown * generator.resolution**2 * 3 if args.save_raw else 0
     files.expect_room(args.output_dir, space)
     disk = f" and up to {files.size_text(space)} of disk" if space else ""
-    print(f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images", flush=True)
+    say(f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images")
 
 
 def read_directions(args, path: str) -> np.ndarray:

@@ -37,9 +37,9 @@ from dnnlib.describe import describe
 from dnnlib.formats import rosinality, safe_pickle, torch_file
 from dnnlib.formats.record import NetworkRecord
 from utils import files, mask_files
+from utils.output_folder import is_same_run
 from utils.progress import Progress
 from utils.regions import region_from_facts
-from utils.results import choose_output_dir
 from utils.sampling import codes_for_network
 
 MOST_SECONDS = 10  # of processor time, for a case
@@ -194,14 +194,13 @@ def check_inspect(path: Path) -> None:
 
 
 def check_npy(path: Path) -> None:
-    """The array is what NumPy reads, mapped or not."""
-    array, mapped = files.read_npy(path, "numbers"), files.read_npy(path, "numbers", mmap=True)
+    """The array is what NumPy reads."""
+    values = files.read_npy(path, "numbers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         same = np.load(path, allow_pickle=False)
-    for values in (array, mapped):
-        expect(values.dtype.kind in "fiu" and values.dtype == same.dtype and values.shape == same.shape
-               and values.tobytes() == same.tobytes(), "not what NumPy reads")
+    expect(values.dtype.kind in "fiu" and values.dtype == same.dtype and values.shape == same.shape
+           and values.tobytes() == same.tobytes(), "not what NumPy reads")
 
 
 def check_all(*uses: Callable[[], None]) -> None:
@@ -239,7 +238,7 @@ def check_facts(path: Path) -> None:
     options = argparse.Namespace(output_dir=path.parent, d_name="x", compute_z=False, overwrite=False, batch_size=None,
                                  total_num=2, seed=4, image_size=16)
     check_all(region, lambda: Progress(options, "0" * 64),
-              lambda: choose_output_dir(str(path.parent), ["x.npy"], path.name, {"options": {}}))
+              lambda: is_same_run(path, {"options": {}}))
 
 
 class Reader(NamedTuple):

@@ -10,9 +10,12 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from dnnlib.errors import InputError
-from dnnlib.text import one_line
+from dnnlib.text import file_name_part, one_line
+
+from .stopping import stopped_by_signals
 
 MOST_LAYERS = 1000  # no network has as many
+MOST_STEPS = 1000  # of an edit: a grid has a column for each
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +34,13 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+def say(text: str) -> None:
+    """Lines on stdout, above a bar if there is one. What is in them from files cannot steer a terminal."""
+    for line in text.split("\n"):
+        tqdm.write(line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line))
+    sys.stdout.flush()
+
+
 def warn(message: str) -> None:
     """A line on stderr, above a bar if there is one."""
     tqdm.write(f"WARNING: {one_line(message)}", file=sys.stderr)
@@ -45,23 +55,32 @@ def run(main: Callable[[], None]) -> None:
     """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a traceback."""
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
     try:
-        main()
+        with stopped_by_signals():
+            main()
+            sys.stdout.flush()
     except InputError as error:
         fail(str(error))
     except MemoryError as error:
         fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")
     except BrokenPipeError:  # whoever read the output has had enough, as after | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
     except OSError as error:
+        if error.filename is None:
+            _drop_output()
         fail(_describe(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(getattr(stop, "status", 130))
+
+
+def _drop_output() -> None:
+    """What could not be written to stdout must not be tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _describe(error: OSError) -> str:
-    name = error.filename if error.filename is not None else "a file"
+    name = error.filename if error.filename is not None else "the output, or a file,"
     remedies = {
         errno.ENOENT: "is not there; expected a file: check the path",
         errno.EISDIR: "is a folder; expected a file: check the path",
@@ -69,6 +88,8 @@ def _describe(error: OSError) -> str:
         errno.EEXIST: "exists and is no folder; choose another --output_dir",
         errno.EACCES: "may not be read or written by you; check its permissions",
         errno.ENOSPC: "does not fit on the disk; free some space or choose another --output_dir",
+        errno.ELOOP: "is a link; expected a file of its own: remove it",
+        errno.ENAMETOOLONG: "is too long a name; choose a shorter one",
         errno.EFBIG: "is larger than files may be here; raise the limit or choose another --output_dir",
     }
     return f"{name} {remedies.get(error.errno, f'cannot be used: {error.strerror or error}')}"
@@ -91,6 +112,10 @@ def _whole_number(text: str, span: range, expected: str) -> int:
 
 def positive_int(text: str) -> int:
     return _whole_number(text, range(1, 2**31), "1 or more")
+
+
+def step_count(text: str) -> int:
+    return _whole_number(text, range(1, MOST_STEPS + 1), f"1 to {MOST_STEPS}")
 
 
 def not_negative_int(text: str) -> int:
@@ -130,9 +155,11 @@ def end_row(text: str) -> int:
     return -1 if text.strip() == "-1" else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
 
 
-def file_name_part(text: str) -> str:
-    if not text or "/" in text or "\\" in text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} given; expected a part of a file name")
+def name_part(text: str) -> str:
+    """A part of a file name, as it is."""
+    if text != file_name_part(text):
+        raise argparse.ArgumentTypeError(f"{one_line(text, 100)!r} given; expected a short part of a file name, "
+                                         "such as my_eyes")
     return text
 
 

@@ -93,8 +93,9 @@ def save(stem: Path, directions: Directions, matrices: np.ndarray, facts: dict[s
     """
     for suffix, rows in (("", directions.principal), ("_projected", directions.projected)):
         path = stem.with_name(f"{stem.name}{suffix}.npy")
-        files.write_npy(path, rows.astype("float32"))
+        # The facts first: whatever the moment at which a run is killed, its array is known as its own.
         files.write_json(path.with_suffix(".json"), facts | facts_of(directions) | {"projected": bool(suffix)})
+        files.write_npy(path, rows.astype("float32"))
     foreground, background = directions.foreground, directions.background
     if isinstance(foreground, Resefa):
         left = Spectrum("Inside over outside", np.maximum(foreground.eigenvalues, 0), np.empty(0), foreground.rank,

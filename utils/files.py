@@ -9,18 +9,20 @@ import json
 import math
 import os
 import platform
+import re
 import secrets
 import shutil
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from dnnlib.errors import InputError
 from dnnlib.reading import open_file
+from dnnlib.text import one_line
 
 HEADER_SIZE = 1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
 FACTS_SIZE = 1 << 20  # bytes, of a JSON file
@@ -60,7 +62,16 @@ def create_beside(path: Path) -> Path:
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
     """JSON does not know infinity and NaN: they become null."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(_json_text(content) + "\n", encoding="utf-8")
+
+
+def as_json(content: dict[str, Any]) -> dict[str, Any]:
+    """What `read_json` will find after `write_json`."""
+    return json.loads(_json_text(content))
+
+
+def _json_text(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), indent=2, allow_nan=False)
 
 
 def _finite(content: Any) -> Any:
@@ -100,66 +111,127 @@ def write_npy(path: str | Path, array: np.ndarray) -> None:
         partial.write_bytes(buffer.getbuffer())
 
 
-def read_npy(path: str | Path, what: str, mmap: bool = False, kinds: str = "fiu") -> np.ndarray:
-    """The numeric array in a .npy file, memory-mapped if asked for. Nothing in it is executed. `kinds` are NumPy's
-    letters for the types allowed: floats, integers, unsigned integers, b for booleans.
+class NpyFile:
+    """A .npy file of numbers, open for reading a part at a time. Nothing in it is executed.
 
-    Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
+    It is not mapped: a mapped file that another program shortens ends the process without a word.
     """
-    try:
-        with open_file(path) as file:
-            version = np.lib.format.read_magic(file)
-            headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+    def __init__(self, path: str | Path, what: str, kinds: str = "fiu") -> None:
+        """`kinds` are NumPy's letters for the types allowed: floats, integers, unsigned integers, b for booleans.
+
+        Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
+        """
+        self.path, self._what = path, what
+        self._file = open_file(path)
+        try:
+            self.shape, self.dtype, self._start = self._read_header(kinds)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "NpyFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _read_header(self, kinds: str) -> tuple[tuple[int, ...], np.dtype, int]:
+        headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        try:
+            version = np.lib.format.read_magic(self._file)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
-                shape, column_major, dtype = headers[version](file, HEADER_SIZE)
+                shape, self._column_major, dtype = headers[version](self._file, HEADER_SIZE)
             if dtype.kind not in kinds:
-                raise InputError(f"{path} holds values of type {str(dtype)[:80]}; expected {what}")
+                raise InputError(f"{self.path} holds values of type {str(dtype)[:80]}; expected {self._what}")
             if any(n < 0 for n in shape):
                 raise ValueError(f"shape {shape}")
-            needed = file.tell() + math.prod(shape) * dtype.itemsize
-            if needed > os.path.getsize(path):
-                raise ValueError(f"{os.path.getsize(path)} bytes where {needed} are needed")
-            order = "F" if column_major else "C"
-            if mmap:
-                return np.memmap(file, dtype, "r", file.tell(), shape, order)
-            return np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order=order)
-    except (OSError, InputError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).partition("\n")[0].split())[:200] or "a header that cannot be parsed"
-        raise InputError(f"{path} is truncated, damaged or no .npy file of numbers ({reason}); expected {what}: "
-                         "check the path, or make it again") from None
+            if 0 in shape:
+                np.empty(shape, dtype)  # raises ValueError for dimensions that no array has
+            start, size = self._file.tell(), os.fstat(self._file.fileno()).st_size
+            self.spare = size - start - math.prod(shape) * dtype.itemsize  # bytes behind the numbers
+            if self.spare < 0:
+                raise ValueError(f"{size} bytes where {size - self.spare} are needed")
+        except (OSError, InputError):
+            raise
+        except Exception as error:
+            raise self._damaged(error) from None
+        return shape, dtype, start
+
+    def _damaged(self, error: Exception) -> InputError:
+        reason = one_line(str(error).partition("\n")[0], 200) or "a header that cannot be parsed"
+        return InputError(f"{self.path} is truncated, damaged or no .npy file of numbers ({reason}); expected "
+                          f"{self._what}: check the path, or make it again")
+
+    def read(self, start: int = 0, count: int | None = None) -> np.ndarray:
+        """`count` numbers from number `start` on, in the order of the file: [count]; None: all.
+
+        Raises InputError if they are not there any more.
+        """
+        count = math.prod(self.shape) - start if count is None else count
+        self._file.seek(self._start + start * self.dtype.itemsize)
+        values = np.fromfile(self._file, self.dtype, count)
+        if len(values) < count:
+            raise self._damaged(ValueError("it has become shorter while it was read"))
+        return values
+
+    def read_all(self) -> np.ndarray:
+        """The whole array."""
+        return self.read().reshape(self.shape, order="F" if self._column_major else "C")
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether the last axis varies fastest, as NumPy writes by default."""
+        return not self._column_major or math.prod(self.shape) in self.shape
+
+
+def read_npy(path: str | Path, what: str, kinds: str = "fiu") -> np.ndarray:
+    """The numeric array in a .npy file. Raises InputError as NpyFile does."""
+    with NpyFile(path, what, kinds) as file:
+        return file.read_all()
 
 
 class SampleFile:
     """A float32 .npy file [number of samples, ...], written sample by sample.
 
-    It grows under `path`.partial, whose header always counts the finished samples, so that a run that was killed can
-    go on from there; `finish` gives it its name.
+    It grows beside `path` under a name that nobody can foresee, ending in .partial. Its header always counts the
+    finished samples, so that a run that was killed can go on from there; `finish` gives it its name.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
         """`resume`: with the samples of the partial or, failing that, of the finished file.
 
-        Raises InputError if that cannot be read.
+        Raises InputError if those cannot be read, or there are several partial files.
         """
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.partial = partial_path(path)
         self.count = 0
-        earlier = self.partial if self.partial.exists() else self.path
-        if resume and earlier.exists() and earlier.stat().st_size:
-            samples = read_npy(earlier, "the samples of an earlier run", mmap=True, kinds="f")
-            if samples.dtype != "<f4" or not samples.ndim or not samples.flags.c_contiguous:
+        self.sample_shape: tuple[int, ...] | None = None
+        earlier = find_samples(path) if resume else None
+        if earlier is None:
+            for partial in partial_files(path):
+                partial.unlink()
+            self.partial = self._new_name()
+            self.file = self._open("x+b")
+            return
+        with NpyFile(earlier, "the samples of an earlier run", kinds="f") as samples:
+            if samples.dtype != "<f4" or not samples.shape or not samples.in_rows:
                 raise InputError(f"{earlier} is no file of an earlier run; expected one: remove it, or --overwrite")
-            self.count, self.sample_shape = len(samples), samples.shape[1:]
-            del samples  # a mapped file cannot be renamed everywhere
-            os.replace(earlier, self.partial)
-            self.file = open(self.partial, "r+b")  # noqa: SIM115, closed by close
-            self._write_header(self.count)
-        else:
-            self.file = open(self.partial, "wb")  # noqa: SIM115, closed by close
+            self.count, self.sample_shape = samples.shape[0], samples.shape[1:]
+        self.partial = self._new_name() if earlier == self.path else earlier
+        os.replace(earlier, self.partial)
+        self.file = self._open("r+b")
+        self._write_header(self.count)
+
+    def _new_name(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}.partial")
+
+    def _open(self, mode: str) -> BinaryIO:
+        def open_no_link(name: str, flags: int) -> int:
+            return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+        return open(self.partial, mode, opener=open_no_link)
 
     def append(self, sample: np.ndarray) -> None:
         """Add a sample. If it does not fit on the disk, OSError is raised and the samples before it stay."""
@@ -203,6 +275,7 @@ class SampleFile:
         """Give the file its name."""
         self._write_header(self.count)  # Ctrl-C may have come between a sample's header and its count
         self.file.truncate(self._end(self.count))
+        self._flush()
         self.file.close()
         os.replace(self.partial, self.path)
 
@@ -214,10 +287,31 @@ class SampleFile:
             self.partial.unlink(missing_ok=True)
 
 
-def partial_path(path: str | Path) -> Path:
-    """Where a file grows until it takes its name."""
+def partial_files(path: str | Path) -> list[Path]:
+    """Files in which samples for `path` were collected when a run was killed."""
     path = Path(path)
-    return path.with_name(path.name + ".partial")
+    name = re.compile(re.escape(path.name) + r"(\.[0-9a-f]{16})?\.partial")
+    return sorted(file for file in path.parent.iterdir() if name.fullmatch(file.name)) if path.parent.is_dir() else []
+
+
+def find_samples(path: str | Path) -> Path | None:
+    """The file with the samples for `path` so far: a partial one, or the finished one; None: there are none.
+
+    Raises InputError if there are several partial ones, or the finished one is longer than its header says.
+    """
+    partials = [partial for partial in partial_files(path) if partial.stat().st_size]
+    if len(partials) > 1:
+        raise InputError(f"{path} has the partial files {' and '.join(partial.name for partial in partials)}; expected "
+                         "one: remove the others, or --overwrite")
+    if partials:
+        return partials[0]
+    if not os.path.lexists(path):
+        return None
+    with NpyFile(path, "the samples of an earlier run", kinds="f") as samples:
+        if samples.spare:
+            raise InputError(f"{path} has {samples.spare} bytes behind the {samples.shape[0] if samples.shape else 0} "
+                             "samples of its header; expected none: --overwrite, or choose another folder")
+    return Path(path)
 
 
 def expect_room(folder: str | Path, size: int) -> None:

@@ -1,6 +1,7 @@
 """Masks and label maps in files, PNG or .npy, one for all samples or a folder with one for each."""
 
 import contextlib
+import math
 import re
 import warnings
 from collections.abc import Collection, Iterator
@@ -11,7 +12,7 @@ from PIL import Image
 
 from dnnlib.errors import InputError
 
-from .files import read_npy
+from .files import NpyFile
 
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
 BYTES_A_PIXEL = 20  # of memory that a map of one may take
@@ -82,11 +83,12 @@ def read_labels(path: Path, labels: Collection[int]) -> np.ndarray:
 
 
 def _read_map(path: Path, what: str, kinds: str) -> np.ndarray:
-    """The values [H, W] in a .npy file, memory-mapped."""
-    values = read_npy(path, what, mmap=True, kinds=kinds)
-    if values.ndim != 2 or not 0 < values.size <= MOST_PIXELS:
-        raise InputError(f"{path} has shape {list(values.shape)}; expected {what}{_limit(values.size)}")
-    return values
+    """The values [H, W] in a .npy file."""
+    with NpyFile(path, what, kinds) as file:
+        size = math.prod(file.shape)
+        if len(file.shape) != 2 or not 0 < size <= MOST_PIXELS:
+            raise InputError(f"{path} has shape {list(file.shape)}; expected {what}{_limit(size)}")
+        return file.read_all()
 
 
 def _limit(pixels: int) -> str:

@@ -6,32 +6,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from dnnlib.errors import InputError
 
 from . import files
+from .command_line import say
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
 FREE_OPTIONS = ("restore_path", "output_dir", "total_num", "batch_size", "overwrite", "gpu_id", "latent_path")
 
 
 class Progress:
-    """The Jacobian files of one output folder and the facts beside them.
+    """The Jacobian files of one output folder, which is locked for this run, and the facts beside them.
 
-    While a run lasts, `..npy.partial` grows and `..npy.partial.json` holds the options, device and batch size that the
+    While a run lasts, a partial file grows and `..npy.partial.json` holds the options, device and batch size that the
     remaining samples need, too. Whatever the moment at which it is killed, one of the two files of each space is
-    there, with a header that counts its finished samples.
+    there, with a header that counts its finished samples. What header, length and JSON file say must agree.
     """
 
     def __init__(self, options: argparse.Namespace, network_hash: str, latents_hash: str | None = None) -> None:
         """`latents_hash` is that of --latent_path; options.total_num None stands for all of its codes.
 
-        Raises InputError if the folder holds a Jacobian made with other options (unless --overwrite).
+        Raises InputError if the folder holds a Jacobian made with other options, or in which something is missing
+        (unless --overwrite).
         """
         self.options, self.batch_size = options, options.batch_size
         self.spaces = ("w", "z") if options.compute_z else ("w",)
-        self.facts_path = files.partial_path(self.path("w")).with_suffix(".partial.json")
+        self.facts_path = self.path("w").with_suffix(".npy.partial.json")
         self.facts = files.provenance(options, seed=None if latents_hash else options.seed, network_sha256=network_hash,
                                       latents_sha256=latents_hash)
         self.outputs: dict[str, files.SampleFile] = {}
@@ -45,8 +46,8 @@ class Progress:
                     raise InputError(f"{self.options.output_dir} holds a Jacobian with {name} {str(value)[:80]} in its "
                                      "JSON file; expected a whole number: --overwrite, or choose another folder")
             self._expect_same_options()
-            self.complete = (not self.facts_path.exists() and all(self.path(space).exists() for space in self.spaces)
-                             and self._has_enough_samples())
+        finished = self._expect_samples_as_recorded()
+        self.complete = finished and self._has_enough_samples()
 
     def path(self, space: str) -> Path:
         return self.options.output_dir / f"{space}_dataset_{self.options.d_name}.npy"
@@ -65,6 +66,28 @@ class Progress:
             raise InputError(f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; expected the "
                              "same options, to go on with it: choose another --output_dir or --d_name, or --overwrite")
 
+    def _expect_samples_as_recorded(self) -> bool:
+        """Whether all spaces are in finished files. Raises InputError if a file is not what its JSON file says."""
+        finished = [self._expect_space_as_recorded(space) for space in self.spaces]
+        return all(finished) and not self.facts_path.exists()
+
+    def _expect_space_as_recorded(self, space: str) -> bool:
+        path, found = self.path(space), files.find_samples(self.path(space))
+        remedy = "expected both as one run has left them: --overwrite makes them anew, or choose another folder"
+        if found and self.previous is None:
+            raise InputError(f"{found} has no JSON file beside it that says how it was made; {remedy}")
+        if self.facts_path.exists() or self.previous is None:  # a run was killed: only the header knows
+            return False
+        count, shape = self.previous.get("samples"), self.previous.get("sample_shape")
+        if not found:
+            raise InputError(f"{path.with_suffix('.json')} counts {count} samples, but {path.name} is not there; "
+                             f"{remedy}")
+        with files.NpyFile(found, "the samples of an earlier run", kinds="f") as samples:
+            if samples.shape[:1] != (count,) or (shape is not None and list(samples.shape[1:]) != shape):
+                raise InputError(f"{found} has shape {list(samples.shape)}, but its JSON file counts {count} samples"
+                                 f"{f' of {str(shape)[:80]}' if shape else ''}; {remedy}")
+        return found == path
+
     def _has_enough_samples(self) -> bool:
         if self.options.total_num is None:
             return self.previous.get("complete") and self.previous.get("options", {}).get("total_num") is None
@@ -76,16 +99,19 @@ class Progress:
         return min(output.count for output in self.outputs.values())
 
     @contextlib.contextmanager
-    def resumed(self, device: str, batch_size: int) -> Iterator[None]:
+    def resumed(self, device: str, batch_size: int, sample_shapes: dict[str, tuple[int, ...]]) -> Iterator[None]:
         """Open the files for `append`; at the end, also after Ctrl-C or on a full disk, give what is finished its name.
 
-        Raises InputError if the samples so far were made on another device.
+        Raises InputError if the samples so far were made on another device, or are of another shape than those of
+        `sample_shapes`, by their space.
         """
         previous = self.previous or {}
         if previous.get("device", device) != device:
             raise InputError(f"the finished samples of {self.options.output_dir} were made on "
                              f"{str(previous['device'])[:80]}; expected the same, not {device}: choose it by --gpu_id, "
                              "or --overwrite")
+        if previous:
+            self._expect_shapes(sample_shapes)
         self.batch_size = self.batch_size or previous.get("batch_size") or batch_size
         self.facts["device"] = device
         try:
@@ -95,10 +121,19 @@ class Progress:
             for output in self.outputs.values():
                 output.keep(self.count)
             if self.count:
-                print(f"going on after the {self.count} finished samples of {self.options.output_dir}", flush=True)
+                say(f"going on after the {self.count} finished samples of {self.options.output_dir}")
             yield
         finally:
             self._finish()
+
+    def _expect_shapes(self, sample_shapes: dict[str, tuple[int, ...]]) -> None:
+        for space in self.spaces:
+            if not (found := files.find_samples(self.path(space))):
+                continue
+            with files.NpyFile(found, "the samples of an earlier run", kinds="f") as samples:
+                if samples.shape[0] and samples.shape[1:] != sample_shapes[space]:
+                    raise InputError(f"{found} has samples of shape {list(samples.shape[1:])}; expected "
+                                     f"{list(sample_shapes[space])}: --overwrite, or choose another folder")
 
     def append(self, sample: dict[str, np.ndarray]) -> None:
         """Add the Jacobian of one sample with respect to each space."""
@@ -108,7 +143,7 @@ class Progress:
     def halve_batch(self) -> None:
         """Go on with half the batch, also in later runs."""
         self.batch_size = max(self.batch_size // 2, 1)
-        tqdm.write(f"not enough memory: going on with --batch_size {self.batch_size}")
+        say(f"not enough memory: going on with --batch_size {self.batch_size}")
         self._write_facts()
 
     def _write_facts(self) -> None:
@@ -121,12 +156,13 @@ class Progress:
         try:
             for space, output in self.outputs.items() if count else ():
                 output.keep(count)
-                facts = self.facts | {"latent_space": space, "samples": count, "complete": count >= total}
+                facts = self.facts | {"latent_space": space, "samples": count, "complete": count >= total,
+                                      "sample_shape": output.sample_shape}
                 files.write_json(output.path.with_suffix(".json"), facts)
                 output.finish()
-                print(f"{output.path}: Jacobian of {count} of {total} samples with respect to {space}")
+                say(f"{output.path}: Jacobian of {count} of {total} samples with respect to {space}")
             if count < total and count:
-                print("the same command goes on with the rest; the finished samples can be used as they are")
+                say("the same command goes on with the rest; the finished samples can be used as they are")
         finally:
             for output in self.outputs.values():
                 output.close()

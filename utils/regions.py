@@ -2,8 +2,9 @@
 
 import argparse
 import functools
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ class RegionSource:
             raise InputError(f"region {self.name} has no pixel {'outside' if inside.any() else 'inside'} at {height} x "
                              f"{width}, sample {sample}; expected some of both: choose another region")
         return inside
+
+    def digest(self, samples: Iterable[int], height: int, width: int) -> str:
+        """SHA-256 of what the region covers in some samples."""
+        digest = hashlib.sha256()
+        for sample in samples:
+            digest.update(np.packbits(self.mask(sample, height, width)).tobytes())
+        return digest.hexdigest()
 
 
 def region_source(*, region: str | None = None, box: Sequence[int] | None = None, mask: str | None = None,

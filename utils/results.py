@@ -8,54 +8,44 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from dnnlib.errors import InputError
-from dnnlib.text import one_line
+from dnnlib.text import one_line, stem, table_cell
 
 from . import files
+from .command_line import say
 from .editing import Edit
 from .measures import Change, absolute_change, heat, heat_maps, measure, outline_path
+from .output_folder import claim_folder, is_same_run
 from .page import Outline, Row, write_page
-from .pictures import PICTURE_SIZE, encode, grid, mosaic, save_animation, save_jpeg, save_png, thumbnail, to_uint8
+from .pictures import GAP, PICTURE_SIZE, encode, grid, mosaic, save_animation, save_jpeg, save_png, thumbnail, to_uint8
 from .regions import RegionSource
 
 HEAT_SIZE, HEAT_GRID_SIZE = 64, 128  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
+GRID_WIDTH = 16_000  # pixels, at most: viewers and JPEG take little more
 GRID_ROWS = 20  # samples in a grid, so that any viewer opens it, and it is written while the next ones are made
 
 
-def choose_output_dir(output_dir: str | None, matrix_paths: Sequence[str], record: str, facts: dict[str, Any]) -> Path:
-    """The folder to write to. Results of other directions, or of another network, are never overwritten.
+def claim_results_folder(output_dir: str | None, matrix_paths: Sequence[str], record: str,
+                         facts: dict[str, Any]) -> AbstractContextManager[Path]:
+    """The folder to write to, locked: `output_dir`, or outputs/manipulations/{stem of the first matrix_path}, or one
+    with a number after it if that holds results of other options.
 
-    `record` is the name of the JSON file that says what results are of. Without an output_dir the folder is
-    outputs/manipulations/{stem of the first matrix_path}, with a number after it if that is taken. Raises InputError if
-    output_dir is.
+    `record` is the name of the JSON file that says what results are of. Raises InUseError if another run is writing
+    to output_dir.
     """
 
     def is_taken(folder: Path) -> bool:
-        previous = files.read_json(folder / record)
-        return previous is not None and _subject(previous) != _subject(facts)
+        path = folder / record
+        return any(map(os.path.lexists, (path, path.with_suffix(".html")))) and not is_same_run(path, facts)
 
     more = f"_and_{len(matrix_paths) - 1}_more" if len(matrix_paths) > 1 else ""
-    folder = Path(output_dir or Path("outputs/manipulations") / f"{Path(matrix_paths[0]).stem}{more}")
-    if output_dir and is_taken(folder):
-        raise InputError(f"{folder} holds results of other directions under the same --name; expected a folder of its "
-                         "own: choose another --output_dir or --name")
-    number, free = 1, folder
-    while is_taken(free):
-        number += 1
-        free = folder.with_name(f"{folder.name}_{number}")
-    return free
-
-
-def _subject(facts: dict[str, Any]) -> tuple:
-    """What was edited with: the network, the direction files and their rows."""
-    options = facts.get("options", {})
-    return facts.get("network_sha256"), facts.get("directions_sha256"), options.get("start"), options.get("end")
+    folder = Path(output_dir or Path("outputs/manipulations") / f"{stem(matrix_paths[0])}{more}")
+    return claim_folder(folder, is_taken, elsewhere_if_in_use=output_dir is None)
 
 
 def head_of(distance: float) -> str:
@@ -100,8 +90,11 @@ class EditResults:
         self.grids: list[Future[list[FinishedRow]]] = []
         self.directions: deque[Future[str]] = deque()  # finished, their line not printed yet
         self.outlines: dict[bytes, Outline] = {}
+        self.cell = min(PICTURE_SIZE, GRID_WIDTH // (1 + options.step) - GAP)  # pixels of a picture in a grid, at most
         self.writes_folders = len({edit.file for edit in edits}) > 1
-        options.output_dir.mkdir(parents=True, exist_ok=True)
+        self.page_path = options.output_dir / f"manipulate_results_{options.name}.html"
+        # Written at once, so that the files of a run that is killed are known as its own.
+        files.write_json(self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False})
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
@@ -150,7 +143,7 @@ class EditResults:
 
     def _print_finished(self) -> None:
         while self.directions and self.directions[0].done():
-            tqdm.write(self.directions.popleft().result())
+            say(self.directions.popleft().result())
 
     def _picture(self, image: np.ndarray, name: str) -> np.ndarray:
         pixels = to_uint8(image)
@@ -177,12 +170,13 @@ class EditResults:
             maps = self._heat_maps(edit.region, sample, np.stack([0 * warm[0], *warm]), original)
         if self.options.animate:
             save_animation(self._path(edit, f"_sample_{sample:06d}", self.options.animate), steps)
-        return FinishedRow(number, row, change, [original, *steps], maps)
+        return FinishedRow(number, row, change, [thumbnail(picture, self.cell) for picture in (original, *steps)], maps)
 
     def _heat_maps(self, region: RegionSource, sample: int, warm: np.ndarray, original: np.ndarray) -> list[np.ndarray]:
         """For the grid: of the original, where nothing changes, and of the steps."""
-        original = thumbnail(original, HEAT_GRID_SIZE)
-        warm = np.stack([thumbnail(level, HEAT_GRID_SIZE) for level in warm])
+        size = min(HEAT_GRID_SIZE, self.cell)
+        original = thumbnail(original, size)
+        warm = np.stack([thumbnail(level, size) for level in warm])
         return list(heat_maps(warm, original, region.mask(sample, *original.shape[:2])))
 
     def _outline(self, mask: np.ndarray) -> Outline:
@@ -235,9 +229,10 @@ class EditResults:
         options = self.options
         rows = [row for job in self.grids if not job.exception() for row in job.result()]
         rows += [job.result() for job in self.rows if not job.exception()]  # of an interrupted grid
+        path = self.page_path
         if not rows:
+            path.with_suffix(".json").unlink(missing_ok=True)
             return
-        path = options.output_dir / f"manipulate_results_{options.name}.html"
         subjects = list(dict.fromkeys(edit.file for edit in self.edits))
         named = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
         title = f"{named} on {Path(options.restore_path).stem}"
@@ -260,7 +255,7 @@ class EditResults:
             "rows": len(rows), "complete": len(rows) == options.total_num * len(self.edits), "directions": directions})
         if any(changes):
             self._write_csv(path.with_suffix(".csv"), changes)
-        tqdm.write(str(path))
+        say(str(path))
 
     def _write_csv(self, path: Path, changes: list[list[Change]]) -> None:
         """A line for each step that was measured."""
@@ -270,7 +265,7 @@ class EditResults:
         for edit, measured in zip(self.edits, changes, strict=True):
             for sample, change in enumerate(measured):
                 for step, numbers in enumerate(zip(edit.distances, *change, strict=True)):
-                    writer.writerow([edit.file, edit.row, edit.region.name, sample, step,
+                    writer.writerow([table_cell(edit.file), edit.row, table_cell(edit.region.name), sample, step,
                                      *(f"{number:.6g}" for number in numbers)])
         with files.replacing(path) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")

@@ -1,5 +1,6 @@
 """From a Jacobian to directions: principal space of a region, projected onto the null space of the rest."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from .resefa import Resefa
 
 NOISE = 1e-3  # a direction that keeps less of its norm in the projection is noise
 ROUNDING = 1e-8  # a change outside that is smaller, relative to all of it, cannot be told from zero
-PIXEL_ROWS = 32  # of a Jacobian, held in memory at once
+LARGEST = 1e100  # of the sums of squares of what float32 holds
+BLOCK_MEMORY = 1 << 26  # bytes of a Jacobian in float64 that are held at once
 
 
 @dataclass(frozen=True)
@@ -42,31 +44,43 @@ def default_lamb(w_dim: int) -> float:
     return 60 * (w_dim / 512) ** 0.5
 
 
-def gram_matrix(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """M = J^T J / n over the n rows of a Jacobian [H, W, 1, D] or [C, H, W, 1, D] inside a mask [H, W]: float64 [D, D].
+def rows_at_once(width: int, dimensions: int) -> int:
+    """How many rows of pixels of a Jacobian fit into BLOCK_MEMORY, at least one."""
+    return max(BLOCK_MEMORY // (8 * width * dimensions), 1)
 
-    The Jacobian may be memory-mapped: it is read a few rows of pixels at a time. Raises InputError if the mask is of
-    another size or empty, or the rows hold NaN or infinity.
+
+def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """M_f and M_b: M = J^T J / n over the n rows of a Jacobian [H, W, 1, D] or [C, H, W, 1, D] inside a mask [H, W],
+    and over those outside: float64 [2, D, D].
+
+    Raises InputError if the mask is of another size, or empty, or covers all, or the rows hold NaN or infinity.
     """
     if jacobian.shape[-4:-2] != mask.shape:
         raise InputError(f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected "
                          f"{jacobian.shape[-4]} x {jacobian.shape[-3]}, the size of the Jacobian")
-    if not mask.any():
-        raise InputError("the mask has no pixel inside (or none outside); expected some of both: choose another region")
-    total = np.zeros((jacobian.shape[-1], jacobian.shape[-1]))
-    for channel in jacobian.reshape(-1, *jacobian.shape[-4:]):
-        for top in range(0, len(mask), PIXEL_ROWS):
-            part = slice(top, top + PIXEL_ROWS)
-            rows = channel[part, :, 0][mask[part]].astype(np.float64)
-            total += rows.T @ rows
-    if not np.isfinite(total).all():
-        raise InputError("the Jacobian holds NaN or infinity; expected finite numbers: compute it again")
-    return total / (mask.sum() * jacobian[..., 0, 0].size / mask.size)
+    at_once = rows_at_once(*jacobian.shape[-3::2])
+    tops = range(0, len(mask), at_once)
+    return gram_matrices_of_blocks(((slice(top, top + at_once), channel[top:top + at_once, :, 0])
+                                    for channel in jacobian.reshape(-1, *jacobian.shape[-4:]) for top in tops), mask)
 
 
-def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """M_f and M_b, the Gram matrices inside and outside a mask: float64 [2, D, D]. As `gram_matrix`."""
-    return np.stack([gram_matrix(jacobian, mask), gram_matrix(jacobian, ~mask)])
+def gram_matrices_of_blocks(blocks: Iterable[tuple[slice, np.ndarray]], mask: np.ndarray) -> np.ndarray:
+    """The same of a Jacobian that comes in rows of pixels: which they are, and their part of it [h, W, D]."""
+    if mask.all() or not mask.any():
+        raise InputError(f"the mask has no pixel {'outside' if mask.any() else 'inside'}; expected some of both: "
+                         "choose another region")
+    totals: list = [0.0, 0.0]
+    counts = [0, 0]
+    for part, block in blocks:
+        for side, inside in enumerate((mask[part], ~mask[part])):
+            rows = block[inside].astype(np.float64)
+            with np.errstate(all="ignore"):  # what is not finite is an error below, not a warning before it
+                totals[side] = totals[side] + rows.T @ rows
+            counts[side] += len(rows)
+    if not all(np.abs(total).max() < LARGEST for total in totals):  # NaN is not, either
+        raise InputError("the Jacobian holds NaN or infinity, or numbers beyond float32; expected finite numbers: "
+                         "compute it again")
+    return np.stack([total / count for total, count in zip(totals, counts, strict=True)])
 
 
 def spectrum(matrix: np.ndarray) -> np.ndarray:

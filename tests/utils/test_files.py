@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -55,15 +56,23 @@ def test_json(tmp_path):
         assert files.read_json(tmp_path / f"{name}.json") is None
 
 
-@pytest.mark.parametrize("mmap", [False, True])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "i8", "u1"])
-def test_npy(tmp_path, dtype, mmap):
-    """Numbers of any kind are written and read back, in memory or memory-mapped."""
+def test_npy(tmp_path, dtype):
+    """Numbers of any kind are written and read back, whole or a part."""
     array = np.arange(12).reshape(3, 4).astype(dtype)
     files.write_npy(tmp_path / "a.npy", array)
-    read = files.read_npy(tmp_path / "a.npy", "numbers", mmap)
-    np.testing.assert_array_equal(read, array)
-    assert isinstance(read, np.memmap) == mmap
+    np.testing.assert_array_equal(files.read_npy(tmp_path / "a.npy", "numbers"), array)
+    with files.NpyFile(tmp_path / "a.npy", "numbers") as file:
+        np.testing.assert_array_equal(file.read(5, 3), [5, 6, 7])
+
+
+def test_npy_that_becomes_shorter(tmp_path):
+    """What another program cuts off while it is read is an error of one line, not the end of the process."""
+    files.write_npy(tmp_path / "a.npy", np.arange(12))
+    with files.NpyFile(tmp_path / "a.npy", "numbers") as file:
+        os.truncate(tmp_path / "a.npy", 150)
+        with pytest.raises(InputError, match="shorter while it was read"):
+            file.read(8, 4)
 
 
 def npy(array, **options) -> bytes:
@@ -95,13 +104,12 @@ WHOLE = npy(np.zeros((5, 4)))
     (npy(np.array([{}], dtype=object), allow_pickle=True), "[Oo]bject"), (npy(np.array(["a"])), "<U1"),
     (npy(np.array([True])), "bool"), (npy(np.array([1j])), "complex128"), (npy(np.zeros(2, "f4,i4")), "f0"),
 ], ids=range(20))
-@pytest.mark.parametrize("mmap", [False, True])
-def test_unusable_npy(tmp_path, content, words, mmap):
+def test_unusable_npy(tmp_path, content, words):
     """A file that is truncated, foreign, or not of numbers is an error of one line: which, and what was expected."""
     path = tmp_path / "bad.npy"
     path.write_bytes(content)
     with pytest.raises(InputError, match=words) as caught:
-        files.read_npy(path, "z codes of the test", mmap)
+        files.read_npy(path, "z codes of the test")
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
     assert "expected z codes of the test" in str(caught.value)
@@ -132,7 +140,7 @@ def test_sample_file(tmp_path):
         np.testing.assert_array_equal(np.load(output.partial), samples[:n])
         assert not output.path.exists()
     output.finish()
-    np.testing.assert_array_equal(files.read_npy(output.path, "samples", mmap=True), samples)
+    np.testing.assert_array_equal(files.read_npy(output.path, "samples"), samples)
     assert list(output.path.parent.iterdir()) == [output.path]
     output.close()
     assert output.path.exists()
@@ -164,6 +172,25 @@ def test_sample_file_interrupted(tmp_path, monkeypatch):
         output.append(np.ones((2, 3)))
     output.finish()
     assert np.load(output.path).shape == (1, 2, 3)
+
+
+def test_sample_file_behind_a_link(tmp_path):
+    """No file is written through a link that someone has put where samples are collected."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "w.npy.partial").symlink_to("mine")
+    with pytest.raises(InputError):
+        files.SampleFile(tmp_path / "w.npy", resume=True)
+    files.SampleFile(tmp_path / "w.npy").append(np.zeros((2, 3)))
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_two_partial_files(tmp_path):
+    """Of two partial files none is taken for the samples so far."""
+    for token in ("0" * 16, "1" * 16):
+        np.save(tmp_path / "a.npy", np.zeros((1, 2), np.float32))
+        (tmp_path / "a.npy").rename(tmp_path / f"w.npy.{token}.partial")
+    with pytest.raises(InputError, match=r"0\.partial and .*1\.partial; expected one"):
+        files.find_samples(tmp_path / "w.npy")
 
 
 def test_sample_file_grows_by_digits(tmp_path):

@@ -12,6 +12,8 @@ import pytest
 from dnnlib.errors import InputError
 from utils.progress import Progress
 
+SHAPES = {"w": (1, 1, 1, 2)}
+
 # A run of 3 samples that kills itself, as kill -9 would, before its n-th change to the disk.
 RUN = """
 import argparse, os, signal, sys
@@ -33,7 +35,7 @@ options = argparse.Namespace(output_dir=Path(sys.argv[1]), total_num=3, batch_si
                              seed=4, overwrite=False)
 progress = Progress(options, "network")
 if not progress.complete:
-    with progress.resumed("CPU", 8):
+    with progress.resumed("CPU", 8, {"w": (2, 2, 1, 4), "z": (2, 2, 1, 3)}):
         for i in range(progress.count, 3):
             progress.append({"w": np.full((2, 2, 1, 4), i), "z": np.full((2, 2, 1, 3), -i)})
 print("moments left", moment)
@@ -90,7 +92,7 @@ def options(folder: Path, **changed):
 def finish(folder: Path, device: str = "CPU", **changed) -> Progress:
     """A run with these options, to its end; each sample is filled with its index."""
     progress = Progress(options(folder, **changed), "network")
-    with progress.resumed(device, 8):
+    with progress.resumed(device, 8, SHAPES):
         for i in range(progress.count, progress.options.total_num):
             progress.append({"w": np.full((1, 1, 1, 2), i)})
     return progress
@@ -126,6 +128,48 @@ def test_changed_option(tmp_path, changed, words):
         assert Progress(options(tmp_path, **changed), "network").complete
 
 
+def damage_count(folder: Path) -> None:
+    facts = json.loads((folder / "w_dataset_d.json").read_text())
+    (folder / "w_dataset_d.json").write_text(json.dumps(facts | {"samples": 5}))
+
+
+def damage_length(folder: Path) -> None:
+    with open(folder / "w_dataset_d.npy", "ab") as file:
+        file.write(b"more")
+
+
+@pytest.mark.parametrize(("damage", "words"), [
+    (lambda folder: (folder / "w_dataset_d.json").unlink(), "has no JSON file beside it"),
+    (lambda folder: (folder / "w_dataset_d.json").write_text('{"options": '), "has no JSON file beside it"),
+    (lambda folder: (folder / "w_dataset_d.npy").unlink(), "counts 2 samples, but w_dataset_d.npy is not there"),
+    (damage_count, r"has shape \[2, 1, 1, 1, 2\], but its JSON file counts 5 samples"),
+    (damage_length, "has 4 bytes behind the 2 samples of its header"),
+    (lambda folder: np.save(folder / "w_dataset_d.npy", np.zeros((2, 1, 1, 1, 3), "f4")), "counts 2 samples of"),
+])
+def test_files_that_disagree(tmp_path, damage, words):
+    """Header, length and JSON file of what is there must agree; what does not is refused, and stays as it is."""
+    finish(tmp_path)
+    damage(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=words):
+        Progress(options(tmp_path, total_num=3), "network")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    finish(tmp_path, overwrite=True)
+
+
+def test_samples_of_another_shape(tmp_path):
+    """Samples of another shape than the network's are not appended to, also where the JSON file has no shape."""
+    finish(tmp_path)
+    facts = json.loads((tmp_path / "w_dataset_d.json").read_text())
+    del facts["sample_shape"]
+    (tmp_path / "w_dataset_d.json").write_text(json.dumps(facts))
+    progress = Progress(options(tmp_path, total_num=3), "network")
+    with pytest.raises(InputError, match=r"samples of shape \[1, 1, 1, 2\]; expected \[1, 1, 1, 9\]"), \
+            progress.resumed("CPU", 8, {"w": (1, 1, 1, 9)}):
+        pass
+    assert len(np.load(tmp_path / "w_dataset_d.npy")) == 2
+
+
 def test_another_network(tmp_path):
     """A Jacobian of another network is not gone on with."""
     finish(tmp_path)
@@ -136,7 +180,7 @@ def test_another_network(tmp_path):
 def test_other_latent_codes(tmp_path):
     """Codes of another file are not mixed in, whatever its name; the same codes may have moved."""
     progress = Progress(options(tmp_path, latent_path="a.npz"), "network", "hash")
-    with progress.resumed("CPU", 8):
+    with progress.resumed("CPU", 8, SHAPES):
         progress.append({"w": np.zeros((1, 1, 1, 2))})
     assert Progress(options(tmp_path, total_num=1, latent_path="b.npz"), "network", "hash").complete
     for latents_hash in (None, "other"):
@@ -151,7 +195,7 @@ def test_all_codes_of_a_file(tmp_path):
         progress = Progress(chosen, "network", "hash")
         if not progress.complete:
             chosen.total_num = total_num or 3  # as many as there are
-            with progress.resumed("CPU", 8):
+            with progress.resumed("CPU", 8, SHAPES):
                 for _ in range(progress.count, count):
                     progress.append({"w": np.zeros((1, 1, 1, 2))})
         return progress.complete
@@ -172,7 +216,7 @@ def test_another_device(tmp_path):
 def test_interrupted(tmp_path, error, capsys):
     """Whatever ends a run, the finished samples take the final name, and the same options go on with the rest."""
     progress = Progress(options(tmp_path, total_num=3), "network")
-    with pytest.raises(error), progress.resumed("CPU", 8):
+    with pytest.raises(error), progress.resumed("CPU", 8, SHAPES):
         progress.append({"w": np.full((1, 1, 1, 2), 0)})
         raise error
     assert "the same command goes on with the rest" in capsys.readouterr().out
@@ -185,7 +229,7 @@ def test_interrupted(tmp_path, error, capsys):
 def test_halved_batch_is_remembered(tmp_path):
     """After half a batch was too much, a later run begins with what fitted."""
     progress = Progress(options(tmp_path, total_num=3), "network")
-    with pytest.raises(KeyboardInterrupt), progress.resumed("CPU", 8):
+    with pytest.raises(KeyboardInterrupt), progress.resumed("CPU", 8, SHAPES):
         progress.halve_batch()
         progress.append({"w": np.zeros((1, 1, 1, 2))})
         raise KeyboardInterrupt

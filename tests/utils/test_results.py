@@ -4,68 +4,79 @@ import argparse
 import csv
 import errno
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dnnlib.errors import InputError
 from utils.editing import Edit
+from utils.locks import InUseError
 from utils.measures import Change
 from utils.regions import region_source
-from utils.results import EditResults, choose_output_dir, head_of, summary
+from utils.results import EditResults, claim_results_folder, head_of, summary
 
 RECORD = "manipulate_results_lowrankgan.json"
 FACTS = {"network_sha256": "n", "directions_sha256": "d", "options": {"start": 0, "end": 1}, "command": ["python", "x"],
          "versions": {"python": "3"}}
-OTHERS = [{**FACTS, "network_sha256": "m"}, {**FACTS, "directions_sha256": "e"},
-          {**FACTS, "options": {"start": 1, "end": 2}}, {**FACTS, "options": {"start": 0, "end": 2}}]
+OTHERS = {
+    "network": {**FACTS, "network_sha256": "m"}, "directions": {**FACTS, "directions_sha256": "e"},
+    "region": {**FACTS, "regions_sha256": ["r"]}, "codes": {**FACTS, "latents_sha256": "c"},
+    "row": {**FACTS, "options": {"start": 1, "end": 1}}, "faces": {**FACTS, "options": {"start": 0, "end": 1, "n": 3}},
+    "unreadable": "{",
+}
 
 
 def leave_results(folder, facts, name="lowrankgan"):
     """The folder looks as if manipulate.py had written there."""
     folder.mkdir(parents=True)
-    (folder / f"manipulate_results_{name}.json").write_text(json.dumps(facts))
+    content = facts if isinstance(facts, str) else json.dumps(facts)
+    (folder / f"manipulate_results_{name}.json").write_text(content)
 
 
-@pytest.mark.parametrize("other", OTHERS, ids=["network", "directions", "start", "end"])
-def test_other_results_are_kept(tmp_path, monkeypatch, other):
-    """The default folder gets a number after its name as long as it holds results of something else."""
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("output_dir", [None, "mine"])
+def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other):
+    """A folder gets a number after its name as long as it holds results of something else, and that is said."""
     monkeypatch.chdir(tmp_path)
-    places = [tmp_path / "outputs" / "manipulations" / name for name in ("eyes", "eyes_2", "eyes_3")]
-    chosen = lambda: tmp_path / choose_output_dir(None, ["some/where/eyes.npy"], RECORD, FACTS)  # noqa: E731
-    assert chosen() == places[0]
+    places = [Path(f"{output_dir or 'outputs/manipulations/eyes'}{number}") for number in ("", "_2", "_3")]
+
+    def claim():
+        with claim_results_folder(output_dir, ["some/where/eyes.npy"], RECORD, FACTS) as folder:
+            return folder
+
+    assert claim() == places[0]
     leave_results(places[0], other)
-    assert chosen() == places[1]
+    assert claim() == places[1]
     leave_results(places[1], other)
-    assert chosen() == places[2]
-    leave_results(places[2], FACTS)
-    assert chosen() == places[2]
+    assert claim() == places[2]
+    assert f"{places[0]} holds results of other options: writing to {places[2]}" in capsys.readouterr().out
+    leave_results(places[2], FACTS | {"options": {**FACTS["options"], "output_dir": "elsewhere"}, "rows": 7})
+    assert claim() == places[2]
 
 
-@pytest.mark.parametrize("other", OTHERS, ids=["network", "directions", "start", "end"])
-def test_named_folder_is_taken(tmp_path, other):
-    """A folder that the user names is refused if it holds results of something else, unless --name differs."""
-    leave_results(tmp_path / "mine", other)
-    with pytest.raises(InputError, match=r"mine holds results of other directions.*--output_dir"):
-        choose_output_dir(str(tmp_path / "mine"), ["eyes.npy"], RECORD, FACTS)
-    assert choose_output_dir(str(tmp_path / "mine"), ["eyes.npy"], "another.json", FACTS) == tmp_path / "mine"
-
-
-def test_same_results_are_replaced(tmp_path, monkeypatch):
-    """A second run of the same edit goes to the same folder."""
+def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
+    """While one run holds the default folder, the next takes another; a folder that the user names is refused."""
     monkeypatch.chdir(tmp_path)
-    leave_results(tmp_path / "outputs" / "manipulations" / "eyes", FACTS)
-    assert choose_output_dir(None, ["eyes.npy"], RECORD, FACTS).name == "eyes"
-    assert choose_output_dir(None, ["nose.npy", "a.npy", "b.npy"], RECORD, FACTS).name == "nose_and_2_more"
-    leave_results(tmp_path / "mine", FACTS)
-    assert choose_output_dir(str(tmp_path / "mine"), ["eyes.npy"], RECORD, FACTS) == tmp_path / "mine"
+    with claim_results_folder(None, ["eyes.npy"], RECORD, FACTS) as first:
+        with claim_results_folder(None, ["eyes.npy"], RECORD, FACTS) as second:
+            assert (first.name, second.name) == ("eyes", "eyes_2")
+        with pytest.raises(InUseError, match=f"process {os.getpid()} on "), \
+                claim_results_folder(str(first), ["eyes.npy"], RECORD, FACTS):
+            pass
+    assert not list(tmp_path.rglob("eyes*"))  # nothing was written
 
 
-def test_foreign_json_does_not_count(tmp_path):
-    """A JSON file that is damaged does not stand in the way."""
-    (tmp_path / "manipulate_results_lowrankgan.json").write_text("{")
-    assert choose_output_dir(str(tmp_path), ["eyes.npy"], RECORD, FACTS) == tmp_path
+@pytest.mark.parametrize(("paths", "name"), [
+    (["nose.npy", "a.npy", "b.npy"], "nose_and_2_more"), (["...npy"], "npy"), ([".npy"], "npy"),
+    (["a\x1b[2Jb.npy"], "a_[2Jb"), (["x" * 300 + ".npy"], "x" * 91 + "~" + "x" * 8),
+])
+def test_name_of_the_folder(tmp_path, monkeypatch, paths, name):
+    """The folder is named by the first file, and stays where it belongs, whatever that is called."""
+    monkeypatch.chdir(tmp_path)
+    with claim_results_folder(None, paths, RECORD, FACTS) as folder:
+        assert folder == Path("outputs/manipulations") / name
 
 
 def options(folder, **changed):

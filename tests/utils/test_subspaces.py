@@ -11,7 +11,6 @@ from utils.resefa import resefa
 from utils.subspaces import (
     default_lamb,
     gram_matrices,
-    gram_matrix,
     predicted_change,
     projected_directions,
     region_directions,
@@ -88,29 +87,30 @@ def test_scaling_the_jacobian_changes_nothing(golden):
 
 
 @pytest.mark.parametrize("channels", [None, 3])
-def test_gram_matrix(channels):
-    """M is the mean over the pixels (and channels) inside the mask of the outer product of a row with itself."""
+def test_gram_matrices(channels):
+    """M is the mean over the pixels (and channels) inside and outside of the outer product of a row with itself."""
     jacobian = random(*([channels] if channels else []), 5, 6, 1, 4).astype(np.float32)
     mask = random(5, 6, seed=1) > 0
-    rows = [row for image in jacobian.reshape(-1, 5, 6, 4) for row in image[mask]]
-    expected = np.mean([np.outer(row, row) for row in rows], axis=0)
-    result = gram_matrix(jacobian, mask)
+    result = gram_matrices(jacobian, mask)
     assert result.dtype == np.float64
-    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-7)
+    for matrix, part in zip(result, (mask, ~mask), strict=True):
+        rows = [row for image in jacobian.reshape(-1, 5, 6, 4) for row in image[part]]
+        expected = np.mean([np.outer(row, row) for row in rows], axis=0)
+        np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(("value", "mask", "words"), [
     (0, np.ones((5, 7), bool), "a mask of 5 x 7 pixels; expected 5 x 6"),
     (0, np.zeros((5, 6), bool), "the mask has no pixel inside"),
-    (np.nan, np.ones((5, 6), bool), "NaN or infinity"),
-    (np.inf, np.ones((5, 6), bool), "NaN or infinity"),
+    (0, np.ones((5, 6), bool), "the mask has no pixel outside"),
+    *((value, region_mask("eyes", 5, 6), "NaN or infinity") for value in (np.nan, np.inf, 1e154, -1e120)),
 ])
 def test_unusable_gram(value, mask, words):
     """A mask of the wrong size or without a pixel, NaN and infinity are errors that say so."""
     jacobian = random(5, 6, 1, 4)
     jacobian[2, 3, 0, 1] += value
     with pytest.raises(InputError, match=words):
-        gram_matrix(jacobian, mask)
+        gram_matrices(jacobian, mask)
 
 
 def test_nan_outside_the_mask(golden):
@@ -157,14 +157,6 @@ def test_resefa_is_projected_like_any_principal_space(golden):
     np.testing.assert_array_equal(result.principal, closed.vectors[:closed.rank])
     np.testing.assert_allclose(result.projected @ background.vectors[:background.rank].T, 0, atol=1e-9)
     assert len(result.projected_change.ratio) == len(result.norm_kept) == closed.rank
-
-
-def test_gram_matrices():
-    """Both Gram matrices at once, inside first."""
-    jacobian, mask = random(5, 6, 1, 4), random(5, 6, seed=1) > 0
-    inside, outside = gram_matrices(jacobian, mask)
-    np.testing.assert_array_equal(inside, gram_matrix(jacobian, mask))
-    np.testing.assert_array_equal(outside, gram_matrix(jacobian, ~mask))
 
 
 def test_spectrum():
