@@ -5,7 +5,6 @@ terminal, dots that climb out of a folder, a formula for a spreadsheet, a megaby
 """
 
 import os
-import re
 from pathlib import Path
 
 LONGEST_LINE = 1000  # characters
@@ -25,8 +24,7 @@ def file_name_part(name: str) -> str:
 
     What no file name should have becomes "_"; of a long one, the beginning and the end stay.
     """
-    part = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name).strip(". ")
-    part = "".join(c if c.isprintable() or _is_undecoded(c) else "_" for c in part)
+    part = "".join(c if (c.isprintable() and c not in "/\\") or _is_undecoded(c) else "_" for c in name).strip(". ")
     if len(os.fsencode(part)) > LONGEST_PART:
         start, end = part[:-SHORTEST_TAIL], part[-SHORTEST_TAIL:]
         while len(os.fsencode(start + end)) > LONGEST_PART - 1:

@@ -316,16 +316,6 @@ def test_latent_codes(run_script, inputs, script, arguments, words):
     assert not Path("marker").exists()
 
 
-def test_results_of_other_directions(run_script, inputs):
-    """A folder that the user names and that holds another edit's results is refused, and they stay."""
-    np.save("others.npy", np.eye(24)[5:6])
-    arguments = [*CPU, "--mani_layers", "1", "--step", "1", "--total_num", "1", "--output_dir", "mine"]
-    assert run_script("manipulate", MODEL, "directions.npy", *arguments).status == 0
-    before = listing(inputs)
-    run = run_script("manipulate", MODEL, "others.npy", *arguments)
-    check(run, ["mine holds results of other directions", "--output_dir"], inputs, before)
-
-
 def process(root, cwd, script, *arguments, **options):
     """A script as a process of its own."""
     return subprocess.run([sys.executable, root / f"{script}.py", *map(str, arguments)], cwd=cwd, text=True,

@@ -11,7 +11,7 @@ from dnnlib.errors import InputError
 from .files import NpyFile
 from .subspaces import rows_at_once
 
-WHAT = "a Jacobian [N, H, W, 1, D] or [N, C, H, W, 1, D] from compute_jacobian.py"
+WHAT = "a Jacobian [N, H, W, 1, w_dim] or [N, C, H, W, 1, w_dim] from compute_jacobian.py"
 MOST_DIMENSIONS = 4096  # of the latent space: a factorization holds some 30 matrices of D x D
 MOST_PIXELS = 4096  # a side
 
