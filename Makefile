@@ -18,7 +18,7 @@ demo: .venv/ready
 	  --mani_layers 0-11 --start_distance -1.5 --end_distance 1.5
 
 test: .venv/ready-dev
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/ready-dev
 	.venv/bin/ruff check .

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the golden numbers are a CPU's
+# pytest-xdist starts as many processes as there are cores.
+os.environ.update(dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS",
+                                 "OPENBLAS_NUM_THREADS"], "1"))
 
 from dnnlib import load_generator
 from dnnlib.formats import tensorflow_pickle
@@ -28,6 +31,13 @@ PYTORCH = ["pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16", "ros_64", "ro
 def network_path(name: str) -> Path:
     """The file of a golden network."""
     return DATA / f"{name}{'.pt' if name.startswith('ros') else '.pkl'}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares the folder of the three published steps runs in one process, so that it is made once."""
+    for item in items:
+        if "published" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("published"))
 
 
 class Run(NamedTuple):

@@ -21,6 +21,7 @@ from PIL import Image
 from dnnlib import catalogue
 from dnnlib.catalogue import Entry
 from dnnlib.generator import Generator
+from manipulate import unique_names
 from utils.files import partial_files
 from utils.low_rank import factorize
 from utils.regions import region_from_facts, region_mask
@@ -799,3 +800,33 @@ def test_truncation(run_script, data, generator):
     first, second = np.load(Path("some") / JACOBIAN.name)
     assert np.abs(first - second).max() > 1e-3 * np.abs(first).max()
     assert "--trunc_psi 0 with --compute_z" in run_script(*command, "--compute_z", "--output_dir", "z").err
+
+
+def test_results_of_other_options_stay(published, run_script, data, tmp_path):
+    """An edit of other faces, and directions at another --lamb, go to a new folder that is named; the same ones again
+    replace their files."""
+    cwd, _ = published
+    shutil.copytree(cwd / JACOBIAN.parent, JACOBIAN.parent)
+    edit = ["manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--step", 2, "--animate", "webp"]
+    find = ["compute_directions", JACOBIAN]
+    assert run_script(*edit, "--total_num", 2).status == run_script(*find, "--lamb", 8).status == 0
+    before = tree(tmp_path)
+    for command, more, folder in ((edit, ["--total_num", 1], f"outputs/manipulations/{EYES.stem}"),
+                                  (find, ["--lamb", 9], "outputs/directions")):
+        run = run_script(*command, *more)
+        assert (run.status, run.err) == (0, "")
+        assert f"{folder} holds results of other options: writing to {folder}_2" in run.out
+    after = tree(tmp_path)
+    assert {name: after[name] for name in before} == before
+    for command, more in ((edit, ["--total_num", 2]), (find, ["--lamb", 8])):
+        assert "other options" not in run_script(*command, *more).out
+    assert tree(tmp_path).keys() == after.keys()
+
+
+@pytest.mark.parametrize(("names", "expected"), [
+    (["a", "a", "a_2"], ["a", "a_3", "a_2"]), (["a_2", "a", "a"], ["a_2", "a", "a_3"]), (["A", "a"], ["A", "a_2"]),
+    (["a", "b"], ["a", "b"]),
+])
+def test_unique_names(names, expected):
+    """Files of one stem get names of their own, that no other has, also where a file system ignores case."""
+    assert unique_names(names) == expected

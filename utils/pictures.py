@@ -97,14 +97,18 @@ def mosaic(pictures: Sequence[np.ndarray], width: int = 1280) -> np.ndarray:
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[str]) -> np.ndarray:
-    """Pictures [h, w, 3] of one size side by side in rows, a head above each column: uint8 [H, W, 3]."""
+    """Pictures [h, w, 3] of one size side by side in rows, a head above each column, or where they are too narrow above
+    every second, third, ...: uint8 [H, W, 3]."""
     height, width = rows[0][0].shape[:2]
     canvas = Image.new("RGB", (GAP + len(heads) * (width + GAP), HEAD + len(rows) * (height + GAP)), PAPER)
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(min(18, max(10, width // 7)))
+    every = math.ceil((max(map(font.getlength, heads)) + 2 * GAP) / (width + GAP))
     for column, head in enumerate(heads):
         left = GAP + column * (width + GAP)
-        draw.text((left + width / 2, HEAD / 2), head, fill=INK, font=font, anchor="mm")
+        if column % every == 0:
+            x = max(left + width / 2, font.getlength(head) / 2 + GAP)
+            draw.text((x, HEAD / 2), head, fill=INK, font=font, anchor="mm")
         for row, pictures in enumerate(rows):
             canvas.paste(Image.fromarray(pictures[column]), (left, HEAD + row * (height + GAP)))
     return np.asarray(canvas)
