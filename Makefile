@@ -1,5 +1,5 @@
 # make demo     see it work: the three steps on the demo network
-# make test     the tests
+# make test     the tests; make test TESTS=tests/utils runs some of them
 # make lint     ruff
 # make bench    what it costs
 # All set up what they need in .venv. PYTHON=python3.12 make demo chooses another Python (if there is no .venv yet).
@@ -18,7 +18,7 @@ demo: .venv/ready
 	  --mani_layers 0-11 --start_distance -1.5 --end_distance 1.5
 
 test: .venv/ready-dev
-	$(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadgroup
+	$(PY) -m pytest -q -n auto --maxprocesses 4 $(TESTS)
 
 lint: .venv/ready-dev
 	.venv/bin/ruff check .

@@ -33,13 +33,6 @@ def network_path(name: str) -> Path:
     return DATA / f"{name}{'.pt' if name.startswith('ros') else '.pkl'}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares the folder of the three published steps runs in one process, so that it is made once."""
-    for item in items:
-        if "published" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("published"))
-
-
 class Run(NamedTuple):
     """What a script left behind."""
 
