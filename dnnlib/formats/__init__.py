@@ -40,9 +40,11 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
         with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
             record = reader.to_record(generator, memory, ignored)
         ignored.expect_all_used()
-        return dataclasses.replace(record, notes=record.notes + ignored.notes)
+        record.check_channels()
     except InputError as error:
         raise InputError(f"{path}: {one_line(error)}") from None
     except Exception as error:  # fields of the wrong kind
         raise InputError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
                            f"({type(error).__name__}: {one_line(error, 200)}); download it again") from None
+    alpha = ("images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",)
+    return dataclasses.replace(record, notes=record.notes + ignored.notes + alpha * (record.num_channels == 4))

@@ -34,6 +34,13 @@ class NamedArrays:
         """Those not taken yet."""
         return list(self._left)
 
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of array `name`, which stays to be taken; None if there is none."""
+        array = self._left.get(name)
+        if isinstance(array, Array):
+            return np.shape(array.values)
+        return array.shape if isinstance(array, Tensor) else () if isinstance(array, float) else None
+
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale.
 
@@ -66,10 +73,9 @@ class NamedArrays:
         """
         first = None
         for name in names:
-            array = self._left.get(name)
-            shape = np.shape(array.values) if isinstance(array, Array) else getattr(array, "shape", ())
+            shape = self.shape(name) or ()
             is_small = len(shape) in (1, 2) and 2 <= shape[0] <= MOST_TAPS and len(set(shape)) == 1
-            if is_small or array is None:
+            if is_small or name not in self:
                 values = self.take(name, shape or (None, None))
                 taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
                 full = values if values.ndim == 1 else np.outer(taps, taps)

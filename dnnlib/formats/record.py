@@ -31,6 +31,9 @@ MAX_RESOLUTION = 1 << 12
 MAX_DIMENSIONS = 1 << 13  # of z and of w
 MAX_LABELS = 1 << 16
 MAX_MAPPING_LAYERS = 64
+MAX_CHANNELS = 1 << 13  # of a layer
+MAX_IMAGE_CHANNELS = 64
+MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
 
 
 def check_mapping_layers(count: Any) -> None:
@@ -38,6 +41,14 @@ def check_mapping_layers(count: Any) -> None:
     if type(count) is not int or not 0 < count <= MAX_MAPPING_LAYERS:
         raise InputError(f"its mapping network has {brief(count)} layers; expected at least one, and at most "
                            f"{MAX_MAPPING_LAYERS}")
+
+
+def check_first_layer(inputs: int, z_dim: int) -> None:
+    """Raises InputError if the mapping network of a generator without labels begins with more numbers than z has."""
+    if inputs > z_dim:
+        raise InputError(f"its first mapping layer takes {inputs} numbers, z has {z_dim}, and there are no labels: it "
+                         "was made from a network with labels, without their embedding; expected the network as it "
+                         "was trained")
 
 
 class IgnoredSettings:
@@ -103,18 +114,33 @@ class NetworkRecord:
         for name, least in (("z_dim", 1), ("w_dim", 1), ("label_dim", 0), ("resolution", 1), ("num_channels", 1)):
             if type(value := getattr(self, name)) is not int or value < least:
                 raise InputError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
-        for name, most in (("z_dim", MAX_DIMENSIONS), ("w_dim", MAX_DIMENSIONS), ("label_dim", MAX_LABELS)):
+        for name, most in (("z_dim", MAX_DIMENSIONS), ("w_dim", MAX_DIMENSIONS), ("label_dim", MAX_LABELS),
+                           ("num_channels", MAX_IMAGE_CHANNELS)):
             if getattr(self, name) > most:
                 raise InputError(f"its {name} is {brief(getattr(self, name))}; expected {most} at most")
         if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
             raise InputError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
-        if len(self.resample_kernel) < 2 or not 0 < abs(sum(self.resample_kernel)) < math.inf:
+        total = abs(sum(self.resample_kernel))
+        if len(self.resample_kernel) < 2 or not 0 < total < math.inf or max(map(abs, self.resample_kernel)) > \
+                MAX_TAP * total:
             raise InputError(f"its resample_kernel is {brief(self.resample_kernel)}; expected numbers, such as "
                                "1, 3, 3, 1")
         size = self.resolution
         if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
             raise InputError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
                                "most)")
+
+    def check_channels(self) -> None:
+        """Raises InputError if a layer has more channels than any network's: to run it may take all of the memory."""
+        for name, values in self.arrays.items():
+            if values.ndim == 4 and max(values.shape[2:]) > MAX_CHANNELS:
+                raise InputError(f"its layer {name.removesuffix('/weight')} has {max(values.shape[2:])} channels; "
+                                 f"expected {MAX_CHANNELS} at most")
+
+    @property
+    def num_colors(self) -> int:
+        """How many of the image's channels are colours: the fourth of four is taken for alpha."""
+        return 3 if self.num_channels == 4 else self.num_channels
 
     @property
     def num_layers(self) -> int:
