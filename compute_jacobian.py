@@ -34,7 +34,7 @@ def parse_arguments():
                          "else the CPU)")
     add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
     add("--save_png", action=BooleanOptionalAction, default=True, help="save the images as PNG")
-    add("--fused_channel", action=BooleanOptionalAction, default=True, help="mean over RGB, not each channel (and alpha) by itself")
+    add("--fused_channel", action=BooleanOptionalAction, default=True, help="mean over RGB, not each channel by itself")
     add("--d_name", type=file_name_part, default="ffhq", help="name of the data set, part of the file names")
     add("--allow_tf32", action="store_true", help="let GPUs multiply with mantissas of 10 bits: faster, less exact")
     add("--ignore_setting", action="append", metavar="NAME",

@@ -21,7 +21,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     the first in grey is shown; of five or more, the first three."""
     count = images.shape[-1]
     channels = images if count == 4 else images[..., :3] if count > 2 else images[..., :1]
-    pixels = np.clip(np.rint((channels + 1) * 127.5), 0, 255).astype(np.uint8)
+    pixels = np.rint((np.clip(channels, -1, 1) + 1) * 127.5).astype(np.uint8)
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 

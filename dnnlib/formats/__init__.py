@@ -40,7 +40,6 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
         with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
             record = reader.to_record(generator, memory, ignored)
         ignored.expect_all_used()
-        record.check_channels()
     except InputError as error:
         raise InputError(f"{path}: {one_line(error)}") from None
     except Exception as error:  # fields of the wrong kind

@@ -31,8 +31,8 @@ MAX_RESOLUTION = 1 << 12
 MAX_DIMENSIONS = 1 << 13  # of z and of w
 MAX_LABELS = 1 << 16
 MAX_MAPPING_LAYERS = 64
-MAX_CHANNELS = 1 << 13  # of a layer
 MAX_IMAGE_CHANNELS = 64
+MAX_CLAMP = float(np.finfo(np.float32).max)
 MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
 
 
@@ -118,8 +118,9 @@ class NetworkRecord:
                            ("num_channels", MAX_IMAGE_CHANNELS)):
             if getattr(self, name) > most:
                 raise InputError(f"its {name} is {brief(getattr(self, name))}; expected {most} at most")
-        if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
-            raise InputError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
+        if self.conv_clamp is not None and not 0 < self.conv_clamp <= MAX_CLAMP:
+            raise InputError(f"its conv_clamp is {self.conv_clamp}; expected a positive number, "
+                             f"{MAX_CLAMP:.2g} at most, or None")
         total = abs(sum(self.resample_kernel))
         if len(self.resample_kernel) < 2 or not 0 < total < math.inf or max(map(abs, self.resample_kernel)) > \
                 MAX_TAP * total:
@@ -129,13 +130,6 @@ class NetworkRecord:
         if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
             raise InputError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
                                "most)")
-
-    def check_channels(self) -> None:
-        """Raises InputError if a layer has more channels than any network's: to run it may take all of the memory."""
-        for name, values in self.arrays.items():
-            if values.ndim == 4 and max(values.shape[2:]) > MAX_CHANNELS:
-                raise InputError(f"its layer {name.removesuffix('/weight')} has {max(values.shape[2:])} channels; "
-                                 f"expected {MAX_CHANNELS} at most")
 
     @property
     def num_colors(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import NamedArrays
-from .record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_mapping_layers
+from .record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 from .safe_pickle import Memory, StandIn
 from .torch_file import TENSORS, Tensor
 
@@ -49,6 +49,7 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
     Raises InputError for an array that this reader does not know.
     """
     w_dim, z_dim = _shape(generator, "style.1.weight", 2)
+    check_first_layer(z_dim, w_dim)  # in that program z has as many numbers as w
     num_channels = _shape(generator, "to_rgb1.bias", 4)[1]
     stages = _count(generator, "to_rgbs.{}.bias")
     arrays: dict[str, np.ndarray] = {}

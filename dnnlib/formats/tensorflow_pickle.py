@@ -198,8 +198,8 @@ def _image_sizes(given: dict[str, Any], start: tuple[int, int]) -> dict[str, tup
     """Height and width of the images, by the settings that say so; `start` is the size of the constant."""
     pairs = [("resolution",), ("size",), ("output_shape",), ("res",), ("resolution_h", "resolution_w")]
     sizes = {", ".join(names): size for names in pairs if (size := _pair(given, *names))}
-    if "res" in sizes and max(sizes["res"]) <= _MOST_LOG2:  # a logarithm, as in StyleGAN's own code
-        sizes["res"] = (1 << sizes["res"][0], 1 << sizes["res"][1])
+    if "res" in sizes and sizes["res"] != sizes.get("resolution") and max(sizes["res"]) <= _MOST_LOG2:
+        sizes["res"] = (1 << sizes["res"][0], 1 << sizes["res"][1])  # a logarithm, as in StyleGAN's own code
     if "res_log2" in given:
         factor = 1 << min(_pair(given, "res_log2")[0], _MOST_LOG2)
         if "min_h" in given or "min_w" in given or sizes.get("resolution") != (factor, factor):
