@@ -1,6 +1,7 @@
 """Every setting and every array of a TensorFlow pickle is used, known to be harmless, or an error that names it."""
 
 import dataclasses
+import json
 import pickle
 import re
 import sys
@@ -10,6 +11,7 @@ import pytest
 from tensorflow_files import image_channels, settings
 
 from dnnlib import InputError, load_generator, read_network
+from dnnlib.describe import describe
 from dnnlib.formats import tensorflow_pickle
 from dnnlib.initial import initial_network
 
@@ -308,6 +310,21 @@ def test_ignored_settings(edited, data):
     np.testing.assert_array_equal(record.arrays["16/rgb/weight"], original.arrays["16/rgb/weight"])
     assert [note[:35] for note in record.notes] == ["the setting style_strength is ignor", "the setting attention is "
                                                     "ignored, a"]
+
+
+def test_ignored_setting_of_a_script(edited, run_script, tmp_path):
+    """The option loads the network, a warning says so, and the option is recorded; without it the error names it."""
+    path = edited("tf_orig_16", settings(style_strength=3))
+    command = ["compute_jacobian", path, "--total_num", 1, "--output_dir", "jacobian", "--gpu_id", "cpu"]
+    assert "--ignore_setting style_strength" in run_script(*command).err
+    run = run_script(*command, "--ignore_setting", "style_strength")
+    assert run.status == 0
+    assert "the setting style_strength is ignored" in run.err
+    facts = json.loads((tmp_path / "jacobian" / "w_dataset_ffhq.json").read_text())
+    assert facts["options"]["ignore_setting"] == ["style_strength"]
+    assert "the setting style_strength is ignored" in describe(path, ["style_strength"])
+    with pytest.raises(InputError, match="no network"):
+        describe(tmp_path / "jacobian" / "w_dataset_ffhq.npy", ["style_strength"])
 
 
 @pytest.mark.parametrize("content", [(1, 2), [1, 2, 3], {"G_ema": 1}, {"G": 1}, (1, 2, 3)])
