@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
-from .record import NetworkRecord, check_mapping_layers
+from .record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 from .safe_pickle import Memory, brief
 from .torch_file import TENSORS
 
@@ -60,7 +60,7 @@ def averaged_generator(content: dict) -> Module:
     return generator
 
 
-def to_record(generator: Module, memory: Memory) -> NetworkRecord:
+def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of G_ema.
 
     Raises InputError for a module, a setting or an array that this reader does not know; for fields of the wrong kind
@@ -217,6 +217,8 @@ def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> No
         weight, bias = layers.dense("mapping.embed", (record.label_dim, None), "linear")
         arrays["mapping/embed/weight"], arrays["mapping/embed/bias"] = weight, bias
         inputs += len(bias)
+    elif len(shape := layers.tensors.shape("mapping.fc0.weight") or ()) == 2:
+        check_first_layer(shape[1], record.z_dim)
     check_mapping_layers(num_layers)
     for i in range(num_layers):
         shape = (inputs, record.w_dim if i == num_layers - 1 else None)
