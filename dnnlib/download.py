@@ -24,6 +24,7 @@ from tqdm import tqdm
 from .catalogue import ENTRIES, Entry
 from .errors import InputError
 from .partial_file import LARGEST, PartialFile, on_disk, open_plain
+from .reading import is_regular
 from .text import file_name_part, one_line
 from .web import SCHEMES, Failure, ask, shown
 
@@ -60,7 +61,7 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     if there is no looking for it.
     """
     path = Path(name)
-    if path.is_file():
+    if is_regular(path):
         return path
     if name.lower().startswith(SCHEMES):
         return _fetch_address(name, kind)
@@ -89,11 +90,12 @@ def _fetch_address(address: str, kind: Literal["network", "directions"] | None) 
     """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder."""
     try:
         parts = urlsplit(address)
-        if not parts.hostname or parts.port == 0:
-            raise ValueError("it names no host" if not parts.hostname else "there is no port 0")
-    except ValueError as error:
-        raise InputError(f"{shown(address)} is no address ({shown(error)}); expected one like "
-                         "https://host/file.pkl: check it") from None
+        usable = parts.hostname and parts.port != 0 and not re.search(r"[\\\s]", parts.netloc)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(f"{shown(re.sub('//.*@', '//', address))} is no address: its host or port cannot be read; "
+                         "expected one like https://host/file.pkl: check it")
     file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".") or "file"
     path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape") for part in (parts.path, parts.query))
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
@@ -227,18 +229,16 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
 
 def _length(status: int, headers: Mapping[str, str], entry: Entry) -> int | None:
     """How many bytes are to come; None: the end will be marked. Raises Failure if this cannot be the whole file."""
-    stated, encoding = headers.get("Content-Length"), headers.get("Content-Encoding", "identity")
-    chunked = "Transfer-Encoding" in headers
+    stated, transfer = headers.get("Content-Length", ""), headers.get("Transfer-Encoding", "").lower()
+    encoding = headers.get("Content-Encoding", "identity")
     if status != 200:
         raise Failure(f"answers {status} ({responses.get(status, 'whatever that is')})")
     if encoding.lower() != "identity":
         raise Failure(f"sends it in a coding that was not asked for ({one_line(encoding, 40)})")
-    if stated is None:
-        if not entry.size and not chunked:
-            raise Failure("does not say how long it is, so that a cut would not be seen")
+    if transfer == "chunked" and not stated:
         return entry.size
-    if chunked or not re.fullmatch("[0-9]{1,18}", stated):
-        raise Failure(f"does not say clearly how long it is ({one_line(stated, 40)})")
+    if transfer or not re.fullmatch("[0-9]{1,18}", stated):  # it might be cut, and no one would see
+        raise Failure(f"does not say clearly how long it is ({one_line(transfer or stated or 'not at all', 40)})")
     total = int(stated)
     if not 0 < total <= LARGEST or total != (entry.size or total):
         kind = one_line(headers.get("Content-Type", "unknown"), 40)

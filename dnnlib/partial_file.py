@@ -32,7 +32,7 @@ class PartialFile:
 
     def __init__(self, target: Path, address: str) -> None:
         """Raises InputError if there can be no file beside `target`."""
-        self.target, self.address = target, hashlib.sha256(address.encode()).hexdigest()
+        self.target, self.address = target, hashlib.sha256(os.fsencode(address)).hexdigest()
         self.kept = target.with_name(f".{target.name}.part")
         self.path = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
         with on_disk(target):
@@ -125,9 +125,6 @@ def open_plain(path: Path, mode: str) -> BinaryIO:
         file.close()
         raise OSError(errno.ELOOP, "is a link or no regular file", str(path))
     return file
-
-
-
 
 
 @contextlib.contextmanager

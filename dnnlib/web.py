@@ -100,6 +100,8 @@ def _reason(error: BaseException) -> str:
         return f"has a certificate that is not trusted ({one_line(error.verify_message, 200)})"
     if isinstance(error, socket.gaierror):
         words = "no such host, or no network"
+    elif isinstance(error, ssl.SSLError):
+        words = f"no secure connection: {error.reason}"
     elif isinstance(error, TimeoutError):
         words = "no answer in time"
     elif isinstance(error, OSError):
@@ -109,4 +111,4 @@ def _reason(error: BaseException) -> str:
 
 def shown(text: object, length: int = 300) -> str:
     """An address, or words about one, without the user names and passwords in it."""
-    return one_line(re.sub(r"//[^/?#\s]*@", "//", str(text)), length)
+    return one_line(re.sub("//[^/?#]*@", "//", str(text)), length)
