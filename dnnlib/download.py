@@ -1,13 +1,12 @@
-"""Files by path, by address or by name; what is not here yet is fetched, checked, and kept in the cache folder.
+"""Files by path, by address or by name; what is not here is fetched, checked, and kept in the cache.
 
-What a server says is doubted: how much it may send, whether what came is the file. Nothing has its final name before
-that is known.
+What a server says is doubted: how much is to come, and whether what came is the file. Nothing has
+its final name before that is known.
 """
 
 import contextlib
 import difflib
 import errno
-import glob
 import hashlib
 import os
 import platform
@@ -94,20 +93,22 @@ def _fetch_address(address: str, kind: Literal["network", "directions"] | None) 
     except ValueError:
         usable = False
     if not usable:
-        raise InputError(f"{shown(re.sub('//.*@', '//', address))} is no address: its host or port cannot be read; "
-                         "expected one like https://host/file.pkl: check it")
-    file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".") or "file"
-    path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape") for part in (parts.path, parts.query))
+        raise InputError(f"{shown(re.sub('//.*@', '//', address))} is no address: its host or port "
+                         "cannot be read; expected one like https://host/file.pkl: check it")
+    name = PurePosixPath(unquote(parts.path)).name
+    file_name = file_name_part(re.sub(r"[^\w.-]", "_", name).strip(".") or "file")
+    path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape")
+                   for part in (parts.path, parts.query))
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
     folder = cache_folder() / hashlib.sha256(os.fsencode(address)).hexdigest()
-    return fetch(Entry(shown(address), kind, file_name, (encoded,)), folder / file_name_part(file_name))
+    return fetch(Entry(shown(address), kind, file_name, (encoded,)), folder / file_name)
 
 
 def fetch(entry: Entry, target: Path) -> Path:
     """The file of an entry at `target`: as it lies there, or downloaded now.
 
-    What the catalogue has no checksum of must be what a reader of this package accepts. Raises InputError if no
-    address has the file, or what came is another.
+    What the catalogue has no checksum of must be what a reader of this package accepts. Raises
+    InputError if no address has the file, or what came is another.
     """
     if target.exists():
         return target
@@ -123,7 +124,8 @@ def fetch(entry: Entry, target: Path) -> Path:
 def _turn(target: Path) -> Iterator[None]:
     """Waits while another process fetches the same file, and says so.
 
-    Where there are no locks, on Windows and some file systems, both fetch it: that is slow, but nothing goes wrong.
+    Where there are no locks, on Windows and some file systems, both fetch it: that is slow, but
+    nothing goes wrong.
     """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImportError, OSError, InputError):
@@ -138,12 +140,13 @@ def _turn(target: Path) -> Iterator[None]:
             except BlockingIOError:
                 lock.seek(0)
                 holder = re.match(rb"[0-9]{0,10}", lock.read(10)).group().decode()
-                print(one_line(f"process {holder} is fetching {target}: waiting for it"), flush=True)
+                print(one_line(f"process {holder} is fetching {target}: waiting for it"),
+                      flush=True)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             lock.truncate(0)
             lock.write(str(os.getpid()).encode())
-            for left in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.partial"):
-                left.unlink()  # of a process that was killed
+            for left in PartialFile.left_by_killed(target):
+                left.unlink()
         yield
 
 
@@ -161,29 +164,29 @@ def _fetch_to(target: Path, entry: Entry) -> None:
             if wrong := _wrong(part, entry):
                 part.clear()
                 part.kept.unlink(missing_ok=True)
-                raise InputError(f"{shown(address)} does not send {entry.what}: {wrong}; do not use this file: try "
-                                 f"again, or get it elsewhere and put it at {target}")
+                raise InputError(f"{shown(address)} does not send {entry.what}: {wrong}; do not use "
+                                 f"this file: try again, or get it elsewhere and put it at {target}")
             part.finish()
             return
-    raise InputError(f"{'; '.join(reasons)}; expected the file: try again, or get it elsewhere and put it at {target}")
+    raise InputError(f"{'; '.join(reasons)}; expected the file: try again, or get it elsewhere and "
+                     f"put it at {target}")
 
 
 def _wrong(part: PartialFile, entry: Entry) -> str | None:
-    """What is wrong with a file that is all there: its checksum or, where none is known, that no reader takes it."""
+    """What is wrong with all that came: its checksum or, where none is known, that no reader takes it."""
     from .describe import describe
     from .formats import read_network
 
-    digest, words = part.sha256.hexdigest(), ""
+    digest, found = part.sha256.hexdigest(), None
     if digest == entry.sha256:
         return None
     try:
         (read_network if entry.kind == "network" else describe)(part.path)
     except InputError as error:
-        words = one_line(str(error).replace(str(part.path), "it"), 500)
-    return f"SHA-256 {digest}, expected {entry.sha256} {words and f'({words})'}" if entry.sha256 else words or None
-
-
-# From a server to a part ----------------------------------------------------------------------------------------------
+        found = one_line(str(error).replace(str(part.path), "it"), 500)
+    if entry.sha256 is None:
+        return found
+    return f"SHA-256 {digest}, expected {entry.sha256}{f' ({found})' if found else ''}"
 
 
 def _download(address: str, part: PartialFile, entry: Entry) -> None:
@@ -213,7 +216,8 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
     elif not part.goes_on_with(status, received):
         part.clear()
         raise Failure("does not go on where it was cut")
-    with tqdm(total=part.total, initial=part.length, desc=entry.name, unit="B", unit_scale=True, disable=None) as bar:
+    with tqdm(total=part.total, initial=part.length, desc=entry.name, unit="B", unit_scale=True,
+              disable=None) as bar:
         try:
             for block in answer:
                 if part.length + len(block) > (part.total or LARGEST):
@@ -224,12 +228,17 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
             if part.length < (part.total or 1):
                 raise Failure("is cut off")
         except Failure as failure:
-            raise Failure(f"{failure}, after {part.length} of {part.total or 'some'} bytes") from None
+            total = part.total or "some"
+            raise Failure(f"{failure}, after {part.length} of {total} bytes") from None
 
 
 def _length(status: int, headers: Mapping[str, str], entry: Entry) -> int | None:
-    """How many bytes are to come; None: the end will be marked. Raises Failure if this cannot be the whole file."""
-    stated, transfer = headers.get("Content-Length", ""), headers.get("Transfer-Encoding", "").lower()
+    """How many bytes are to come; None: their end will be marked.
+
+    Raises Failure if they cannot be the whole file, or a cut could not be told from its end.
+    """
+    stated = headers.get("Content-Length", "")
+    transfer = headers.get("Transfer-Encoding", "").lower()
     encoding = headers.get("Content-Encoding", "identity")
     if status != 200:
         raise Failure(f"answers {status} ({responses.get(status, 'whatever that is')})")
@@ -237,8 +246,9 @@ def _length(status: int, headers: Mapping[str, str], entry: Entry) -> int | None
         raise Failure(f"sends it in a coding that was not asked for ({one_line(encoding, 40)})")
     if transfer == "chunked" and not stated:
         return entry.size
-    if transfer or not re.fullmatch("[0-9]{1,18}", stated):  # it might be cut, and no one would see
-        raise Failure(f"does not say clearly how long it is ({one_line(transfer or stated or 'not at all', 40)})")
+    if transfer or not re.fullmatch("[0-9]{1,18}", stated):
+        said = one_line(transfer or stated or "not at all", 40)
+        raise Failure(f"does not say clearly how long it is ({said})")
     total = int(stated)
     if not 0 < total <= LARGEST or total != (entry.size or total):
         kind = one_line(headers.get("Content-Type", "unknown"), 40)

@@ -1,7 +1,8 @@
-"""A file that is being fetched: what has come of it, where nobody else can write, and can be gone on with later."""
+"""A file that is being fetched: what has come of it, to be finished now or in a later run."""
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -21,13 +22,15 @@ _STRONG_ETAG = r'"[\x21\x23-\x7e]{1,200}"'  # a weak one, W/"...", may stand for
 
 
 class PartialFile:
-    """The first `length` bytes of a file, at `path`: beside its final name, under one that nobody can foresee.
+    """The first `length` bytes of a file, beside its final name and under one that nobody foresees.
 
-    As a context it begins with what an earlier run has kept, and keeps at its end what was not finished, if an ETag
-    and a total length say which file that is a part of. The name of the kept file, `.NAME.part`, can be foreseen, so
-    that it is only ever copied. Its last 1024 bytes are a JSON object, filled up with spaces: the SHA-256 of the
-    address, the ETag and the total length that the server gave, the length and the SHA-256 of what is before them.
-    Unless all of it is true, nothing was kept.
+    As a context it begins with what an earlier run has kept. At its end it keeps what was not
+    finished, if an ETag and a total length say which file that is a part of.
+
+    The name of the kept file, `.NAME.part`, can be foreseen: it is only copied, never written to.
+    Its last 1024 bytes are a JSON object, filled up with spaces: the SHA-256 of the address, the
+    ETag and the total length that the server gave, the length and the SHA-256 of what is before.
+    Unless all of that is true, nothing was kept.
     """
 
     def __init__(self, target: Path, address: str) -> None:
@@ -38,6 +41,11 @@ class PartialFile:
         with on_disk(target):
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115, closed by __exit__
         self.clear()
+
+    @staticmethod
+    def left_by_killed(target: Path) -> Iterator[Path]:
+        """What no process finishes, if none is at work on `target`."""
+        return target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.partial")
 
     def clear(self) -> None:
         """Begin again."""
@@ -68,8 +76,9 @@ class PartialFile:
     def goes_on_with(self, status: int, headers: Mapping[str, str]) -> bool:
         """Whether this answer has the rest, all of it, of the same file."""
         left = str(self.total - self.length)
+        part = f"bytes {self.length}-{self.total - 1}/{self.total}"
         return (status == 206 and headers.get("ETag") == self.etag
-                and headers.get("Content-Range") == f"bytes {self.length}-{self.total - 1}/{self.total}"
+                and headers.get("Content-Range") == part
                 and headers.get("Content-Length", left) == left
                 and headers.get("Content-Encoding", "identity").lower() == "identity")
 
@@ -82,13 +91,14 @@ class PartialFile:
             self.kept.unlink(missing_ok=True)
 
     def __enter__(self) -> "PartialFile":
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or not ours
+        # It is not there, or not ours.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             with open_plain(self.kept, "rb") as file:
                 length = os.fstat(file.fileno()).st_size - _STATE_SIZE
                 file.seek(length)
                 state = json.loads(file.read(_STATE_SIZE))
                 file.seek(0)
-                if state["address"] == self.address and length == state["length"] <= state["total"] <= LARGEST:
+                if length == state["length"] <= state["total"] <= LARGEST:
                     self.begin(state["etag"], state["total"])
                     while block := file.read(min(BLOCK, length - self.length)):
                         self.append(block)
@@ -98,7 +108,8 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError), contextlib.closing(self._file):  # what cannot be kept is fetched again
+        # What cannot be kept is fetched again.
+        with contextlib.suppress(OSError), contextlib.closing(self._file):
             if not self._file.closed and self.can_go_on():
                 self._file.truncate(self.length)
                 self._file.seek(self.length)
@@ -108,8 +119,8 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
 
     def _state(self) -> dict[str, Any]:
-        return {"address": self.address, "etag": self.etag, "total": self.total, "length": self.length,
-                "sha256": self.sha256.hexdigest()}
+        return {"address": self.address, "etag": self.etag, "total": self.total,
+                "length": self.length, "sha256": self.sha256.hexdigest()}
 
 
 def open_plain(path: Path, mode: str) -> BinaryIO:
@@ -133,6 +144,6 @@ def on_disk(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{target} cannot be written ({error.strerror or error}); expected a folder that may be "
-                         "written and has room: mend that, or use a name without directions/ and name another folder "
-                         "by LOWRANKGAN_CACHE") from None
+        raise InputError(f"{target} cannot be written ({error.strerror or error}); expected a folder "
+                         "that may be written and has room: mend that, or use a name without "
+                         "directions/ and name another folder by LOWRANKGAN_CACHE") from None

@@ -1,6 +1,7 @@
-"""A file asked for over HTTP: what comes, as long as it comes in time, and plain words for what goes wrong.
+"""A file asked for over HTTP: what comes, if it comes in time, and plain words for what goes wrong.
 
-Knows neither disk nor catalogue. The protocol is the business of requests; here stands what it leaves open.
+Knows neither disk nor catalogue. The protocol is the business of requests; here stands what that
+leaves open.
 """
 
 import re
@@ -27,7 +28,9 @@ class Failure(Exception):
 
 
 def ask(address: str, headers: dict[str, str]) -> Iterator[Any]:
-    """The status and the headers of the answer to a GET, and then its body in blocks of bytes, as they were sent.
+    """The status and the headers of the answer to a GET, then its body in blocks of bytes.
+
+    The bytes are as they were sent: what is compressed stays so.
 
     Raises Failure, also after less than LEAST bytes in PATIENCE seconds.
     """
@@ -35,8 +38,10 @@ def ask(address: str, headers: dict[str, str]) -> Iterator[Any]:
 
 
 def _in_time(items: Iterator[Any]) -> Iterator[Any]:
-    """The same items, each made in a thread: there is no other end to a server that sends a byte now and then, be it
-    in a header. Raises Failure after less than LEAST bytes in PATIENCE seconds.
+    """The same items, each made in a thread.
+
+    There is no other end to a server that sends a byte now and then, be it in a header. A thread
+    that was given up ends with its connection, or with the program.
     """
     made: list[Any] = []
 
@@ -71,20 +76,23 @@ def _connect(address: str, headers: dict[str, str]) -> Iterator[Any]:
 
     try:
         with requests.Session() as session:
-            session.get_redirect_target = lambda response: None  # it would read a body before it follows, of any length
+            # Else requests follows by itself, and first reads the body, of whatever length.
+            session.get_redirect_target = lambda response: None
             for _ in range(REDIRECTS + 1):
-                with session.get(address, headers=headers, stream=True, timeout=PATIENCE) as response:
+                with session.get(address, headers=headers, stream=True,
+                                 timeout=PATIENCE) as response:
                     location = requests.Session.get_redirect_target(session, response)
                     if location is None:
                         yield response.status_code, response.headers
-                        while block := response.raw.read1(BLOCK, decode_content=False):  # as it comes
+                        read = response.raw.read1  # which does not wait for a whole block
+                        while block := read(BLOCK, decode_content=False):
                             yield block
                         return
                 address = urljoin(address, location)
                 if not address.lower().startswith(SCHEMES):
                     raise Failure(f"leads to {shown(address, 80)}, which is no http(s) address")
             raise Failure(f"leads from one address to another more than {REDIRECTS} times")
-    except (OSError, ValueError, HTTPError, HTTPException) as error:  # those of requests are OSErrors
+    except (OSError, ValueError, HTTPError, HTTPException) as error:  # of requests: OSErrors
         proxy = isinstance(error, requests.exceptions.ProxyError)
         raise Failure(f"{'by the proxy ' if proxy else ''}{_reason(error)}") from None
 
@@ -106,7 +114,8 @@ def _reason(error: BaseException) -> str:
         words = "no answer in time"
     elif isinstance(error, OSError):
         words = error.strerror or words
-    return f"{'cannot be reached' if isinstance(error, OSError) else 'does not send the file'} ({words})"
+    trouble = "cannot be reached" if isinstance(error, OSError) else "does not send the file"
+    return f"{trouble} ({words})"
 
 
 def shown(text: object, length: int = 300) -> str:

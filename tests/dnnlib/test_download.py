@@ -94,7 +94,15 @@ class Server:
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "*")
+    look_up = socket.getaddrinfo
+
+    def look_up_here(host, *arguments):
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *arguments)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_here)
     monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
     server = Server()
     yield server
@@ -366,7 +374,7 @@ def test_no_network(server, tmp_path, monkeypatch):
 def test_proxy(server, monkeypatch):
     """A proxy that the environment names is used, and blamed."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy")
     assert "x by the proxy cannot be reached (Connection refused)" in refusal("http://nowhere.invalid/x")
 
 
@@ -535,7 +543,7 @@ def test_killed(server, tmp_path):
     name = f"{server.url}/x.pkl"
     with subprocess.Popen([sys.executable, "-uc", FIND.format(name)], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        while not any(path.stat().st_size for path in tmp_path.rglob("*.partial")):
+        while process.poll() is None and not any(path.stat().st_size for path in tmp_path.rglob("*.partial")):
             pass
         process.send_signal(signal.SIGKILL)
     assert len(files(tmp_path)) == 1
