@@ -228,8 +228,8 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
             if part.length < (part.total or 1):
                 raise Failure("is cut off")
         except Failure as failure:
-            total = part.total or "some"
-            raise Failure(f"{failure}, after {part.length} of {total} bytes") from None
+            of = f" of {part.total}" if part.total else ""
+            raise Failure(f"{failure}, after {part.length}{of} bytes" if part.length else str(failure)) from None
 
 
 def _length(status: int, headers: Mapping[str, str], entry: Entry) -> int | None:

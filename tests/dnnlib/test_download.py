@@ -284,18 +284,18 @@ EXPECTED_SIZE = f"not 1 to {download.LARGEST}"
     (b"a" * 30000 + b"\r\n\r\n", "does not send the file (aaa"), (b"", "cannot be reached (Remote end closed"),
     (b"\x1b[2J\r\n", "does not send the file (?[2J"),
     (chunked(b"-1\r\n" + CONTENT), "is cut off"), (chunked(b"-5\r\n" + CONTENT), "is cut off"),
-    (chunked(b"5\r\nabcde\r\n"), "is cut off, after 5 of some bytes"),
+    (chunked(b"5\r\nabcde\r\n"), "is cut off, after 5 bytes; expected"),
     (chunked(b"zz\r\n" + CONTENT), "is cut off"), (chunked(b"ffffffff\r\n"), "is cut off"),
-    (chunked(b"0\r\n\r\n"), "is cut off, after 0 of some bytes"),
+    (chunked(b"0\r\n\r\n"), "is cut off; expected"),
     (chunked(b"5\r\nabcde\r\n0\r\n\r\n", Content_Length=5), "does not say clearly how long it is (chunked)"),
     (TO_FILE, "leads to file:///etc/passwd, which is no http(s) address"),
     (TO_ITSELF, "leads from one address to another more than 5 times"),
     (TO_NOTHING, "does not send the file (Invalid IPv6 URL)"),
     (WITH_PASSWORD, "cannot be reached (Connection refused)"),
-    ((chunked(b""), b"400\r\n" + bytes(1024) + b"\r\n", 0), "goes on after the end of the file"),
+    ((chunked(b""), b"400\r\n" + bytes(1024) + b"\r\n", 0), "goes on after the end of the file; expected"),
     ((answer(b"", status="302 Found", Location="/x.pkl", Content_Length=None), bytes(1024), 0),
      "leads from one address to another more than 5 times"),
-    ((chunked(b"-1\r\n"), bytes(1024), 0), "goes on after the end of the file"),
+    ((chunked(b"-1\r\n"), bytes(1024), 0), "goes on after the end of the file; expected"),
 ])
 def test_wrong_answer(server, tmp_path, monkeypatch, said, words):
     """Whatever a server answers, it is one line of bounded length that says so, and nothing is kept."""
