@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     """A file that has a name."""
 
     name: str
-    kind: Literal["network", "directions"]
+    kind: Literal["network", "directions"] | None  # None: not known, of a file at an address
     what: str
     addresses: tuple[str, ...]  # the first that has the file
     size: int | None = None  # bytes, where known

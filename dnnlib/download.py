@@ -1,18 +1,19 @@
-"""Files by path, by address or by name; what is not here yet is fetched, checked, and kept in the cache folder."""
+"""Files by path, by address or by name; what is not here is fetched, checked, and kept in the cache.
+
+What a server says is doubted: how much is to come, and whether what came is the file. Nothing has
+its final name before that is known.
+"""
 
 import contextlib
 import difflib
 import errno
 import hashlib
-import http.client
 import os
 import platform
 import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from email.message import Message
+from collections.abc import Iterator, Mapping
+from http.client import responses
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -21,11 +22,12 @@ from tqdm import tqdm
 
 from .catalogue import ENTRIES, Entry
 from .errors import InputError
-from .reading import open_file
+from .partial_file import LARGEST, PartialFile, on_disk, open_plain
+from .reading import is_regular
+from .text import file_name_part, one_line
+from .web import SCHEMES, Failure, ask, shown
 
 TRIES = 5  # for a connection that is cut
-TIMEOUT = 30.0  # seconds without a byte
-BLOCK = 1 << 18  # bytes
 
 
 def cache_folder() -> Path:
@@ -41,7 +43,7 @@ def cache_folder() -> Path:
             caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         raise InputError("there is no home folder, where files are kept that are fetched; expected another folder: "
-                           "name it by LOWRANKGAN_CACHE") from None
+                         "name it by LOWRANKGAN_CACHE") from None
     return caches / "lowrankgan"
 
 
@@ -58,10 +60,10 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     if there is no looking for it.
     """
     path = Path(name)
-    if path.is_file():
+    if is_regular(path):
         return path
-    if name.lower().startswith(("http://", "https://")):
-        return _fetch_address(name, kind or "network")
+    if name.lower().startswith(SCHEMES):
+        return _fetch_address(name, kind)
     entries = {entry.name: entry for entry in ENTRIES}
     known = path.as_posix().removesuffix(".npy")
     in_place = known.startswith("directions/")
@@ -76,191 +78,179 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
         similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
         raise InputError(f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
-                           "check the path, or see manipulate.py --list")
+                         "check the path, or see manipulate.py --list")
     if kind not in (None, entry.kind):
         raise InputError(f"{name} is the name of {entry.what} ({entry.kind}); expected "
-                           f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order")
+                         f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order")
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 
 
-def _fetch_address(address: str, kind: Literal["network", "directions"]) -> Path:
-    """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder.
-
-    Of that the last 60 characters: file systems take 255 bytes, the endings of the partial files included.
-    """
+def _fetch_address(address: str, kind: Literal["network", "directions"] | None) -> Path:
+    """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder."""
     try:
         parts = urlsplit(address)
-    except ValueError as error:
-        raise InputError(f"{address} is no address ({error}); expected one like https://host/file.pkl") from None
-    file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(unquote(parts.path)).name).strip(".")[-60:] or "file"
-    path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape") for part in (parts.path, parts.query))
+        usable = parts.hostname and parts.port != 0 and not re.search(r"[\\\s]", parts.netloc)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(f"{shown(re.sub('//.*@', '//', address))} is no address: its host or port "
+                         "cannot be read; expected one like https://host/file.pkl: check it")
+    name = PurePosixPath(unquote(parts.path)).name
+    file_name = file_name_part(re.sub(r"[^\w.-]", "_", name).strip(".") or "file")
+    path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape")
+                   for part in (parts.path, parts.query))
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
-    target = cache_folder() / hashlib.sha256(os.fsencode(address)).hexdigest()[:12] / file_name
-    return fetch(Entry(address, kind, file_name, (encoded,)), target)
+    folder = cache_folder() / hashlib.sha256(os.fsencode(address)).hexdigest()
+    return fetch(Entry(shown(address), kind, file_name, (encoded,)), folder / file_name)
 
 
 def fetch(entry: Entry, target: Path) -> Path:
     """The file of an entry at `target`: as it lies there, or downloaded now.
 
-    It grows beside its final name and goes on where an earlier download was cut. Raises InputError if no address has
-    it, or its size or checksum is wrong.
+    What the catalogue has no checksum of must be what a reader of this package accepts. Raises
+    InputError if no address has the file, or what came is another.
     """
     if target.exists():
         return target
-    with _only_download():
+    with on_disk(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with _turn(target):
         if not target.exists():  # another process may have been faster
             _fetch_to(target, entry)
     return target
 
 
 @contextlib.contextmanager
-def _only_download() -> Iterator[None]:
-    """Waits for other processes, as two of them would write to the same partial file.
+def _turn(target: Path) -> Iterator[None]:
+    """Waits while another process fetches the same file, and says so.
 
-    Where there are no locks, on Windows and some file systems, it is up to the user.
+    Where there are no locks, on Windows and some file systems, both fetch it: that is slow, but
+    nothing goes wrong.
     """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImportError, OSError, InputError):
             import fcntl
 
-            cache_folder().mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(cache_folder() / "lock", "w"))
+            locks = cache_folder() / "locks"
+            locks.mkdir(parents=True, exist_ok=True)
+            path = locks / hashlib.sha256(os.fsencode(target.absolute())).hexdigest()
+            lock = stack.enter_context(open_plain(path, "ab+"))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print("another process is downloading: waiting for it", flush=True)
+                lock.seek(0)
+                holder = re.match(rb"[0-9]{0,10}", lock.read(10)).group().decode()
+                print(one_line(f"process {holder} is fetching {target}: waiting for it"),
+                      flush=True)
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+            for left in PartialFile.left_by_killed(target):
+                left.unlink()
         yield
 
 
 def _fetch_to(target: Path, entry: Entry) -> None:
     """Download the file from the first address that has it, check it, and give it its name."""
-    partial = target.with_name(target.name + ".partial")
-    with _on_disk(partial):
-        partial.parent.mkdir(parents=True, exist_ok=True)
+    reasons = []
     for address in entry.addresses:
-        print(f"fetching {address} to {target}", flush=True)
-        try:
-            _download(address, partial, entry)
-            break
-        except urllib.error.HTTPError as error:
-            reason = f"{address} answers {error.code} {error.reason}"
-        except http.client.HTTPException as error:
-            reason = f"{address} does not send the file ({error})"
-        except OSError as error:
-            reason = f"{address} cannot be reached ({getattr(error, 'reason', error)})"
-    else:  # the folder stays, for who brings the file by hand
-        raise InputError(f"{reason}; expected the file: try again, or get it elsewhere and put it at {target}")
-    _expect(partial, entry)
-    os.replace(partial, target)
-    _validator(partial).unlink(missing_ok=True)
-
-
-def _download(address: str, partial: Path, entry: Entry) -> None:
-    """Bring the partial file to its full length, in several connections if need be."""
-    for attempt in range(TRIES):
-        before = _size(partial)
-        try:
-            _receive(address, partial, entry)
+        print(one_line(f"fetching {shown(address)} to {target}"), flush=True)
+        with PartialFile(target, address) as part:
+            try:
+                _download(address, part, entry)
+            except Failure as failure:
+                reasons.append(f"{shown(address)} {failure}")
+                continue
+            if wrong := _wrong(part, entry):
+                part.clear()
+                part.kept.unlink(missing_ok=True)
+                raise InputError(f"{shown(address)} does not send {entry.what}: {wrong}; do not use "
+                                 f"this file: try again, or get it elsewhere and put it at {target}")
+            part.finish()
             return
-        except urllib.error.HTTPError:
-            raise
-        except (OSError, http.client.HTTPException):
-            if attempt == TRIES - 1 or _size(partial) == before:
+    raise InputError(f"{'; '.join(reasons)}; expected the file: try again, or get it elsewhere and "
+                     f"put it at {target}")
+
+
+def _wrong(part: PartialFile, entry: Entry) -> str | None:
+    """What is wrong with all that came: its checksum or, where none is known, that no reader takes it."""
+    from .describe import describe
+    from .formats import read_network
+
+    digest, found = part.sha256.hexdigest(), None
+    if digest == entry.sha256:
+        return None
+    try:
+        (read_network if entry.kind == "network" else describe)(part.path)
+    except InputError as error:
+        found = one_line(str(error).replace(str(part.path), "it"), 500)
+    if entry.sha256 is None:
+        return found
+    return f"SHA-256 {digest}, expected {entry.sha256}{f' ({found})' if found else ''}"
+
+
+def _download(address: str, part: PartialFile, entry: Entry) -> None:
+    """Bring the part to its full length, in several connections if each brings something."""
+    for attempt in range(TRIES):
+        before = part.length
+        if before and before == part.total:  # an earlier run was stopped while it checked
+            return
+        try:
+            _receive(address, part, entry)
+            return
+        except Failure:
+            if attempt == TRIES - 1 or part.length == before:
                 raise
-            time.sleep(0.2 * attempt)
+            time.sleep(attempt)
 
 
-def _receive(address: str, partial: Path, entry: Entry) -> None:
-    """Append what one connection sends. Raises http.client.HTTPException if that is not the file, or not all of it."""
-    start = _size(partial)
-    headers = {"User-Agent": "lowrankgan"}
-    validator = _validator(partial).read_text(encoding="utf-8") if _validator(partial).exists() else None
-    if start and (validator or entry.sha256):
-        headers["Range"] = f"bytes={start}-"
-        if validator:  # the rest only if the file is still the same
-            headers["If-Range"] = validator
-    try:
-        response = urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not start:
-            raise
-        if _range(error.headers)[1] != start:  # else nothing is left to send
-            partial.unlink()
-            raise http.client.HTTPException("nor the rest of what was there before") from None
-        return
-    except ValueError as error:  # in the address, or in one that it leads to
-        raise http.client.HTTPException(f"as an address is wrong: {error}") from None
-    with response:
-        if response.headers.get_content_type() == "text/html":
-            raise http.client.HTTPException("but a web page; a browser may get further")
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
-        resumed = response.status == 206
-        if resumed:
-            first, whole = _range(response.headers)
-            if first != start:
-                partial.unlink(missing_ok=True)
-                raise http.client.HTTPException("but another part than was asked for")
-            total = whole or (total and start + total)
-        total = total or entry.size
-        with _on_disk(partial):
-            _validator(partial).write_text(response.headers.get("ETag", ""), encoding="utf-8")
-            file = open(partial, "ab" if resumed else "wb")  # noqa: SIM115, closed below
-        with file, tqdm(total=total, initial=file.tell(), desc=entry.name, unit="B", unit_scale=True,
-                        disable=None) as bar:
-            while block := response.read(BLOCK):
-                with _on_disk(partial):
-                    file.write(block)
-                    file.flush()
+def _receive(address: str, part: PartialFile, entry: Entry) -> None:
+    """Append what one connection sends. Raises Failure if that is not the file, or not all of it."""
+    headers = {"User-Agent": "lowrankgan", "Accept-Encoding": "identity"}
+    if part.can_go_on():
+        headers |= {"Range": f"bytes={part.length}-", "If-Range": part.etag}
+    answer = ask(address, headers)
+    status, received = next(answer)
+    if "Range" not in headers or status not in (206, 416):
+        part.begin(received.get("ETag"), _length(status, received, entry))
+    elif not part.goes_on_with(status, received):
+        part.clear()
+        raise Failure("does not go on where it was cut")
+    with tqdm(total=part.total, initial=part.length, desc=entry.name, unit="B", unit_scale=True,
+              disable=None) as bar:
+        try:
+            for block in answer:
+                if part.length + len(block) > (part.total or LARGEST):
+                    part.clear()
+                    raise Failure("goes on after the end of the file")
+                part.append(block)
                 bar.update(len(block))
-    size = _size(partial)
-    if not size or size < (total or 0):
-        raise http.client.HTTPException(f"it was cut off after {size} of {total or 'some'} bytes")
+            if part.length < (part.total or 1):
+                raise Failure("is cut off")
+        except Failure as failure:
+            of = f" of {part.total}" if part.total else ""
+            raise Failure(f"{failure}, after {part.length}{of} bytes" if part.length else str(failure)) from None
 
 
-def _size(partial: Path) -> int:
-    return partial.stat().st_size if partial.exists() else 0
+def _length(status: int, headers: Mapping[str, str], entry: Entry) -> int | None:
+    """How many bytes are to come; None: their end will be marked.
 
-
-def _range(headers: Message) -> tuple[int | None, int | None]:
-    """The first byte and the length of the whole file, as a Content-Range has them; None: unknown."""
-    pattern = r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,18})|\*)"
-    found = re.fullmatch(pattern, headers.get("Content-Range", ""), re.ASCII)
-    first, total = found.groups() if found else (None, None)
-    return first and int(first), total and int(total)
-
-
-@contextlib.contextmanager
-def _on_disk(partial: Path) -> Iterator[None]:
-    """Tells an error of the disk from one of the connection."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{partial} cannot be written ({error.strerror or error}); expected a folder that may be "
-                           "written and has room: mend that, or use a name without directions/ and name another folder "
-                           "by LOWRANKGAN_CACHE") from None
-
-
-def _validator(partial: Path) -> Path:
-    """The file with the ETag of what the partial file is a part of."""
-    return partial.with_name(partial.name + ".etag")
-
-
-def _expect(partial: Path, entry: Entry) -> None:
-    """Raise InputError, and forget the file, if its size or checksum is not that of the catalogue."""
-    found = None
-    if entry.size not in (None, partial.stat().st_size):
-        found, expected = f"{partial.stat().st_size} bytes", f"{entry.size} bytes"
-    elif entry.sha256:
-        with open_file(partial) as file:
-            digest = hashlib.sha256()
-            while block := file.read(BLOCK):
-                digest.update(block)
-        if digest.hexdigest() != entry.sha256:
-            found, expected = f"SHA-256 {digest.hexdigest()}", entry.sha256
-    if found:
-        partial.unlink()
-        _validator(partial).unlink(missing_ok=True)
-        raise InputError(f"{entry.name} from {entry.addresses[0]} has {found}; expected {expected}: try again, "
-                           "and do not use this file")
+    Raises Failure if they cannot be the whole file, or a cut could not be told from its end.
+    """
+    stated = headers.get("Content-Length", "")
+    transfer = headers.get("Transfer-Encoding", "").lower()
+    encoding = headers.get("Content-Encoding", "identity")
+    if status != 200:
+        raise Failure(f"answers {status} ({responses.get(status, 'whatever that is')})")
+    if encoding.lower() != "identity":
+        raise Failure(f"sends it in a coding that was not asked for ({one_line(encoding, 40)})")
+    if transfer == "chunked" and not stated:
+        return entry.size
+    if transfer or not re.fullmatch("[0-9]{1,18}", stated):
+        said = one_line(transfer or stated or "not at all", 40)
+        raise Failure(f"does not say clearly how long it is ({said})")
+    total = int(stated)
+    if not 0 < total <= LARGEST or total != (entry.size or total):
+        kind = one_line(headers.get("Content-Type", "unknown"), 40)
+        raise Failure(f"sends {total} bytes of type {kind}, not {entry.size or f'1 to {LARGEST}'}")
+    return total
