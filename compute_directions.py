@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from dnnlib.errors import InputError
 from utils import direction_files, files
-from utils.command_line import Parser, file_name_part, finite_float, not_negative_int, positive_int, run
+from utils.command_line import Parser, file_name_part, finite_float, not_negative_int, positive_int, run, warn
 from utils.low_rank import factorize
 from utils.parallel import worker_processes
 from utils.regions import RegionSource, add_region_options, region_from_options
@@ -45,12 +45,14 @@ def main() -> None:
     region = region_from_options(args)
     jacobians = read_jacobians(args)
     size = jacobians.shape[-4:-2]
-    for i in range(len(jacobians)):
-        region.mask(i, *size)  # what is wrong with one of them is an error before any work
+    line, doubts = region.describe(range(len(jacobians)), *size)  # errors of all samples, before any work
     if args.lamb is None:
         args.lamb = default_lamb(jacobians.shape[-1])
     if args.lamb <= 0:
         raise InputError(f"--lamb {args.lamb}; expected a positive number")
+    print(line, flush=True)
+    for doubt in doubts:
+        warn(doubt)
 
     Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     groups = [range(len(jacobians))] if args.pool else [range(i, i + 1) for i in range(len(jacobians))]
@@ -70,6 +72,7 @@ def main() -> None:
                          f"{args.lamb:g}; expected at least one direction: lower --lamb")
     whose = f"a pool of {len(jacobians)} samples" if args.pool else f"{saved} sample{'s' * (saved > 1)}"
     print(f"{args.output_dir}: directions of {whose}, principal and _projected")
+    print(f"{region_picture_path(args, region, 0 if len(jacobians) == 1 else '*')}: the region, over the picture")
 
 
 def read_jacobians(args) -> np.ndarray:
@@ -123,9 +126,14 @@ def save(args, region: RegionSource, size: tuple[int, int], samples: range, dire
     folder, number = Path(args.output_dir), "pool" if args.pool else f"{samples[0]:02d}"
     stem = folder / f"directions_img_{number}_region_{region.name}_{args.name}"
     direction_files.save(stem, directions, matrices, facts)
-    notes = [direction_files.save_region_picture(folder / f"region_img_{i:02d}_{region.name}_{args.name}.png",
-                                                 Path(args.jaco_path), i, region.mask(i, *size)) for i in samples]
+    notes = [direction_files.save_region_picture(region_picture_path(args, region, i), Path(args.jaco_path), i,
+                                                 region.mask(i, *size)) for i in samples]
     return [note for note in notes if note]
+
+
+def region_picture_path(args, region: RegionSource, sample: int | str) -> Path:
+    number = sample if sample == "*" else f"{sample:02d}"
+    return Path(args.output_dir) / f"region_img_{number}_{region.name}_{args.name}.png"
 
 
 if __name__ == "__main__":
