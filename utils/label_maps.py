@@ -83,8 +83,8 @@ def resolve(labels: Sequence[Label], parser: str | None) -> list[Label]:
                              f"l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'")
     names = [label for label in labels if label in NAMES]
     if parser and not names:
-        raise InputError("--parser without a name in --labels; expected names such as --labels hair with it: numbers "
-                         "and colours are the same for all parsers")
+        raise InputError("--parser without a name in --labels; expected names such as --labels hair with it, or no "
+                         "--parser: numbers and colours need none")
     if names and parser is None:
         unclear = [name for name in names if len({known.index(name) for known in PARSERS.values()}) > 1]
         if unclear:
@@ -125,10 +125,10 @@ def read_labels(path: Path, labels: Collection[Label], size: tuple[int, int] | N
     inside = np.isin(small, np.array(list(wanted), np.int64))
     if not inside.any():
         raise _nothing_inside(path, labels, _counts(values), wanted, small.shape)
-    doubts = stretch_doubt(path, values.shape, small.shape)
+    doubts = stretch_doubt(values.shape, small.shape)
     if len(np.unique(small)) > MOST_NUMBERS:
-        doubts += (f"{path} has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is "
-                   "one, name the label map itself",)
+        doubts += (f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is one, name "
+                   "the label map itself",)
     return Drawn(inside, doubts)
 
 
@@ -191,13 +191,13 @@ def _wanted_values(path: Path, values: np.ndarray, palette: np.ndarray | None, l
         wanted = {value for value, colour in colours.items() if f"#{colour:06x}" in labels}
         if not wanted:
             raise InputError(f"{path} has no pixel of {_asked(labels)}; expected at least one: "
-                             f"{_choice_of_colours(counts, colours)}")
+                             f"choose --labels among {_colours_with_shares(counts, colours)}")
         return values, wanted
 
     readings = _readings(path, counts, colours, palette is not None, parser)
     if not readings:
         raise InputError(f"{path} is coded in colours that are not those of {parser or ' or '.join(PARSERS)}; expected "
-                         f"the colours of the region: {_choice_of_colours(counts, colours)}")
+                         f"the colours of the region: choose --labels among {_colours_with_shares(counts, colours)}")
     asked = _asked(labels)
     found = {how: wanted for how, meanings in readings.items()
              if (wanted := frozenset(value for value, label in meanings.items() if label in labels))}
@@ -206,10 +206,14 @@ def _wanted_values(path: Path, values: np.ndarray, palette: np.ndarray | None, l
         by_label = Counter()
         for value, label in meanings.items():
             by_label[label] += counts[value]
+        by_label = dict(sorted(by_label.items()))
         raise InputError(f"{path} has no pixel of {asked}, by {how}; expected at least one: {_choice(by_label)}")
     if len(set(found.values())) > 1:
-        raise InputError(f"{path}: {asked} means one part by {' and another by '.join(found)}; expected the colours of "
-                         f"the region: {_choice_of_colours(counts, colours)}")
+        pixels = sum(counts.values())
+        parts = " and ".join(f"{_colours_with_shares({value: counts[value] for value in wanted}, colours, pixels)} by "
+                             f"{how}" for how, wanted in found.items())
+        raise InputError(f"{path}: {asked} is {parts}; expected colours in --labels, which say what is meant: choose "
+                         "some of these")
     return values, set(next(iter(found.values())))
 
 
@@ -260,13 +264,14 @@ def _choice(counts: dict[int, int] | None) -> str:
     return f"choose --labels among {_with_shares(counts)}"
 
 
-def _choice_of_colours(counts: dict[int, int], colours: dict[int, int]) -> str:
-    named = Counter({f"'#{colour:06x}'": counts[value] for value, colour in colours.items()})
-    return f"choose --labels among {_with_shares(dict(named.most_common()))}"
+def _colours_with_shares(counts: dict[int, int], colours: dict[int, int], pixels: int | None = None) -> str:
+    named = Counter({f"'#{colours[value]:06x}'": number for value, number in counts.items() if value in colours})
+    return _with_shares(dict(named.most_common()), pixels)
 
 
-def _with_shares(counts: dict) -> str:
-    pixels = sum(counts.values())
+def _with_shares(counts: dict, pixels: int | None = None) -> str:
+    """The keys, each with its share of the pixels; without their number, of all that are counted."""
+    pixels = pixels or sum(counts.values())
     shown = [f"{name} ({percent(number / pixels)})" for name, number in list(counts.items())[:SHOWN]]
     return ", ".join(shown) + (", ..." if len(counts) > SHOWN else "")
 

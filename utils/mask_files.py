@@ -20,7 +20,7 @@ from .files import read_npy
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
 BYTES_A_PIXEL = 16  # of memory that a map of one may take
 BAND = 1 << 20  # pixels of a large map that are looked at together
-FEW_LEVELS, MOST_PHOTO_SHARE = 16, 0.75  # of a photograph, few levels of brightness hold less of it than this
+SHADES, CLEAR_SHARE = 64, 0.85  # of a painted mask, two of so many shades cover at least this share
 TOLERATED_STRETCH = 1.02  # of one axis against the other: sizes are rounded
 NUMBERED = re.compile(r"(?:^|number_)([0-9]+)\.(?:(png|npy)|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
 OTHER_KINDS = {  # by how a file starts
@@ -34,7 +34,7 @@ class Drawn(NamedTuple):
     """A region as a file has it."""
 
     inside: np.ndarray  # bool [H, W]
-    doubts: tuple[str, ...] = ()  # what is odd about the file, a line each
+    doubts: tuple[str, ...] = ()  # what is odd about the file, a line each that goes on from its name
 
 
 class SampleFiles:
@@ -91,11 +91,11 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> Drawn:
                          f"{'bright' if high else 'black'}; expected {what}")
     size = size or values.shape[:2]
     brightness = _brightness(resize(values, *size))
-    levels = np.sort(np.bincount((brightness * (255 / high)).astype(np.uint8).ravel(), minlength=256))
-    doubts = stretch_doubt(path, values.shape, size)
-    if levels[-FEW_LEVELS:].sum() < MOST_PHOTO_SHARE * brightness.size:
-        doubts += (f"{path} has many levels of brightness, as a photograph has, and what is brighter than half counts "
-                   "as inside; if that is not meant, paint the region in one colour on black",)
+    shades = np.bincount((brightness * ((SHADES - 0.001) / high)).astype(np.uint8).ravel(), minlength=2)
+    doubts = stretch_doubt(values.shape, size)
+    if np.sort(shades)[-2:].sum() < CLEAR_SHARE * brightness.size:
+        doubts += ("has many shades, as a photograph or a label map has: what is brighter than half of its brightest "
+                   "pixel counts as inside; if that is not meant, paint the region in one colour on black",)
     return Drawn(brightness > high / 2, doubts)
 
 
@@ -116,14 +116,14 @@ def _brightness(pixels: np.ndarray) -> np.ndarray:
         return pixels[..., :3].max(axis=-1).astype(float) * (pixels[..., 3] if pixels.shape[-1] == 4 else 1)
 
 
-def stretch_doubt(path: Path, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[str, ...]:
+def stretch_doubt(shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[str, ...]:
     """A line if a map of other proportions than the images is laid over them, or none."""
     stretch = shape[0] * size[1] / (shape[1] * size[0])
     rounded = abs(shape[0] - shape[1] * size[0] / size[1]) <= 1 or abs(shape[1] - shape[0] * size[1] / size[0]) <= 1
     if rounded or 1 / TOLERATED_STRETCH < stretch < TOLERATED_STRETCH:
         return ()
-    return (f"{path} has {shape[0]} x {shape[1]} pixels, other proportions than {size[0]} x {size[1]}: it is stretched "
-            "over the picture; make it of the whole picture",)
+    return (f"has {shape[0]} x {shape[1]} pixels, other proportions than {size[0]} x {size[1]}: it is stretched over "
+            "the picture; make it of the whole picture",)
 
 
 # Files ----------------------------------------------------------------------------------------------------------------

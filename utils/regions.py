@@ -21,7 +21,7 @@ FRAME = 256
 MOST_BOX = 10_000  # of its numbers: whoever gives more means something else
 KEPT_MASKS = 2048  # of those read from files, in bits
 LONGEST_NAME = 60  # characters, of a region that is named after its labels
-SHOWN_DOUBTS = 4
+SHOWN_DOUBTS = 4  # lines
 # [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by Zhu et al. 2021.
 BOXES: dict[str, tuple[int, int, int, int]] = {
     "left_eye": (120, 95, 20, 38),
@@ -45,6 +45,7 @@ class RegionSource:
     name: str  # short, a part of file names
     facts: dict[str, Any]  # for a JSON file: region_source(**facts) is this region again
     draw: Callable[[int, int, int], Drawn]  # (sample, height, width) -> not yet inverted
+    files: SampleFiles | None = None  # None for a box
 
     def mask(self, sample: int, height: int, width: int) -> np.ndarray:
         """True inside the region of a sample: bool [height, width].
@@ -69,25 +70,23 @@ class RegionSource:
 
         Raises InputError as `mask` does, so that what is wrong with any sample is known before any work.
         """
-        path = next((Path(self.facts[kind]) for kind in ("mask", "segmentation") if kind in self.facts), None)
-        one_for_all = len(samples) > 1 and path is not None and not path.is_dir()
-        shares, doubts = [], {}
+        shares: list[float] = []
+        doubts: dict[str, set[Path]] = {}
         for sample in samples:
             shares.append(float(self.mask(sample, height, width).mean()))
-            doubts |= dict.fromkeys(self.draw(sample, height, width).doubts)
-        low, high = (percent(share) for share in (min(shares), max(shares)))
+            for doubt in self.draw(sample, height, width).doubts:
+                doubts.setdefault(doubt, set()).add(self.files.of(sample))
+        low, high = percent(min(shares)), percent(max(shares))
         line = f"region {self.name}: {low} of the picture" if low == high else (
             f"region {self.name}: {low} to {high} of the picture, {percent(float(np.mean(shares)))} on average")
-        if one_for_all:
+        if self.files and self.files.numbered is None and len(samples) > 1:
             line += f"; one {'mask' if 'mask' in self.facts else 'label map'} for all {len(samples)} samples"
-        largest = int(np.argmax(shares))
-        if "mask" in self.facts and not self.facts.get("invert") and shares[largest] > 0.5:
-            doubts[f"the mask of sample {samples[largest]} covers {high} of the picture: if the rest was meant, add "
-                   "--invert"] = None
-        shown = list(doubts)[:SHOWN_DOUBTS]
-        if len(doubts) > len(shown):
-            shown[-1] += f" (and {len(doubts) - len(shown)} more such files)"
-        return line, shown
+        lines = [f"{min(files)} {doubt}" + (f" (and {len(files) - 1} more such files)" if len(files) > 1 else "")
+                 for doubt, files in doubts.items()]
+        if "mask" in self.facts and not self.facts.get("invert") and max(shares) > 0.5:
+            lines.insert(0, f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: if the "
+                            "rest was meant, add --invert")
+        return line, lines[:SHOWN_DOUBTS]
 
 
 def region_source(*, region: str | None = None, box: Sequence[int] | None = None, mask: str | None = None,
@@ -108,14 +107,15 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
     if region is not None:
         name, facts = region, {"region": region}
         named_box = _named_box(region)
-        draw = _of_all_samples(lambda height, width: box_mask(named_box, height, width))
+        draw, files = _of_all_samples(lambda height, width: box_mask(named_box, height, width)), None
     elif box is not None:
         check_box(box)
         name, facts = "box_" + "_".join(map(str, box)), {"box": list(box)}
-        draw = _of_all_samples(lambda height, width: box_mask(box, height, width))
+        draw, files = _of_all_samples(lambda height, width: box_mask(box, height, width)), None
     elif mask is not None:
         name, facts = stem(mask), {"mask": os.path.abspath(mask)}
-        draw = _of_files(mask, read_mask)
+        files = SampleFiles(mask)
+        draw = _of_files(files, read_mask)
     else:
         if not labels:
             raise InputError("--segmentation without --labels; expected the labels that are inside, such as "
@@ -124,8 +124,11 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
         name = _name_of_labels(resolved)
         facts = {"segmentation": os.path.abspath(segmentation), "labels": list(labels)}
         facts |= {"parser": parser} if parser else {}
-        draw = _of_files(segmentation, lambda path, size: read_labels(path, resolved, size, parser))
-    return RegionSource(f"not_{name}", facts | {"invert": True}, draw) if invert else RegionSource(name, facts, draw)
+        files = SampleFiles(segmentation)
+        draw = _of_files(files, lambda path, size: read_labels(path, resolved, size, parser))
+    if invert:
+        return RegionSource(f"not_{name}", facts | {"invert": True}, draw, files)
+    return RegionSource(name, facts, draw, files)
 
 
 def _name_of_labels(labels: Sequence[Label]) -> str:
@@ -142,9 +145,9 @@ def _of_all_samples(draw: Callable[[int, int], np.ndarray]) -> Callable[[int, in
     return lambda sample, height, width: Drawn(draw(height, width))
 
 
-def _of_files(path: str, read: Callable[[Path, tuple[int, int]], Drawn]) -> Callable[[int, int, int], Drawn]:
+def _of_files(files: SampleFiles,
+              read: Callable[[Path, tuple[int, int]], Drawn]) -> Callable[[int, int, int], Drawn]:
     """The region in a file, or in the file of the sample, at the size asked for. It is asked for more than once."""
-    files = SampleFiles(path)
 
     @functools.lru_cache(KEPT_MASKS)
     def read_bits(file: Path, height: int, width: int) -> Drawn:
