@@ -127,8 +127,8 @@ def read_labels(path: Path, labels: Collection[Label], size: tuple[int, int] | N
         raise _nothing_inside(path, labels, _counts(values), wanted, small.shape)
     doubts = stretch_doubt(values.shape, small.shape)
     if len(np.unique(small)) > MOST_NUMBERS:
-        doubts += (f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is one, name "
-                   "the label map itself",)
+        doubts += (f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is one, "
+                   "name the label map itself",)
     return Drawn(inside, doubts)
 
 

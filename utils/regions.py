@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dnnlib.errors import InputError
-from dnnlib.text import stem
+from dnnlib.text import one_line, stem
 
 from .label_maps import MOST_LABELS, NAMES, PARSERS, Label, is_colour, percent, read_labels, resolve
 from .mask_files import Drawn, SampleFiles, read_mask
@@ -251,10 +251,10 @@ def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
     try:
         for name, is_kind in _RECORDED.items():
             if name in recorded and not is_kind(recorded[name]):
-                raise ValueError(f"its {name} is {str(recorded[name])[:80]}")
+                raise ValueError(f"its {name} is {one_line(recorded[name], 80)}")
         return region_source(**recorded)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the region recorded beside the directions cannot be used ({str(error)[:300]}); expected one "
+        raise InputError(f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected one "
                          "that compute_directions.py has written: name the region yourself") from None
 
 
