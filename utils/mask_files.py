@@ -18,7 +18,7 @@ from dnnlib.reading import open_file
 from .files import read_npy
 
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
-BYTES_A_PIXEL = 16  # of memory that a map of one may take
+BYTES_A_PIXEL = 20  # of memory that a map of one may take
 BAND = 1 << 20  # pixels of a large map that are looked at together
 SHADES, CLEAR_SHARE = 64, 0.85  # of a painted mask, two of so many shades cover at least this share
 TOLERATED_STRETCH = 1.02  # of one axis against the other: sizes are rounded
@@ -170,7 +170,7 @@ def _limit(pixels: int) -> str:
 
 def read_png(path: Path, what: str) -> Image.Image:
     """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot be read."""
-    with open_file(path) as file, naming(path, what):
+    with naming(path, what), open_file(path) as file:
         head = file.read(12)
         for start, kind in OTHER_KINDS.items():
             if re.match(start, head, re.DOTALL):
@@ -196,6 +196,8 @@ def naming(path: Path, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # Pillow raises many kinds
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of the content
+            raise
         reason = " ".join(str(error).split())[:200]
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({reason})"  # that names the object
         raise InputError(f"{path} is truncated, damaged or no PNG or .npy file{reason}; expected {what}") from None

@@ -254,8 +254,8 @@ def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
                 raise ValueError(f"its {name} is {one_line(recorded[name], 80)}")
         return region_source(**recorded)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected one "
-                         "that compute_directions.py has written: name the region yourself") from None
+        raise InputError(f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected "
+                         "one that compute_directions.py has written: name the region yourself") from None
 
 
 def _is_box(value: Any) -> bool:
@@ -270,8 +270,15 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) < 4096
 
 
+def _is_path(value: Any) -> bool:
+    try:
+        return _is_name(value) and b"\0" not in os.fsencode(value)
+    except UnicodeError:
+        return False
+
+
 _RECORDED: dict[str, Callable[[Any], bool]] = {
-    "region": _is_name, "box": _is_box, "mask": _is_name, "segmentation": _is_name, "labels": _is_labels,
+    "region": _is_name, "box": _is_box, "mask": _is_path, "segmentation": _is_path, "labels": _is_labels,
     "parser": _is_name, "invert": lambda value: isinstance(value, bool),
 }
 
