@@ -70,9 +70,10 @@ def main() -> None:
     if not saved:
         raise InputError(f"{'the pool' if args.pool else 'every sample'} has foreground rank 0 at --lamb "
                          f"{args.lamb:g}; expected at least one direction: lower --lamb")
+    shown = region_picture_path(args, region, 0 if len(jacobians) == 1 else "*")
+    print(f"{shown}: the region over the picture{'s' * (len(jacobians) > 1)}")
     whose = f"a pool of {len(jacobians)} samples" if args.pool else f"{saved} sample{'s' * (saved > 1)}"
     print(f"{args.output_dir}: directions of {whose}, principal and _projected")
-    print(f"{region_picture_path(args, region, 0 if len(jacobians) == 1 else '*')}: the region, over the picture")
 
 
 def read_jacobians(args) -> np.ndarray:

@@ -277,5 +277,5 @@ def _with_shares(counts: dict, pixels: int | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for people: 12 %, 0.4 %."""
-    return f"{100 * share:.0f} %" if share >= 0.1 or not share else f"{100 * share:.1g} %"
+    """A share for people: 12 %, 0.42 %."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

@@ -179,7 +179,8 @@ def test_facts_of_older_directions():
     [1], "eyes", {"region": 3}, {"region": "ears"}, {"region": "x" * 9000}, {"region": "eyes", "invert": "yes"},
     {"region": "eyes", "colour": 1}, {"x": {}}, {"box": [1, 2, 3]}, {"box": "1234"}, {"box": [1, 2, 3, None]},
     {"box": [0, 0, 1e308, 1]}, {"mask": 5}, {"mask": ""}, {"mask": "\0"}, {"mask": "\ud800"},
-    {"segmentation": "a", "labels": "b"}, {"segmentation": "a", "labels": [[1]]}, {"segmentation": "a", "labels": ["hair"]}, {"box": [0, 0, 1 << 40, 1]},
+    {"segmentation": "a", "labels": "b"}, {"segmentation": "a", "labels": [[1]]},
+    {"segmentation": "a", "labels": ["hair"]}, {"box": [0, 0, 1 << 40, 1]},
     {"segmentation": "a", "labels": ["hair"], "parser": 3}, {"segmentation": "a", "labels": [4], "parser": "bisenet"},
     {"segmentation": "a", "labels": list(range(2000))}, {"region": "eyes", "parser": "bisenet"},
 ])
