@@ -139,7 +139,7 @@ TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) 
     (Image.fromarray(TWO), [4], r"colours that are not those of .*among '#010203' \(79 %\), '#04080c' \(21 %\)"),
     (Image.fromarray(TWO), ["#010204"], "no pixel of label #010204; .*choose --labels among '#010203'"),
     (TWO.astype(int) + 300, [4], "or colours of 0 to 255"),
-    (Image.fromarray(coloured("celebamask")), [19], r"no pixel of label 19, by the colours of .* 0 \(5 %\), 1 "),
+    (Image.fromarray(coloured("celebamask")), [19], r"no pixel of label 19, by the colours of .* 0 \(5.3 %\), 1 "),
     (with_palette(FACE, " ".join(SHUFFLED)), [4], "label 4 is '#ff3399' .* indices of its palette and '#3333ff'"),
     (with_palette(FACE, "".join(f"{4 * i:02x}" * 3 for i in range(19))), [4], "by its shades of grey"),
     (Image.fromarray(TWO).resize((99, 99), Image.Resampling.BICUBIC).rotate(7, Image.Resampling.BICUBIC), [4],
@@ -177,7 +177,7 @@ def test_doubts(tmp_path):
 
 
 @pytest.mark.parametrize(("share", "text"), [
-    (0, "0 %"), (0.0004, "0.04 %"), (0.032, "3 %"), (0.256, "26 %"), (1, "100 %"),
+    (0, "0 %"), (0.0004, "0.04 %"), (0.032, "3.2 %"), (0.256, "26 %"), (1, "100 %"),
 ])
 def test_percent(share, text):
     """A share as people read it."""

@@ -246,7 +246,7 @@ def test_names_of_masks(path, name):
 
 
 @pytest.mark.parametrize(("arguments", "line"), [
-    (["--region", "mouth"], "region mouth: 4 % of the picture"),
+    (["--region", "mouth"], "region mouth: 3.6 % of the picture"),
     (["--mask", "mask_one.png"], "region mask_one: 15 % of the picture; one mask for all 4 samples"),
     (["--segmentation", "map_one.npy", "--labels", "4"],
      "region labels_4: 15 % of the picture; one label map for all 4 samples"),
