@@ -101,6 +101,7 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
     """
     if sum(kind is not None for kind in (region, box, mask, segmentation)) != 1:
         raise InputError("expected one region: a name, a box, a mask or a segmentation")
+    labels = [int(label) if isinstance(label, np.integer) else label for label in labels]  # JSON knows no others
     if segmentation is None and (labels or parser):
         option = "--labels" if labels else "--parser"
         raise InputError(f"{option} without --segmentation; expected both: name the label map, or leave out {option}")
@@ -122,7 +123,7 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
                              "--labels l_eye,r_eye")
         resolved = resolve(labels, parser)
         name = _name_of_labels(resolved)
-        facts = {"segmentation": os.path.abspath(segmentation), "labels": list(labels)}
+        facts = {"segmentation": os.path.abspath(segmentation), "labels": labels}
         facts |= {"parser": parser} if parser else {}
         files = SampleFiles(segmentation)
         draw = _of_files(files, lambda path, size: read_labels(path, resolved, size, parser))
