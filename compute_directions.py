@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dnnlib.errors import InputError
 from dnnlib.text import file_name_part
 from utils import direction_files, files, progress
-from utils.command_line import Parser, finite_float, name_part, not_negative_int, positive_int, run, say
+from utils.command_line import Parser, finite_float, name_part, not_negative_int, positive_int, run, say, warn
 from utils.jacobian_file import JacobianFile
 from utils.low_rank import factorize
 from utils.output_folder import claim_folder, is_same_run
@@ -51,13 +51,15 @@ def main() -> None:
     args = parse_arguments()
     region = region_from_options(args)
     jacobians = JacobianFile(args.jaco_path)
-    for i in range(jacobians.samples):
-        region.mask(i, *jacobians.size)  # what is wrong with one of them is an error before any work
+    samples = range(jacobians.samples)
+    line, doubts = region.describe(samples, *jacobians.size)  # errors of all samples, before any work
     if args.lamb is None:
         args.lamb = default_lamb(jacobians.dimensions)
     if args.lamb <= 0:
         raise InputError(f"--lamb {args.lamb}; expected a positive number")
-    samples = range(jacobians.samples)
+    say(line)
+    for doubt in doubts:
+        warn(doubt)
     groups = [samples] if args.pool else [range(i, i + 1) for i in samples]
     outputs = {name_of(group, args, region): facts_of(group, args, region, jacobians.size) for group in groups}
 
@@ -117,6 +119,8 @@ def compute_groups(args, region: RegionSource, jacobians: JacobianFile, groups: 
     if not saved:
         raise InputError(f"{'the pool' if args.pool else 'every sample'} has foreground rank 0 at --lamb "
                          f"{args.lamb:g}; expected at least one direction: lower --lamb")
+    shown = region_picture_path(args, region, 0 if jacobians.samples == 1 else "*")
+    say(f"{shown}: the region over the picture{'s' * (jacobians.samples > 1)}")
     whose = f"a pool of {jacobians.samples} samples" if args.pool else f"{saved} sample{'s' * (saved > 1)}"
     say(f"{args.output_dir}: directions of {whose}, principal and _projected")
 
@@ -154,10 +158,14 @@ def found(args, matrices: Iterable[np.ndarray]) -> Iterator[tuple[Directions, np
 
 def save_region_pictures(args, region: RegionSource, size: tuple[int, int], samples: range) -> list[str]:
     """A picture of the region in each sample; what is to be said about them."""
-    folder = Path(args.output_dir)
-    notes = [direction_files.save_region_picture(folder / f"region_img_{i:02d}_{region.name}_{args.name}.png",
-                                                 Path(args.jaco_path), i, region.mask(i, *size)) for i in samples]
+    notes = [direction_files.save_region_picture(region_picture_path(args, region, i), Path(args.jaco_path), i,
+                                                 region.mask(i, *size)) for i in samples]
     return [note for note in notes if note]
+
+
+def region_picture_path(args, region: RegionSource, sample: int | str) -> Path:
+    number = sample if sample == "*" else f"{sample:02d}"
+    return Path(args.output_dir) / f"region_img_{number}_{region.name}_{args.name}.png"
 
 
 if __name__ == "__main__":

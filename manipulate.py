@@ -197,11 +197,11 @@ def recorded_region(args, path: str) -> RegionSource | None:
 
 
 def check_regions(args, edits: list[Edit], resolution: int) -> None:
-    """Raise InputError if a region lacks pixels, or is lacking where it is needed."""
+    """Raise InputError if a region lacks pixels, or is lacking where it is needed; say what is odd about one."""
     size = min(resolution, PICTURE_SIZE)
     for region in regions_of(edits):
-        for sample in range(args.total_num):
-            region.mask(sample, size, size)
+        for doubt in region.describe(range(args.total_num), size, size)[1]:
+            warn(doubt)
     for edit in edits:
         if edit.region is None and (args.contact_sheet or args.distance == "auto"):
             raise InputError(f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a region, and "

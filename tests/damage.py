@@ -415,9 +415,10 @@ def change_facts(r: Random, content: bytes, other: bytes) -> bytes:
     """Another value in a JSON object, or one deep within others."""
     facts: dict[str, Any] = json.loads(content)
     target = r.choice([facts] * 3 + [value for value in facts.values() if isinstance(value, dict)])
-    target[r.choice([*target, "region", "mask", "box", "labels", "invert", "other"])] = r.choice([
+    target[r.choice([*target, "region", "mask", "box", "labels", "parser", "invert", "other"])] = r.choice([
         None, True, -1, 0, 1e308, 10**30, float("nan"), "", "x" * 5000, "\0", "\ud800", "../..", [], {}, [1], [[]],
-        {"a": 1}, [None] * 9, {"region": 1}, {"box": [1, 2]}, {"box": "abcd"}, {"labels": [[1]]}, "eyes", "a/b"])
+        {"a": 1}, [None] * 9, {"region": 1}, {"box": [1, 2]}, {"box": "abcd"}, {"labels": [[1]]}, "eyes", "a/b",
+        "bisenet", "celebamask", ["hair"], ["#ff0000", 4], [*range(3000)]])
     (levels,) = r.choices([0, 50, 900, 5000, 100_000], [20, 1, 1, 1, 1])
     return r.choice([b"[", b'{"a":']) * levels + json.dumps(facts).encode() + r.choice([b"", b"]"]) * levels
 

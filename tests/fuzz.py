@@ -37,7 +37,7 @@ from dnnlib import InputError, read_latents, read_network
 from dnnlib.describe import describe
 from dnnlib.formats import rosinality, safe_pickle, torch_file
 from dnnlib.formats.record import NetworkRecord
-from utils import files, mask_files
+from utils import files, label_maps, mask_files
 from utils.output_folder import is_same_run
 from utils.progress import Progress
 from utils.regions import region_from_facts
@@ -116,9 +116,13 @@ def originals() -> dict[str, dict[str, bytes]]:
     grey = Image.fromarray(inside)
     palette = grey.convert("P")
     palette.putpalette([value for i in range(256) for value in (i, 0, 255 - i)])
+    in_code = grey.copy()
+    in_code.putpalette(bytes.fromhex(label_maps.COLOURS["celebamask"].replace(" ", "")))
     masks = {
         "grey.png": png(grey), "bit.png": png(grey.point(lambda value: 255 * (value > 0), "1")),
         "palette.png": png(palette), "colour.png": png(palette.convert("RGBA")),
+        "labels.png": png(in_code), "coded.png": png(in_code.convert("RGB")), "grey3.png": png(grey.convert("RGB")),
+        "one.npy": npy(inside[None]), "colours.npy": npy(np.asarray(in_code.convert("RGB"))),
         "deep.png": png(Image.fromarray(inside.astype(np.uint16) * 9999)), "map.npy": npy(inside),
         "flags.npy": npy(inside > 0), "long.npy": npy(inside.astype(np.longdouble)),
     }
@@ -130,8 +134,10 @@ def originals() -> dict[str, dict[str, bytes]]:
         "norm_kept": [0.5], "after_projection": {"inside": [2.0], "outside": [1.0], "ratio": [2.0]},
     }
     labels = {"region_options": {"segmentation": "map.png", "labels": [4, 5]}, "options": {}}
+    names = {"region_options": {"segmentation": "map.png", "labels": ["hair"], "parser": "bisenet"}, "options": {}}
     return {"network": networks, "latents": latents, "npy": arrays, "inspect": latents | arrays | networks,
-            "facts": {"facts.json": json.dumps(facts).encode(), "labels.json": json.dumps(labels).encode()},
+            "facts": {"facts.json": json.dumps(facts).encode(), "labels.json": json.dumps(labels).encode(),
+                      "names.json": json.dumps(names).encode()},
             "mask": masks}
 
 
@@ -231,18 +237,22 @@ def check_all(*uses: Callable[[], None]) -> None:
 
 
 def check_mask(path: Path) -> None:
-    """A mask is of booleans, of which some are true."""
-    def check_with(read: Callable[..., np.ndarray], *labels: list[int]) -> None:
-        inside = read(path, *labels)
+    """A mask is of booleans, of which some are true; so is what has a number or a colour in a label map."""
+    def check_with(read: Callable[..., mask_files.Drawn], *labels: list) -> None:
+        inside, doubts = read(path, *labels)
         expect(inside.dtype == bool and inside.ndim == 2 and inside.any(), "no mask")
+        expect(all(doubt.isprintable() for doubt in doubts), "a doubt of several lines")
 
-    check_all(lambda: check_with(mask_files.read_mask), lambda: check_with(mask_files.read_labels, [5, 49995, 1, 255]))
+    check_all(lambda: check_with(mask_files.read_mask),
+              lambda: check_with(label_maps.read_labels, [5, 49995, 1, 255]),
+              lambda: check_with(label_maps.read_labels, ["#cc00cc", "#050505"]))
 
 
 def check_facts(path: Path) -> None:
     """What the scripts and inspect make of the facts beside directions, a Jacobian and results."""
     def region() -> None:
         if source := region_from_facts(files.read_json(path) or {}):
+            expect(len(source.name) <= 120, f"a region of {len(source.name)} characters")
             expect(source.mask(0, 16, 16).shape == (16, 16), "no mask")
 
     for name, shape in (("w_dataset_x", (2, 3, 4, 1, 5)), ("directions", (1, 5))):

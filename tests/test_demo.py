@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from demo import faces
+from demo import draw_label_maps, faces
 from utils.regions import region_mask
 
 MEAN = np.full((1, 24), 0.5)
@@ -95,12 +96,30 @@ def test_every_attribute_shows(name):
     ("brows", ["brow_height", "brow_angle", "brow_thickness"]),
 ])
 def test_attributes_are_local(region, names):
-    """What belongs to a part of the face changes its box of section 5, and hardly anything outside."""
+    """What belongs to a part of the face changes its box, and hardly anything outside."""
     mask = region_mask(region, 256, 256)
     for name in names:
         change = changed(name)
         assert change[~mask].sum() <= 0.15 * change.sum(), name
         assert change[mask].max() > 0.2, name
+
+
+@pytest.mark.parametrize(("name", "labels"), [
+    ("iris_colour", [4, 5]), ("lip_colour", [11, 12]), ("hair_colour", [6, 7, 13]), ("clothes_hue", [18]),
+    ("skin_tone", [1, 2, 8, 9, 17]), ("background_hue", [0]),
+])
+def test_labels_are_where_the_parts_are(name, labels):
+    """What changes the colour of a part shows where the labels of that part are."""
+    change, drawn = changed(name), faces.draw_labels(MEAN, 256)[0]
+    assert change[np.isin(drawn, labels)].sum() > 0.9 * change.sum()
+
+
+def test_label_maps_of_step_1():
+    """The label maps that are shipped are those of the faces that step 1 finds."""
+    drawn = faces.draw_labels(faces.attributes(np.random.RandomState(4).randn(5, faces.Z_DIM)))
+    for sample, labels in enumerate(drawn):
+        path = draw_label_maps.FOLDER / f"{sample:04d}.png"
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), labels)
 
 
 def test_background_is_not_local():

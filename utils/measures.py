@@ -8,6 +8,7 @@ import numpy as np
 FULL_HEAT = 0.5  # a mean absolute change, of images in [-1, 1], that is drawn in the brightest colour
 HEAT = np.array([(0, 0, 0), (58, 15, 110), (160, 40, 110), (232, 90, 50), (252, 185, 60), (255, 252, 205)])
 OUTLINE = (90, 230, 255)
+LONGEST_PATH = 20_000  # characters of an outline: a thousand pixel edges or two
 COLOURS = np.stack([np.interp(np.linspace(0, len(HEAT) - 1, 256), range(len(HEAT)), channel)
                     for channel in HEAT.T], axis=-1).astype(np.uint8)  # [256, 3]
 
@@ -63,7 +64,18 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 
 def outline_path(mask: np.ndarray) -> str:
-    """The border of the mask [H, W] as an SVG path, one straight line for each run of pixel edges."""
+    """The border of the mask [H, W] as an SVG path, one straight line for each run of pixel edges.
+
+    Of a mask so ragged that the path is longer than LONGEST_PATH, a coarser border, of every second pixel, or fourth...
+    """
+    step = 1
+    while len(path := _border(mask[step // 2::step, step // 2::step], step)) > LONGEST_PATH:
+        step *= 2
+    return path
+
+
+def _border(mask: np.ndarray, step: int) -> str:
+    """The path around pixels of `step` x `step`."""
     lines = []
     for edges, line in ((np.diff(mask.astype(np.int8), axis=0), "M{0} {1}h{2}"),
                         (np.diff(mask.astype(np.int8), axis=1).T, "M{1} {0}v{2}")):
@@ -71,5 +83,5 @@ def outline_path(mask: np.ndarray) -> str:
             ends = np.flatnonzero(np.diff(row, prepend=0, append=0))  # where runs of one sign start and stop
             for start, stop in itertools.pairwise(ends):
                 if row[start]:
-                    lines.append(line.format(start, position, stop - start))
+                    lines.append(line.format(*(step * number for number in (start, position, stop - start))))
     return "".join(lines)

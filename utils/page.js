@@ -27,10 +27,11 @@ function makeCard(row) {
   }
   if (row.measures) part(".region").textContent = row.region;
   else part("table").remove();
-  if (row.outline) {
+  if (row.outline !== null) {
+    const { width, height, path } = data.outlines[row.outline];
     for (const svg of card.querySelectorAll("svg")) {
-      svg.setAttribute("viewBox", `0 0 ${row.outline.width} ${row.outline.height}`);
-      svg.firstElementChild.setAttribute("d", row.outline.path);
+      svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      svg.firstElementChild.setAttribute("d", path);
     }
   }
 

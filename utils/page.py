@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,15 +46,13 @@ def write_page(path: str | Path, title: str, summary: str, rows: Sequence[Row], 
     tables = [" ".join(f"{value / 255:.3f}" for value in values) for values in HEAT.T]
     colours = "\n".join(f'<feFunc{channel} type="table" tableValues="{table}"/>'
                         for channel, table in zip("RGB", tables, strict=True))
-    page = _part("page.html")
-    for name, value in {
+    values = {
         "title": html.escape(title), "heading": html.escape(title).replace("_", "_<wbr>"),  # file names may break there
         "summary": html.escape(summary), "full_heat": str(FULL_HEAT), "colours": colours,
         "style": _part("page.css").replace("{{gradient}}", gradient), "script": _part("page.js"),
         "footer": f"<dl>{footer}</dl>", "data": _script_json(_data(rows)),
-    }.items():
-        before, *after = page.split(f"{{{{{name}}}}}")
-        page = before + value.join(["", *after])
+    }
+    page = re.sub(r"\{\{(\w+)\}\}", lambda place: values[place[1]], _part("page.html"))  # names may hold braces too
     with replacing(path) as partial:
         partial.write_text(page, encoding="utf-8", errors="replace")  # names of files need not be text
 
@@ -63,8 +62,9 @@ def _part(name: str) -> str:
 
 
 def _data(rows: Sequence[Row]) -> dict[str, Any]:
-    """What page.js reads. A picture that occurs several times, such as an original, is there once."""
+    """What page.js reads. A picture or an outline that occurs several times, as that of an original, is there once."""
     places: dict[bytes, int] = {}
+    outlines: dict[Outline, int] = {}
 
     def place(picture: bytes) -> int:
         return places.setdefault(picture, len(places))
@@ -76,8 +76,9 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
         plain.append(row._asdict() | {
             "original": place(row.original), "steps": [place(picture) for picture in row.steps],
             "heat": [place(picture) for picture in row.heat] or None,
-            "outline": row.outline and row.outline._asdict()})
-    return {"rows": plain, "pictures": [_data_url(picture) for picture in places]}
+            "outline": row.outline and outlines.setdefault(row.outline, len(outlines))})
+    return {"rows": plain, "pictures": [_data_url(picture) for picture in places],
+            "outlines": [outline._asdict() for outline in outlines]}
 
 
 def _data_url(picture: bytes) -> str:

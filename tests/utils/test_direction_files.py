@@ -1,6 +1,7 @@
 """What compute_directions.py prints and saves, without the script."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_files(tmp_path, method):
 
 
 def test_region_picture(tmp_path):
-    """The region is drawn over the picture that step 1 has written; a damaged one is no reason to stop."""
+    """The region is drawn over the picture that step 1 has written; a damaged one, or a pipe, is no reason to stop."""
     picture = np.random.RandomState(0).randint(0, 256, (128, 128, 3), np.uint8)
     mask = np.eye(64, dtype=bool)
     path, jacobian = tmp_path / "out.png", tmp_path / "w_dataset_my_name.npy"
@@ -68,3 +69,7 @@ def test_region_picture(tmp_path):
     source.write_bytes(source.read_bytes()[:300])
     assert "plain ground" in save_region_picture(path, jacobian, 12, mask)
     assert len(np.unique(np.asarray(Image.open(path)).reshape(-1, 3), axis=0)) <= 5
+    if hasattr(os, "mkfifo"):
+        source.unlink()
+        os.mkfifo(source)
+        assert "plain ground" in save_region_picture(path, jacobian, 12, mask)

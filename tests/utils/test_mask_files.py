@@ -1,16 +1,17 @@
-"""Masks and label maps from files."""
+"""Masks from files, and the files of samples."""
 
 import os
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dnnlib.errors import InputError
-from utils.mask_files import file_of_sample, read_labels, read_mask, resize
+from utils.mask_files import SampleFiles, read_mask, resize
 
 INSIDE = np.zeros((6, 8), bool)
 INSIDE[1:3, 2:7] = True
@@ -34,59 +35,58 @@ def picture(mode: str, inside: object, outside: object, palette: bool = False) -
 def test_mask_pictures(tmp_path, image):
     """Grey, colour, palette, 1 and 16 bits, paint on black and paint on nothing all give the same mask."""
     image.save(tmp_path / "mask.png")
-    mask = read_mask(tmp_path / "mask.png")
+    mask, doubts = read_mask(tmp_path / "mask.png")
     assert mask.dtype == bool
     np.testing.assert_array_equal(mask, INSIDE)
+    assert not doubts
 
 
-@pytest.mark.parametrize("array", [INSIDE, INSIDE.astype(np.uint8), INSIDE * 255, INSIDE.astype(np.float32) * 0.3])
+@pytest.mark.parametrize("array", [INSIDE, INSIDE.astype(np.uint8), INSIDE * 255, INSIDE.astype(np.float32) * 0.3,
+                                   INSIDE[None], INSIDE[..., None], INSIDE[..., None] * [1, 1, 1],
+                                   INSIDE[..., None] * [0, 3, 1]])
 def test_mask_arrays(tmp_path, array):
-    """Booleans, 0 and 1, 0 and 255, and floats in a .npy file give the same mask."""
+    """Booleans, 0 and 1, 0 and 255, floats, one channel and three in a .npy file give the same mask."""
     np.save(tmp_path / "mask.npy", array)
-    np.testing.assert_array_equal(read_mask(tmp_path / "mask.npy"), INSIDE)
-
-
-LABEL_MAP = np.where(INSIDE, 4, 1) + 12 * (np.arange(8) == 4)
-
-
-@pytest.mark.parametrize("labels", [[4], [4, 16], [1, 13], [13, 18]])
-@pytest.mark.parametrize("kind", ["L", "P", "I;16", "npy"])
-def test_labels(tmp_path, labels, kind):
-    """A pixel is inside if its label is one of those asked for; of a palette the index counts, not the colour."""
-    path = tmp_path / ("map.npy" if kind == "npy" else "map.png")
-    if kind == "npy":
-        np.save(path, LABEL_MAP)
-    else:
-        image = Image.fromarray(LABEL_MAP.astype(np.uint16 if kind == "I;16" else np.uint8))
-        if kind == "P":
-            image.putpalette(list(range(0, 256)) * 3)
-        image.save(path)
-    np.testing.assert_array_equal(read_labels(path, labels), np.isin(LABEL_MAP, labels))
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.npy").inside, INSIDE)
 
 
 @pytest.mark.parametrize(("name", "sample"), [
     ("mask_number_0003.png", 3), ("anything number_12.npy", 12), ("syn_dataset_demo_number_0000.PNG", 0),
+    ("0.png", 0), ("0003.png", 3), ("12.npy", 12),
 ])
 def test_file_of_sample(tmp_path, name, sample):
-    """In a folder, the number at the end of a name tells the sample; a file is that of every sample."""
-    (tmp_path / "notes_number_3.txt").touch()
-    (tmp_path / "mask_number_30.png").touch()
+    """In a folder, a name that is or ends in the number tells the sample; a file is that of every sample."""
+    for other in ("notes_number_3.txt", "mask_number_30.png", "x3.png", f"{sample}.jpg"):
+        (tmp_path / other).touch()
     (tmp_path / name).touch()
-    assert file_of_sample(tmp_path, sample) == tmp_path / name
-    assert file_of_sample(tmp_path / name, 77) == tmp_path / name
+    assert SampleFiles(tmp_path).of(sample) == tmp_path / name
+    assert SampleFiles(tmp_path / name).of(77) == tmp_path / name
 
 
 @pytest.mark.parametrize(("names", "words"), [
-    ([], "has no file for sample 3; expected one, named ..._number_0003.png"),
+    ([], "has no file for sample 3; expected one, named 3.png, ..._number_0003.png or the same with .npy"),
     (["mask_number_0030.png"], "has no file for sample 3"),
     (["a_number_3.png", "b_number_0003.npy"], "a_number_3.png and b_number_0003.npy for sample 3"),
+    (["3.png", "0003.png"], "0003.png and 3.png for sample 3"),
 ])
 def test_no_file_of_a_sample(tmp_path, names, words):
     """A folder without a file for a sample, or with two, is an error that says how to name it."""
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=words):
-        file_of_sample(tmp_path, 3)
+        SampleFiles(tmp_path).of(3)
+
+
+def test_a_folder_is_listed_once(tmp_path, monkeypatch):
+    """However many samples there are."""
+    for sample in range(20):
+        (tmp_path / f"{sample}.png").touch()
+    listed = []
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: listed.append(path) or iterdir(path))
+    files = SampleFiles(tmp_path)
+    assert [files.of(sample).name for sample in range(20)] == [f"{sample}.png" for sample in range(20)]
+    assert listed == [tmp_path]
 
 
 @pytest.mark.parametrize(("height", "width"), [(6, 8), (12, 16), (3, 4), (7, 5), (1, 1), (256, 256)])
@@ -99,14 +99,15 @@ def test_resize(height, width):
 @pytest.mark.parametrize(("content", "words"), [
     (np.zeros((6, 8)), "no pixel inside: all are black"),
     (np.ones((6, 8)), "no pixel outside: all are bright"),
-    (np.zeros((6, 8, 3)), r"shape \[6, 8, 3\]; expected a mask \[H, W\]"),
+    (np.zeros((6, 8, 2)), r"shape \[6, 8, 2\]; expected a mask \[H, W\]"),
+    (np.zeros((2, 6, 8)), r"shape \[2, 6, 8\]"),
     (np.zeros((0, 8)), r"shape \[0, 8\]"),
     (np.full((6, 8), np.nan), "NaN"),
     (np.full((6, 8), -1), "negative"),
     (np.full((6, 8), "a"), "type <U1"),
     (picture("L", 0, 0), "no pixel inside"),
     (picture("RGBA", (0, 0, 0, 0), (255, 255, 255, 0)), "no pixel inside"),
-    (b"hello", r"no PNG or .npy file .*expected a mask"),
+    (b"hello", "no PNG or .npy file; expected a mask"),
     (b"", "no PNG or .npy file"),
 ])
 def test_unusable_masks(tmp_path, content, words):
@@ -119,21 +120,21 @@ def test_unusable_masks(tmp_path, content, words):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (LABEL_MAP, "no pixel of label 7 or 9; expected at least one: choose --labels among 1, 4, 13, 16"),
-    (LABEL_MAP.astype(float), "type float64; expected a label map"),
-    (LABEL_MAP[None], r"shape \[1, 6, 8\]"),
-    (picture("RGB", (7, 7, 7), (0, 0, 0)), "a picture in RGB; expected a label map"),
-    (picture("RGBA", (7, 7, 7, 255), (0, 0, 0, 0)), "a picture in RGBA"),
-    (picture("L", 4, 1), "choose --labels among 1, 4"),
-    (b"\x89PNG\r\n\x1a\n", "truncated, damaged or no PNG"),
+NOISE = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (64, 64), np.uint8)
+
+
+@pytest.mark.parametrize(("values", "size", "words"), [
+    (NOISE, (64, 64), "has many shades"), (np.add.outer(np.arange(64), np.arange(64)), (32, 32), "has many shades"),
+    (np.arange(64 * 64).reshape(64, 64) % 15, (64, 64), "has many shades"),  # as a label map
+    (np.eye(64), (64, 96), "has 64 x 64 pixels, other proportions than 64 x 96"),
+    (np.eye(100), (16, 16), None), (np.eye(64, 65), (256, 256), None),
+    (255 * np.eye(64) + NOISE % 6, (64, 64), None),  # as of a JPEG
 ])
-def test_unusable_label_maps(tmp_path, content, words):
-    """Colours, fractions and labels that do not occur are errors; the last say which do."""
-    path = tmp_path / ("map.npy" if isinstance(content, np.ndarray) else "map.png")
-    write(path, content)
-    with pytest.raises(InputError, match=words):
-        read_labels(path, [7, 9])
+def test_doubts(tmp_path, values, size, words):
+    """A mask that looks like a photograph, or is stretched, is one that may not be meant, and says so."""
+    np.save(tmp_path / "mask.npy", values)
+    doubts = read_mask(tmp_path / "mask.npy", size).doubts
+    assert [words in doubt for doubt in doubts] == ([True] if words else [])
 
 
 @pytest.mark.parametrize("size", [(4097, 4096), (60_000, 60_000), (1, 1 << 25)])
@@ -150,26 +151,26 @@ def test_too_large(tmp_path, size):
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": size[::-1]})
         file.truncate(file.tell() + size[0] * size[1])
     tracemalloc.start()
-    for read in (lambda path: read_mask(path), lambda path: read_labels(path, [1])):
-        for file, words in (path, "truncated|at most 16,777,216 pixels"), (arrays, "at most 16,777,216 pixels"):
-            with pytest.raises(InputError, match=words):
-                read(file)
+    for file, words in (path, "truncated|at most 16,777,216 pixels"), (arrays, "at most 16,777,216 pixels"):
+        with pytest.raises(InputError, match=words):
+            read_mask(file)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
 
 
-def test_palette_without_colours(tmp_path):
-    """A picture whose palette is too short is no mask; as a label map it can be read."""
-    path = tmp_path / "map.png"
-    picture("P", 3, 0, palette=True).save(path)
-    content = path.read_bytes()
-    place = content.index(b"PLTE")
-    short = b"PLTE" + bytes(6)
-    path.write_bytes(content[:place - 4] + struct.pack(">I", 6) + short + struct.pack(">I", zlib.crc32(short))
-                     + content[place + 8 + struct.unpack(">I", content[place - 4:place])[0]:])
-    with pytest.raises(InputError, match="palette"):
-        read_mask(path)
-    np.testing.assert_array_equal(read_labels(path, [3]), INSIDE)
+def test_large_mask(tmp_path):
+    """The largest mask of the widest numbers takes little memory beside its own, and is read as a small one is."""
+    path = tmp_path / "mask.npy"
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<i8", "fortran_order": False, "shape": (4096, 4096)})
+        file.truncate(file.tell() + 8 * 4096**2)
+        file.seek(-8, os.SEEK_END)
+        file.write(b"\x01")
+    tracemalloc.start()
+    inside = read_mask(path, (4096, 2)).inside
+    assert tracemalloc.get_traced_memory()[1] < 8 * 4096**2 + (64 << 20)
+    tracemalloc.stop()
+    assert not inside.any()  # the bright pixel is none of those that are taken
 
 
 def write(path, content) -> None:
@@ -182,11 +183,16 @@ def write(path, content) -> None:
         content.save(path)
 
 
-def test_jpeg(tmp_path):
-    """A JPEG is refused: its colours are not those that were painted."""
-    picture("L", 255, 0).save(tmp_path / "mask.jpg")
-    with pytest.raises(InputError, match="no PNG"):
-        read_mask(tmp_path / "mask.jpg")
+@pytest.mark.parametrize(("ending", "words"), [
+    ("jpg", "is a JPEG, which smears edges and labels; expected a mask"), ("bmp", "is a BMP.*: save it as PNG"),
+    ("tiff", "is a TIFF"), ("webp", "is a WebP"), ("gif", "is a GIF"),
+])
+def test_other_pictures(tmp_path, ending, words):
+    """A picture of another kind is named, also under the name of a PNG, with what to do."""
+    picture("L", 255, 0).save(tmp_path / f"mask.{ending}")
+    (tmp_path / f"mask.{ending}").rename(tmp_path / "mask.png")
+    with pytest.raises(InputError, match=words):
+        read_mask(tmp_path / "mask.png")
 
 
 def test_truncated_picture(tmp_path):
@@ -200,15 +206,15 @@ def test_truncated_picture(tmp_path):
 
 def test_missing_file(tmp_path):
     """A missing file stays an OSError, which the scripts explain."""
-    for read in (read_mask, lambda path: read_labels(path, [1])):
-        for name in ("mask.png", "mask.npy"):
-            with pytest.raises(FileNotFoundError):
-                read(tmp_path / name)
+    for name in ("mask.png", "mask.npy"):
+        with pytest.raises(FileNotFoundError):
+            read_mask(tmp_path / name)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes in folders")
-def test_pipe(tmp_path):
-    """A pipe, which nobody may ever write to, is refused before it is opened."""
-    os.mkfifo(tmp_path / "mask.png")
-    with pytest.raises(InputError, match="is no regular file"):
-        file_of_sample(tmp_path / "mask.png", 0)
+@pytest.mark.parametrize("name", ["mask.png", "mask.npy"])
+def test_pipe(tmp_path, name):
+    """A pipe, which nobody may ever write to, is refused unread."""
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="is a pipe"):
+        read_mask(tmp_path / name)

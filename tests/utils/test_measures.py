@@ -5,7 +5,17 @@ import re
 import numpy as np
 import pytest
 
-from utils.measures import COLOURS, OUTLINE, absolute_change, heat, heat_maps, measure, outline, outline_path
+from utils.measures import (
+    COLOURS,
+    LONGEST_PATH,
+    OUTLINE,
+    absolute_change,
+    heat,
+    heat_maps,
+    measure,
+    outline,
+    outline_path,
+)
 
 RANDOM = np.random.Generator(np.random.PCG64(0))
 PICTURES = RANDOM.integers(0, 256, (4, 12, 16, 3), np.uint8)
@@ -76,3 +86,14 @@ def test_outline_path(mask):
     np.testing.assert_array_equal(vertical[:, 1:-1], mask[:, 1:] != mask[:, :-1])
     if mask is BOX:
         assert outline_path(mask).count("M") == 4
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_ragged_outline(share):
+    """The path of a mask like a photograph is bounded, coarser, and stays in its frame."""
+    path = outline_path(RANDOM.random((256, 250)) < share)
+    assert 1000 < len(path) <= LONGEST_PATH
+    ends = [(int(x) + int(length) * (kind == "h"), int(y) + int(length) * (kind == "v"))
+            for x, y, kind, length in re.findall(r"M(\d+) (\d+)([hv])(\d+)", path)]
+    assert max(x for x, _ in ends) <= 256
+    assert max(y for _, y in ends) <= 256

@@ -86,6 +86,25 @@ def test_pictures(tmp_path):
         assert [decoded[place] for place in plain["heat"]] == list(row.heat)
 
 
+def test_outlines_are_there_once(tmp_path):
+    """An outline that rows share is in the page once, however long it is."""
+    long = Outline(8, 8, "M2 2h3" * 1000)
+    made = [row._replace(outline=long if row.sample else row.outline) for row in rows()]
+    write_page(tmp_path / "page.html", "t", "s", made, {})
+    data = Reader(tmp_path / "page.html").data
+    assert len(data["outlines"]) == 2
+    assert [data["outlines"][row["outline"]]["path"] for row in data["rows"]] == [row.outline.path for row in made]
+
+
+def test_names_like_places_of_the_template(tmp_path):
+    """A name such as that of a place for something else stays as it is."""
+    write_page(tmp_path / "page.html", "{{data}}", "{{script}}", rows(["{{footer}}"]), {"{{style}}": "{{title}}"})
+    page = Reader(tmp_path / "page.html")
+    assert page.data["rows"][0]["direction"] == "{{footer}}"
+    assert all(name in page.text for name in ("{{data}}", "{{script}}", "{{style}}", "{{title}}"))
+    assert (tmp_path / "page.html").stat().st_size < 50_000
+
+
 def test_webp(tmp_path):
     """A WebP picture is announced as one."""
     large = rows(["eyes"])[0]._replace(original=picture(0, 256))
@@ -238,14 +257,16 @@ def test_heat_maps(opened):
     page.find_element("css selector", "article input").send_keys("\ue012")
     assert cards(page)[0]["heat"] == address(rows()[0].heat[1])
     assert page.find_element("css selector", "article svg").is_displayed()
+    assert page.find_element("css selector", "article path").get_attribute("d") == "M2 2h3"
     switch.click()
     assert [card["heat"] for card in cards(page)] == [None] * 4
 
 
 def test_without_measures(opened, tmp_path):
-    """Without a region there is no table, no switch, and nothing to sort by numbers."""
+    """Without a region there is no table, no switch, no outline, and nothing to sort by numbers."""
     write_page(tmp_path / "page.html", "t", "s", rows(measured=False), {})
     page = opened(tmp_path / "page.html")
+    assert not page.find_element("css selector", "article path").get_attribute("d")
     assert cards(page)[0]["numbers"] == []
     assert not page.find_element("id", "heat").is_displayed()
 
