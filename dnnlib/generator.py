@@ -25,6 +25,7 @@ class Generator:
     def __init__(self, record: NetworkRecord, dtype: str = "float32") -> None:
         self.z_dim, self.w_dim, self.label_dim = record.z_dim, record.w_dim, record.label_dim
         self.num_layers, self.resolution, self.num_channels = record.num_layers, record.resolution, record.num_channels
+        self.notes = record.notes  # lines about what the reader of its file ignored or guessed
         self.dtype = np.dtype(dtype)
         self.w_avg = record.arrays["w_avg"].astype(dtype)
         self.batch_size = _batch_size(record, self.dtype)  # images, or tangents, at once

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
-from .record import NetworkRecord, check_mapping_layers
+from .record import IgnoredSettings, NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, brief
 from .torch_file import TENSORS
 
@@ -60,7 +60,7 @@ def averaged_generator(content: dict) -> Module:
     return generator
 
 
-def to_record(generator: Module, memory: Memory) -> NetworkRecord:
+def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of G_ema.
 
     Raises InputError for a module, a setting or an array that this reader does not know; for fields of the wrong kind

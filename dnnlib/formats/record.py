@@ -16,12 +16,14 @@ A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import InputError
+from ..text import one_line
 from .safe_pickle import brief
 
 # Well above any network's: a small file must not ask for hours of work, or for all of the memory.
@@ -36,6 +38,39 @@ def check_mapping_layers(count: Any) -> None:
     if type(count) is not int or not 0 < count <= MAX_MAPPING_LAYERS:
         raise InputError(f"its mapping network has {brief(count)} layers; expected at least one, and at most "
                            f"{MAX_MAPPING_LAYERS}")
+
+
+class IgnoredSettings:
+    """The unknown settings that a user wants left out of account, by name. A reader asks for each that it finds."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._used = dict.fromkeys(names, False)
+
+    def covers(self, name: str) -> bool:
+        """Whether the setting `name`, which the file has and its reader does not know, is to be ignored; notes it."""
+        if name not in self._used:
+            return False
+        self._used[name] = True
+        return True
+
+    def expect_covered(self, name: str, value: Any, expected: str) -> None:
+        """Raises InputError, saying how to ignore it and what was `expected` instead, for one that is not covered."""
+        if not self.covers(name):
+            raise InputError(f"its setting {one_line(name, 100)} = {brief(value)} is not known, so its images might "
+                             f"come out wrong; {expected}, or ignore it with --ignore_setting {one_line(name, 100)}")
+
+    def expect_all_used(self) -> None:
+        """Raises InputError, naming it, if a setting was to be ignored that is not there, or is known."""
+        for name, used in self._used.items():
+            if not used:
+                raise InputError(f"it has no unknown setting {one_line(name, 100)} that could be ignored; expected the "
+                                 "name of one that is refused: leave --ignore_setting out")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line for each setting that was ignored."""
+        return tuple(f"the setting {one_line(name, 100)} is ignored, as asked for: images may come out wrong"
+                     for name, used in self._used.items() if used)
 
 
 @dataclass(frozen=True)
@@ -56,6 +91,7 @@ class NetworkRecord:
     conv_clamp: float | None
     arrays: dict[str, np.ndarray]
     format: str = field(default="", compare=False)  # what kind of file it came from, for people
+    notes: tuple[str, ...] = field(default=(), compare=False)  # of what its reader took for granted: lines for people
 
     def check_settings(self) -> None:
         """Raises InputError, naming it, if a setting is not one that the generator knows."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import NamedArrays
-from .record import MAX_RESOLUTION, NetworkRecord, check_mapping_layers
+from .record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, StandIn
 from .torch_file import TENSORS, Tensor
 
@@ -43,7 +43,7 @@ def averaged_generator(content: Any) -> dict[str, Any]:
     return {**generator, **({} if latent_avg is None else {"latent_avg": latent_avg})}
 
 
-def to_record(generator: dict[str, Any], memory: Memory) -> NetworkRecord:
+def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of g_ema. Without latent_avg, w_avg is the mean over 4096 codes, as that program takes it.
 
     Raises InputError for an array that this reader does not know.

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import MOST_TAPS, NamedArrays
-from .record import NetworkRecord, check_mapping_layers
+from .record import IgnoredSettings, NetworkRecord, check_mapping_layers
 from .safe_pickle import Memory, Network, brief
 
 # Settings that change the result, with the defaults of both programs.
@@ -52,7 +52,7 @@ def _describe(content: Any) -> str:
     return f"a {type(content).__name__}"
 
 
-def to_record(generator: Network, memory: Memory) -> NetworkRecord:
+def to_record(generator: Network, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of Gs.
 
     Raises InputError for a setting or an array that this reader does not know; for fields of the wrong kind it may
