@@ -78,6 +78,8 @@ def name_of_foreign(start: bytes) -> str | None:
 
 
 def _name_of_text(start: bytes) -> str | None:
+    if re.match(rb"\(?(c[\w.]+\n|[dl]p\d+\n)", start):  # a pickle of protocol 0
+        return None
     try:
         text = start.decode()
     except UnicodeDecodeError as error:

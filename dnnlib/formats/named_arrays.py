@@ -34,6 +34,14 @@ class NamedArrays:
         """Those not taken yet."""
         return list(self._left)
 
+    def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
+        """The shape of array `name`. Raises InputError if it is not there or has not so many dimensions."""
+        values = self._left.get(name)
+        shape = getattr(values.values if isinstance(values, Array) else values, "shape", None)
+        if not isinstance(shape, tuple) or len(shape) != dimensions:
+            raise InputError(f"lacks the array {name} of {dimensions} dimensions; expected it, as its program saves it")
+        return shape
+
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale.
 

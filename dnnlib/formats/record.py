@@ -40,6 +40,17 @@ def check_mapping_layers(count: Any) -> None:
                            f"{MAX_MAPPING_LAYERS}")
 
 
+def expect_no_embedding(inputs: int, dimensions: int, of: str = "w") -> None:
+    """Raises InputError if the first mapping layer of a network without labels takes more than z.
+
+    Where no setting says how many dimensions z has, those of w are the most that it can be believed to have.
+    """
+    if inputs > dimensions:
+        raise InputError(f"has a first mapping layer of {inputs} inputs, and {of} has {dimensions} dimensions: it was "
+                         "trained with labels whose embedding is not in the file; expected a network with all of its "
+                         "arrays, or one without labels")
+
+
 class IgnoredSettings:
     """The unknown settings that a user wants left out of account, by name. A reader asks for each that it finds."""
 

@@ -66,7 +66,7 @@ def saved(write):
 
 
 @pytest.mark.parametrize("content", [
-    *(pickle.dumps({"a": 1}, protocol) for protocol in (2, 3, 4, 5)), saved(lambda file: np.save(file, np.zeros(3))),
+    *(pickle.dumps({"a": 1}, protocol) for protocol in (0, 2, 3, 4, 5)), saved(lambda file: np.save(file, np.zeros(3))),
     saved(lambda file: np.savez(file, w=np.zeros(3))), b"\x01\x02\x03", b"\x93\xff\xfe", b"\n \n",
 ])
 def test_not_foreign(content):
