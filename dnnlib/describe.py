@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InputError
+from .foreign import START_SIZE, name_of_folder, name_of_foreign
 from .formats import read_network
 from .formats.latent_codes import HEADER_SIZE, NPY_START, Latents, read_latents
 from .formats.record import NetworkRecord
@@ -73,8 +74,10 @@ def describe(path: str | Path) -> str:
     Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is {name_of_folder(path)}; expected {_EXPECTED}")
     with open_file(path) as file:
-        start = file.read(16)
+        start = file.read(START_SIZE)
     if start.startswith(NPY_START):
         return _describe_array(path)
     if start.startswith((_PICKLE_START, ZIP_START)):
@@ -86,8 +89,9 @@ def describe(path: str | Path) -> str:
             return _describe_latents(path, read_latents(path))
         except InputError as error:
             raise InputError(str(error) if path.suffix == ".npz" else refusal) from None
-    found = f"begins with {start!r}" if start else "is empty"
-    raise InputError(f"{path} {found}, as no such file does; expected {_EXPECTED}")
+    name = name_of_foreign(start)
+    found = f"is {name}" if name else f"begins with {start[:16]!r}, as no such file does"
+    raise InputError(f"{path} {found}; expected {_EXPECTED}")
 
 
 def _lines(title: str, facts: dict[str, Any]) -> list[str]:

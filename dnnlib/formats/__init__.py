@@ -16,6 +16,7 @@ from ..text import one_line
 from . import recognise, safe_pickle, torch_file
 from .latent_codes import NPY_START
 from .record import IgnoredSettings, NetworkRecord
+from .torch_file import ZIP_START
 
 _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
@@ -45,9 +46,9 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
         except InputError as error:
             raise InputError(f"{path}: {one_line(error)}") from None
         except Exception as error:  # fields of the wrong kind
-            raise InputError(f"{path} cannot be used: its generator lacks a field or holds one of the wrong kind "
-                             f"({type(error).__name__}: {one_line(error, 200)}); expected a file as its program "
-                             "wrote it: download it again") from None
+            raise InputError(f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
+                             f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
+                             "another copy, or a network of the original program") from None
     return dataclasses.replace(record, notes=found.notes + record.notes + ignored.notes)
 
 
@@ -68,7 +69,13 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
     except safe_pickle.Refusal as refusal:
         file.seek(0)
         pickled = file.read(_MODULE_WITHIN)
-        if b"_parameters" in pickled and b"_modules" in pickled:
+        if b"_modules" in pickled and b"_reconstruct_persistent_obj" not in pickled:
             raise InputError(f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
                              "torch.save(network.state_dict(), FILE)") from None
         raise
+    except InputError:
+        raise
+    except Exception:
+        if start.startswith((b"\x80", ZIP_START)):
+            raise
+        raise InputError(f"begins with {start[:8]!r}, as no network file does") from None

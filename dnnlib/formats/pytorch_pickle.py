@@ -26,7 +26,7 @@ import numpy as np
 from ..errors import InputError
 from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
 from .record import IgnoredSettings, NetworkRecord, check_mapping_layers, expect_no_embedding
-from .safe_pickle import Memory, brief
+from .safe_pickle import Memory, StandIn, brief
 from .torch_file import TENSORS
 
 _ADVICE = "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
@@ -58,7 +58,24 @@ class Module:
         self.class_name, self.state = meta["class_name"], meta["state"]
 
 
-ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
+class PlainModule(StandIn):
+    """A module of PyTorch's own, as other networks in a file have them: only its class is kept."""
+
+    class_name: str
+
+
+_PLAIN_MODULES = {
+    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid Softmax Softplus Tanh",
+    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm", "container": "ModuleDict ModuleList ParameterList Sequential",
+    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d", "dropout": "Dropout Dropout2d", "flatten": "Flatten Unflatten",
+    "instancenorm": "InstanceNorm2d", "linear": "Bilinear Identity Linear", "normalization": "GroupNorm LayerNorm",
+    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d", "pixelshuffle": "PixelShuffle PixelUnshuffle",
+    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d", "sparse": "Embedding",
+    "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
+}
+ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module} | {
+    (f"torch.nn.modules.{part}", name): type("PlainModule", (PlainModule,), {"class_name": name})
+    for part, names in _PLAIN_MODULES.items() for name in names.split()}
 
 
 def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..text import one_line
 from . import pytorch_pickle, pytorch_state_dict, rosinality, safe_pickle, tensorflow_pickle
-from .pytorch_pickle import Module
+from .pytorch_pickle import Module, PlainModule
 from .record import IgnoredSettings, NetworkRecord
 from .safe_pickle import Array, Memory, Network, brief
 from .torch_file import Tensor
@@ -28,8 +28,8 @@ _ADA = ("synthesis.b4.const", "synthesis.b4.conv1.weight", "synthesis.b4.conv1.b
 _DISCRIMINATOR = re.compile(r"(^|\.)(final_conv\.0|final_linear\.0|convs\.0\.0|b4\.out|b\d+\.fromrgb)\.weight$")
 _ENCODER = re.compile(r"(^|\.)encoder\.")
 _AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])", re.IGNORECASE)
-_EXPECTED = ("expected a StyleGAN2 generator: a tuple (G, D, Gs) of TensorFlow networks, a dict with G_ema of "
-             "StyleGAN2-ADA-PyTorch, or the state dict of one, or of rosinality's generator")
+_EXPECTED = ("expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by itself or "
+             "as G_ema in a dict, or the state dict of one or of rosinality's")
 
 ToRecord = Callable[[Any, Memory, IgnoredSettings], NetworkRecord]
 
@@ -49,6 +49,8 @@ def find_generator(content: Any, memory: Memory) -> Found:
     """
     if isinstance(content, Module):
         return Found(pytorch_pickle.to_record, content)
+    if isinstance(content, PlainModule):
+        raise InputError(f"is a whole PyTorch module, a {content.class_name}; {_EXPECTED}: save its state_dict instead")
     if isinstance(content, (Tensor, Array)):
         raise InputError(f"holds {_array(content)}: directions, latent codes or a Jacobian; {_EXPECTED}")
     if isinstance(content, (list, tuple)) and content and isinstance(content[0], (Tensor, Array)):
@@ -104,7 +106,8 @@ def _state_dict(content: dict, memory: Memory) -> Found:
         prefixes = {prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")}
         if not prefixes:
             raise InputError("is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and ReStyle "
-                             "save them; expected the network that the encoder was made for: use its own file")
+                             "save them; expected the network that the encoder was made for: use its own file, or save "
+                             "the state_dict of the checkpoint's decoder by itself")
     prefix, notes = _choose(list(prefixes))
     if prefix is None:
         raise InputError(f"holds {_listed(content, arrays)}; {_EXPECTED}")
@@ -136,8 +139,8 @@ def _listed(content: dict, arrays: dict[str, Any]) -> str:
         return "a discriminator and no generator"
     if any(name.endswith("synthesis.input.weight") for name in arrays):
         return "a StyleGAN3 generator, whose architecture is not supported"
-    if arrays and len(arrays) <= 3 and all(isinstance(value, (Tensor, Array)) for value in arrays.values()):
-        shown = "; ".join(f"{one_line(name, 60)}, {_array(value)}" for name, value in arrays.items())
+    if content and len(content) <= 3 and all(isinstance(value, (Tensor, Array)) for value in content.values()):
+        shown = "; ".join(f"{one_line(name, 60)}, {_array(value)}" for name, value in content.items())
         return f"{shown}: directions or latent codes"
     keys = ", ".join(one_line(brief(key), 60) for key in itertools.islice(content, 6))
     return f"a dict of {keys or 'nothing'}{' ...' if len(content) > 6 else ''}, and no generator that is known"

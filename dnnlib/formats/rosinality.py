@@ -40,7 +40,8 @@ class Unused(StandIn):
 
 ALLOWED = TENSORS | dict.fromkeys([
     ("argparse", "Namespace"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"), ("pathlib._local", "PosixPath"),
-    ("pathlib._local", "WindowsPath"), ("torch", "device")], Unused)
+    ("pathlib._local", "WindowsPath"), ("torch", "device"), ("torch", "Size"),
+    ("torch", "float16"), ("torch", "float32")], Unused)
 
 
 def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:

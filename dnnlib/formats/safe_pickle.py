@@ -357,7 +357,7 @@ def naming(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = one_line(error, 200) or type(error).__name__
-        raise InputError(f"{path} is truncated, damaged or no pickle at all ({reason}). {_EXPECTED}") from None
+        raise InputError(f"{path} is no network file, or a truncated or damaged one ({reason}). {_EXPECTED}") from None
 
 
 def load(file: BinaryIO, path: str | Path, allowed: AllowList = ALLOWED, memory: Memory | None = None) -> Any:

@@ -298,7 +298,8 @@ def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory)
 
 def _name_of_zip(names: list[str]) -> str:
     """What a zip file is that torch.save did not write, by the names in it."""
-    shown = ", ".join(one_line(name, 40) for name in names[:3]) + (" ..." if len(names) > 3 else "")
+    shown = ", ".join(one_line(name.removesuffix(".npy"), 40) for name in names[:3])
+    shown += " ..." if len(names) > 3 else ""
     if names and all(name.endswith(".npy") for name in names):
         return f"NumPy's archive of the arrays {shown}: these are latent codes, directions or other arrays"
     return f"a zip archive of {shown or 'nothing'}: unpack it and use the network that is inside, if there is one"
