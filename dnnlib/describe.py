@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InputError
-from .foreign import START_SIZE, name_of_folder, name_of_foreign
+from .foreign import START_SIZE, name_of_foreign
 from .formats import read_network
 from .formats.latent_codes import HEADER_SIZE, NPY_START, Latents, read_latents
 from .formats.record import NetworkRecord
@@ -74,8 +74,6 @@ def describe(path: str | Path) -> str:
     Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is {name_of_folder(path)}; expected {_EXPECTED}")
     with open_file(path) as file:
         start = file.read(START_SIZE)
     if start.startswith(NPY_START):

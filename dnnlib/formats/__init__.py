@@ -39,6 +39,9 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
             content = _load(file, memory)
         try:
             found = recognise.find_generator(content, memory)
+        except InputError as error:
+            raise InputError(f"{path} {one_line(error)}") from None
+        try:
             del content  # the other networks go before the weights of this one are copied
             with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
                 record = found.to_record(found.generator, memory, ignored)

@@ -34,11 +34,17 @@ class NamedArrays:
         """Those not taken yet."""
         return list(self._left)
 
-    def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """The shape of array `name`. Raises InputError if it is not there or has not so many dimensions."""
-        values = self._left.get(name)
-        shape = getattr(values.values if isinstance(values, Array) else values, "shape", None)
-        if not isinstance(shape, tuple) or len(shape) != dimensions:
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of array `name`, which stays to be taken; None if there is none."""
+        array = self._left.get(name)
+        if isinstance(array, Array):
+            return np.shape(array.values)
+        return array.shape if isinstance(array, Tensor) else () if isinstance(array, float) else None
+
+    def sizes(self, name: str, dimensions: int) -> tuple[int, ...]:
+        """The same, where it must be there and have so many dimensions: raises InputError if not."""
+        shape = self.shape(name)
+        if shape is None or len(shape) != dimensions:
             raise InputError(f"lacks the array {name} of {dimensions} dimensions; expected it, as its program saves it")
         return shape
 

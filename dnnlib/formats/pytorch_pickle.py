@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
-from .record import IgnoredSettings, NetworkRecord, check_mapping_layers, expect_no_embedding
+from .record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 from .safe_pickle import Memory, StandIn, brief
 from .torch_file import TENSORS
 
@@ -238,7 +238,7 @@ def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> No
         arrays["mapping/embed/weight"], arrays["mapping/embed/bias"] = weight, bias
         inputs += len(bias)
     else:
-        expect_no_embedding(layers.tensors.shape("mapping.fc0.weight", 2)[1], record.z_dim, "z")
+        check_first_layer(layers.tensors.sizes("mapping.fc0.weight", 2)[1], record.z_dim)
     check_mapping_layers(num_layers)
     for i in range(num_layers):
         shape = (inputs, record.w_dim if i == num_layers - 1 else None)

@@ -13,7 +13,7 @@ from ..errors import InputError
 from . import pytorch_pickle
 from .named_arrays import NamedArrays
 from .pytorch_pickle import Module
-from .record import IgnoredSettings, NetworkRecord, expect_no_embedding
+from .record import IgnoredSettings, NetworkRecord, check_first_layer
 from .safe_pickle import Memory
 
 _LR_MAPPING = 0.01  # the learning rate of the mapping network, over that of the others
@@ -70,14 +70,14 @@ def _class_name(name: str) -> str:
 def _sizes(arrays: NamedArrays, modules: dict[str, Module]) -> dict[str, int]:
     """The settings of the whole network."""
     size = max(int(name[len("synthesis.b"):]) for name in modules if modules[name].class_name == "SynthesisBlock")
-    w_dim = arrays.shape("synthesis.b4.conv1.affine.weight", 2)[1]
-    z_dim, c_dim = arrays.shape("mapping.fc0.weight", 2)[1], 0
+    w_dim = arrays.sizes("synthesis.b4.conv1.affine.weight", 2)[1]
+    z_dim, c_dim = arrays.sizes("mapping.fc0.weight", 2)[1], 0
     if "mapping.embed" in modules:
-        embedding, c_dim = arrays.shape("mapping.embed.weight", 2)
+        embedding, c_dim = arrays.sizes("mapping.embed.weight", 2)
         z_dim -= embedding
     else:
-        expect_no_embedding(z_dim, w_dim)
-    channels = arrays.shape(f"synthesis.b{size}.torgb.bias", 1)[0]
+        check_first_layer(z_dim, w_dim)
+    channels = arrays.sizes(f"synthesis.b{size}.torgb.bias", 1)[0]
     return {"z_dim": z_dim, "c_dim": c_dim, "w_dim": w_dim, "img_resolution": size, "img_channels": channels,
             "num_ws": 2 * size.bit_length() - 4}
 
@@ -87,7 +87,7 @@ def _settings(name: str, class_name: str, arrays: NamedArrays, modules: dict[str
 
     def gain(dimensions: int) -> float:
         """1 / sqrt(fan_in) of its weight [out, in, ...]."""
-        return 1 / math.sqrt(max(1, math.prod(arrays.shape(f"{name}.weight", dimensions)[1:])))
+        return 1 / math.sqrt(max(1, math.prod(arrays.sizes(f"{name}.weight", dimensions)[1:])))
 
     match class_name:
         case "MappingNetwork":

@@ -40,15 +40,12 @@ def check_mapping_layers(count: Any) -> None:
                            f"{MAX_MAPPING_LAYERS}")
 
 
-def expect_no_embedding(inputs: int, dimensions: int, of: str = "w") -> None:
-    """Raises InputError if the first mapping layer of a network without labels takes more than z.
-
-    Where no setting says how many dimensions z has, those of w are the most that it can be believed to have.
-    """
-    if inputs > dimensions:
-        raise InputError(f"has a first mapping layer of {inputs} inputs, and {of} has {dimensions} dimensions: it was "
-                         "trained with labels whose embedding is not in the file; expected a network with all of its "
-                         "arrays, or one without labels")
+def check_first_layer(inputs: int, z_dim: int) -> None:
+    """Raises InputError if the mapping network of a generator without labels begins with more numbers than z has."""
+    if inputs > z_dim:
+        raise InputError(f"its first mapping layer takes {inputs} numbers, z has {z_dim}, and there are no labels: it "
+                         "was made from a network with labels, without their embedding; expected the network as it "
+                         "was trained")
 
 
 class IgnoredSettings:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import InputError
 from .named_arrays import NamedArrays
-from .record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_mapping_layers, expect_no_embedding
+from .record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 from .safe_pickle import Memory, StandIn
 from .torch_file import TENSORS
 
@@ -51,9 +51,9 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
     Raises InputError for an array that this reader does not know.
     """
     tensors = NamedArrays(generator.items(), memory)
-    w_dim, z_dim = tensors.shape("style.1.weight", 2)
-    expect_no_embedding(z_dim, w_dim)
-    num_channels = tensors.shape("to_rgb1.bias", 4)[1]
+    w_dim, z_dim = tensors.sizes("style.1.weight", 2)
+    check_first_layer(z_dim, w_dim)
+    num_channels = tensors.sizes("to_rgb1.bias", 4)[1]
     notes = []
     if no_noise := not any(name.startswith("noises.") for name in generator):
         notes.append("the file has no noise inputs (noises. ...): images are drawn without noise")

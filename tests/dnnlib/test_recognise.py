@@ -101,7 +101,7 @@ def changed(name, **arrays):
 
 
 @pytest.mark.parametrize(("make", "words"), [
-    (changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 64), "f4")), "first mapping layer of 64 inputs, and w"),
+    (changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 64), "f4")), "first mapping layer takes 64 numbers, z"),
     (changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 16), "f4")), None),
     (changed("pt_skip_64", synthesis__b8__surprise=ARRAY), "synthesis.b8.surprise is not part of"),
     (changed("pt_skip_64", synthesis__b8__attention__weight=ARRAY), "arrays synthesis.b8.attention. ... are not part"),
