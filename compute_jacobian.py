@@ -9,7 +9,7 @@ from tqdm import tqdm
 from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
 from utils import files
-from utils.command_line import Parser, duration_text, file_name_part, positive_int, run
+from utils.command_line import Parser, duration_text, file_name_part, positive_int, run, warn
 from utils.pictures import save_png, to_uint8
 from utils.progress import Progress
 from utils.sampling import Codes, add_code_options
@@ -37,6 +37,8 @@ def parse_arguments():
     add("--fused_channel", action=BooleanOptionalAction, default=True, help="mean over RGB, not each channel by itself")
     add("--d_name", type=file_name_part, default="ffhq", help="name of the data set, part of the file names")
     add("--allow_tf32", action="store_true", help="let GPUs multiply with mantissas of 10 bits: faster, less exact")
+    add("--ignore_setting", action="append", metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several times")
     add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
     add("--overwrite", action="store_true", help="start anew, whatever an earlier run has left in --output_dir")
     add_code_options(parser)
@@ -60,7 +62,10 @@ def main() -> None:
         return
     device = select_device(args.gpu_id)
     print(device, flush=True)
-    generator = load_generator(args.restore_path, allow_tf32=args.allow_tf32)
+    generator = load_generator(args.restore_path, allow_tf32=args.allow_tf32,
+                               ignore_settings=args.ignore_setting or ())
+    for note in generator.notes:
+        warn(f"{args.restore_path}: {note}")
     codes = Codes(args, generator, latents, default_num=5)
     size = min(args.image_size, generator.resolution)
     if size < args.image_size:
@@ -98,8 +103,9 @@ def compute_samples(args, generator, codes: Codes, size: int, progress: Progress
                     bar.n = i * generator.w_dim
                     progress.halve_batch()
             sample = {"w": jacobian}
-            if args.compute_z:  # dx/dz = dx/dw dw/dz
-                sample["z"] = jacobian @ generator.mapping_jacobian(codes.values[i:i + 1], codes.labels[i:i + 1])
+            if args.compute_z:
+                sample["z"] = generator.chain(jacobian, generator.mapping_jacobian(codes.values[i:i + 1],
+                                                                                   codes.labels[i:i + 1]))
             progress.append(sample)
 
 

@@ -49,6 +49,8 @@ def parse_arguments():
     add("matrix_path", nargs="+", help="directions: .npy files [K, w_dim], from compute_directions.py or from "
                                        "directions/, or [K, L, w_dim] with a vector for each layer; or their addresses "
                                        "or names")
+    add("--ignore_setting", action="append", metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several times")
     add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
     add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 2 GB)")
     add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
@@ -105,7 +107,9 @@ def main() -> None:
     region = region_from_options(args)
     latents = read_latents(args.latent_path) if args.latent_path else None
     print(select_device(args.gpu_id), flush=True)
-    generator = load_generator(args.restore_path)
+    generator = load_generator(args.restore_path, ignore_settings=args.ignore_setting or ())
+    for note in generator.notes:
+        warn(f"{args.restore_path}: {note}")
     network_hash = files.sha256(args.restore_path)
     hashes = [files.sha256(path) for path in directions]
     for (path, rows), directions_hash in zip(directions.items(), hashes, strict=True):
@@ -212,7 +216,7 @@ def announce_cost(generator, args, number: int) -> None:
     shown = 0 if args.contact_sheet else args.total_num * (1 + args.step * number)
     probed = number * DISTANCES_TRIED * 2 * (args.total_num if args.contact_sheet else PROBES)
     total = shown + (probed if args.contact_sheet or args.distance == "auto" else 0)
-    space = shown * generator.resolution**2 * 3 if args.save_raw else 0
+    space = shown * generator.resolution**2 * (4 if generator.num_channels == 4 else 3) if args.save_raw else 0
     files.expect_room(args.output_dir, space)
     disk = f" and up to {files.size_text(space)} of disk" if space else ""
     print(f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images", flush=True)

@@ -36,10 +36,14 @@ def main() -> None:
         description="What a file is; of a network also its layers, with the numbers that --mani_layers takes.")
     inspect.add_argument("file", help="a network, latent codes, directions or a Jacobian; its http(s) address; or a "
                                       "name that python manipulate.py --list shows")
-    file = parser.parse_args().file
+    inspect.add_argument("--ignore_setting", action="append", metavar="NAME",
+                         help="load the network without its setting NAME, which is not known; may be given several "
+                              "times")
+    args = parser.parse_args()
+    file = args.file
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
     try:
-        print(describe(find_file(file)), flush=True)
+        print(describe(find_file(file), args.ignore_setting or ()), flush=True)
     except InputError as error:
         _fail(str(error))
     except BrokenPipeError:  # whoever read the output has had enough, as after | head

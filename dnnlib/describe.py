@@ -4,7 +4,9 @@ import json
 import os
 import shlex
 import subprocess
+import textwrap
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,25 +70,30 @@ def parameters(record: NetworkRecord) -> tuple[int, int]:
     return mapping, synthesis
 
 
-def describe(path: str | Path) -> str:
-    """Lines about a file, at most 100 characters wide but for names.
+def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
+    """Lines about a file, at most 100 characters wide but for names; `ignore_settings` as for `read_network`.
 
     Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
     """
     path = Path(path)
     with open_file(path) as file:
         start = file.read(START_SIZE)
-    if start.startswith(NPY_START):
+    if start.startswith(NPY_START) and not ignore_settings:
         return _describe_array(path)
     if start.startswith((_PICKLE_START, ZIP_START)):
         try:
-            return _describe_network(path, read_network(path))
+            return _describe_network(path, read_network(path, ignore_settings))
         except InputError as error:
+            if ignore_settings:  # it is said to be a network
+                raise
             refusal = str(error)  # the error itself would keep what was read until then
         try:
             return _describe_latents(path, read_latents(path))
         except InputError as error:
             raise InputError(str(error) if path.suffix == ".npz" else refusal) from None
+    if ignore_settings:
+        raise InputError(f"{path} is no network, and has no setting {ignore_settings[0]} to ignore; expected a network "
+                         "with --ignore_setting")
     name = name_of_foreign(start)
     found = f"is {name}" if name else f"begins with {start[:16]!r}, as no such file does"
     raise InputError(f"{path} {found}; expected {_EXPECTED}")
@@ -104,7 +111,8 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
     lines = _lines(f"{path}: a network", {
         "format": record.format,
         "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), {record.activation}",
-        "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels",
+        "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels"
+                 + " (RGB and alpha)" * (record.num_channels == 4),
         "z": f"{record.z_dim} dimensions",
         "w": f"{record.w_dim} dimensions; w+ [{record.num_layers}, {record.w_dim}]",
         "mapping": f"{record.mapping_layers} layers of {', '.join(map(str, widths))}",
@@ -115,6 +123,8 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
         "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis {synthesis:,}), without the {noise:,} "
                       "of noise inputs",
     })
+    lines += [f"  {'note' if i == 0 else '':14}{line}" for note in record.notes
+              for i, line in enumerate(textwrap.wrap(one_line(note), 84))]
     lines += ["", "   w  scale   image        layer                    channels in, out"]
     for layer in layers(record):
         w, scale = ("-", "") if layer.w is None else (layer.w, _SCALES[min(layer.w // 4, 2)])

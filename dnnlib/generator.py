@@ -1,4 +1,4 @@
-"""A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians (DESIGN 2 and 4)."""
+"""A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians."""
 
 import contextlib
 import queue
@@ -25,6 +25,7 @@ class Generator:
     def __init__(self, record: NetworkRecord, dtype: str = "float32") -> None:
         self.z_dim, self.w_dim, self.label_dim = record.z_dim, record.w_dim, record.label_dim
         self.num_layers, self.resolution, self.num_channels = record.num_layers, record.resolution, record.num_channels
+        self.num_colors = record.num_colors  # of the channels, the first ones: without alpha
         self.notes = record.notes  # lines about what the reader of its file ignored or guessed
         self.dtype = np.dtype(dtype)
         self.w_avg = record.arrays["w_avg"].astype(dtype)
@@ -36,7 +37,7 @@ class Generator:
         for device in devices:
             with tf.device(device.name):
                 networks.append(SynthesisNetwork(record, dtype))
-        self._linear_maps = [_LinearMap(network, device.name) for network, device in
+        self._linear_maps = [_LinearMap(network, self.num_colors, device.name) for network, device in
                              zip(networks, devices, strict=True)]
 
         def codes(*shape: int) -> tf.TensorSpec:
@@ -59,12 +60,15 @@ class Generator:
         Raises InputError if a shape does not fit the network.
         """
         z, labels = self._checked_z(z, labels)
+        if not len(z):
+            return np.empty((0, self.num_layers, self.w_dim), self.dtype)
         return np.repeat(self._mapping(z, labels).numpy()[:, None], self.num_layers, axis=1)
 
     def truncate(self, ws: np.ndarray, psi: float, cutoff: int | None = None) -> np.ndarray:
         """w_avg + psi (w - w_avg) on the first `cutoff` layers (None: all): [N, L, D]."""
         ws = self._checked_ws(ws).copy()
-        ws[:, :cutoff] = self.w_avg + psi * (ws[:, :cutoff] - self.w_avg)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too far is an error of the synthesis
+            ws[:, :cutoff] = self.w_avg + psi * (ws[:, :cutoff] - self.w_avg)
         return ws
 
     def synthesis(self, ws: np.ndarray) -> np.ndarray:
@@ -72,8 +76,11 @@ class Generator:
 
         Raises InputError if the shape does not fit the network, or the codes lie so far off that numbers overflow.
         """
+        ws = self._checked_ws(ws)
+        if not len(ws):  # of which TensorFlow's convolutions may give the shape of their input
+            return np.empty((0, self.resolution, self.resolution, self.num_channels), self.dtype)
         with _memory_error(f"{len(ws)} images"):
-            images = self._synthesis(self._checked_ws(ws)).numpy()
+            images = self._synthesis(ws).numpy()
         return _expect_finite(images, "an image")
 
     def seconds_per_image(self) -> float:
@@ -89,7 +96,8 @@ class Generator:
         """d image / d w at one w+ code [1, L, D], with respect to a shift common to all layers.
 
         The image is resized to image_size (or left at the network's resolution, if that is smaller).
-        Returns [H, W, 1, D] with the channels averaged, or [C, H, W, 1, D]. Published as J in Zhu et al. 2021, eq. 2.
+        Returns [H, W, 1, D] with the channels averaged but for alpha, or [C, H, W, 1, D]. Published as J in Zhu et al.
+        2021, eq. 2.
         `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches. Raises InputError as
         `synthesis` does.
         """
@@ -133,7 +141,13 @@ class Generator:
         """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last axis [z_dim]."""
         mapping_jacobian = self.mapping_jacobian(z, labels)
         jacobian = self.jacobian(self.mapping(z, labels), image_size, fused_channel, batch_size, progress)
-        return jacobian @ mapping_jacobian  # dx/dz = dx/dw dw/dz
+        return self.chain(jacobian, mapping_jacobian)
+
+    @staticmethod
+    def chain(jacobian: np.ndarray, mapping_jacobian: np.ndarray) -> np.ndarray:
+        """dx/dz = dx/dw dw/dz: [..., D] and [D, z_dim] -> [..., z_dim]. Raises InputError if numbers overflow."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _expect_finite(jacobian @ mapping_jacobian, "the Jacobian")
 
     def mapping_jacobian(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """d w / d z at one z [1, z_dim]: [D, z_dim]."""
@@ -149,24 +163,28 @@ class Generator:
             labels = np.zeros((len(z), self.label_dim))
         if labels.shape != (len(z), self.label_dim):
             raise InputError(f"labels of shape {list(labels.shape)}; expected [{len(z)}, {self.label_dim}]")
-        return tf.constant(z, self.dtype), tf.constant(labels, self.dtype)
+        return tf.constant(self._cast(z)), tf.constant(self._cast(labels))
 
     def _checked_ws(self, ws: np.ndarray, one: bool = False) -> np.ndarray:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_layers, self.w_dim) or (one and len(ws) != 1):
             raise InputError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
                                f"{self.w_dim}] for this network")
-        return ws.astype(self.dtype, copy=False)
+        return self._cast(ws)
+
+    def _cast(self, values: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):  # what is too large is an error of the synthesis
+            return values.astype(self.dtype, copy=False)
 
 
 class _LinearMap:
     """The derivative of an image as a function of tangents, on one device."""
 
-    def __init__(self, synthesis: SynthesisNetwork, device: str) -> None:
-        self.device = device
+    def __init__(self, synthesis: SynthesisNetwork, num_colors: int, device: str) -> None:
+        self.num_colors, self.device = num_colors, device
 
         def derivatives(kept: list, dw: tf.Tensor, step: int, fused_channel: bool) -> tf.Tensor:
             image = synthesis.tangent(kept, dw, step)
-            return tf.reduce_mean(image, axis=3, keepdims=True) if fused_channel else image
+            return tf.reduce_mean(image[..., :num_colors], axis=3, keepdims=True) if fused_channel else image
 
         self._linearize = tf.function(synthesis.linearize)
         self._derivatives = tf.function(derivatives, reduce_retracing=True)
@@ -175,7 +193,8 @@ class _LinearMap:
         """Linearize at the code ws [1, L, D], for every step-th pixel of every step-th row."""
         with tf.device(self.device), _memory_error("one image"):
             kept = self._linearize(ws, step)
-        self._kept, self._step, self._fused_channel = averaged(kept) if fused_channel else kept, step, fused_channel
+        self._kept = averaged(kept, self.num_colors) if fused_channel else kept
+        self._step, self._fused_channel = step, fused_channel
 
     def __call__(self, tangents: np.ndarray) -> np.ndarray:
         """Tangents [T, D] -> [T, H, W, C], C = 1 where the channels are averaged."""

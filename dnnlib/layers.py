@@ -101,9 +101,10 @@ class ToRGB:
         return kept._replace(x=kept.x[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
 
     @staticmethod
-    def averaged(kept: KeptRGB) -> KeptRGB:
-        """For a tangent averaged over the channels; only where no clamp acts."""
-        return kept._replace(weight=tf.reduce_mean(kept.weight, axis=1, keepdims=True), slope=kept.slope[..., :1])
+    def averaged(kept: KeptRGB, channels: int) -> KeptRGB:
+        """For a tangent averaged over the first channels; only where no clamp acts."""
+        weight = tf.reduce_mean(kept.weight[:, :channels], axis=1, keepdims=True)
+        return kept._replace(weight=weight, slope=kept.slope[..., :1])
 
 
 def pixels(channels: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The mapping and the synthesis network of StyleGAN2 on tensors (DESIGN 3.2), the latter with its tangent (DESIGN 4).
+"""The mapping and the synthesis network of StyleGAN2 on tensors, the latter with its tangent.
 
 Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim. Images are [N, H, W, C].
 """
@@ -107,11 +107,11 @@ class SynthesisNetwork:
         return image
 
 
-def averaged(kept: list[Kept]) -> list[Kept]:
-    """For a tangent averaged over the channels, before ToRGB is applied: less to compute.
+def averaged(kept: list[Kept], channels: int) -> list[Kept]:
+    """For a tangent averaged over the first channels of the image, before ToRGB is applied: less to compute.
 
     Where a clamp acts on an image, the average must wait: then the list is returned as it is.
     """
     if any(tf.reduce_any(item.slope != 1) for item in kept if isinstance(item, KeptRGB)):
         return kept
-    return [ToRGB.averaged(item) if isinstance(item, KeptRGB) else item for item in kept]
+    return [ToRGB.averaged(item, channels) if isinstance(item, KeptRGB) else item for item in kept]

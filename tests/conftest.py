@@ -3,19 +3,18 @@
 import functools
 import importlib
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the golden numbers are a CPU's
 
+from tensorflow_files import edited_pickle
+
 from dnnlib import load_generator
-from dnnlib.formats import tensorflow_pickle
-from dnnlib.formats.safe_pickle import Array, Network, load
 from utils import command_line
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,38 +81,12 @@ def generator() -> Callable:
 
 @pytest.fixture
 def edited(tmp_path) -> Callable:
-    """edited(name, edit, protocol): a copy of a golden pickle whose Gs has gone through edit(state).
+    """edited(name, edit, protocol, pack): a file of edited_pickle, of a golden pickle."""
 
-    There the state of a component, and the variables of each network, are plain dicts.
-    """
-
-    def plain(value):
-        if isinstance(value, Network):
-            components = {name: plain(part) for name, part in value.state["components"].items()}
-            variables = {name: plain(array) for name, array in value.state["variables"]}
-            kwargs = dict(value.state["static_kwargs"])
-            return {**value.state, "static_kwargs": kwargs, "components": components, "variables": variables}
-        return np.array(value.values) if isinstance(value, Array) else value
-
-    def make(name: str, edit: Callable[[dict], None] = lambda state: None, protocol: int = 4) -> Path:
-        with open(DATA / f"{name}.pkl", "rb") as file:
-            state = plain(load(file, name)[2])
-        edit(state)
-        with tensorflow_pickle._stand_in_classes() as stand_in:
-
-            def dressed(state: dict):
-                instance = stand_in()
-                instance.__dict__ = dict(state)
-                if "components" in state:
-                    instance.components = {name: dressed(part) for name, part in state["components"].items()}
-                if "variables" in state:
-                    instance.variables = list(state["variables"].items())
-                return instance
-
-            gs = dressed(state)
-            content = pickle.dumps((gs, gs, gs), protocol=protocol)
+    def make(name: str, edit: Callable[[dict], None] = lambda state: None, protocol: int = 4,
+             pack: Callable[[Any], Any] = lambda gs: (gs, gs, gs)) -> Path:
         path = tmp_path / f"edited_{name}.pkl"
-        path.write_bytes(content)
+        path.write_bytes(edited_pickle(DATA / f"{name}.pkl", edit, protocol, pack))
         return path
 
     return make

@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "dnnlib")]
 import numpy as np
 from damage import damaged
 from PIL import Image
+from tensorflow_files import edited_pickle, image_channels, settings
 from torch_files import archive, arrays_of, dumps, plain, stream
 
 from dnnlib import InputError, read_latents, read_network
@@ -88,6 +89,17 @@ def originals() -> dict[str, dict[str, bytes]]:
         "pt_alone_16.pkl": dumps(ada_16), "pt_tuned_16.pt": archive(ada_16),
         "pt_arrays_16.pt": archive({"G_ema": dict(arrays_of(ada_16)), "G": {}}),
     }
+
+    data = ROOT / "tests" / "data"
+    forks = {
+        "diffaugment": ("tf_label_32", settings(impl="cuda", epochs=0.0), lambda network: network),
+        "skyflynil": ("tf_orig_16", settings(min_h=4, min_w=4, res_log2=2), lambda network: (network, network)),
+        "eps696": ("ada_label_16", settings(init_res=[4, 4], output_shape=[None, 3, 16, 16], square=True), None),
+        "alpha": ("tf_orig_16", image_channels(4), None),
+    }
+    for name, (source, edit, pack) in forks.items():
+        more = {"pack": pack} if pack else {}
+        networks[f"{name}.pkl"] = edited_pickle(data / f"{source}.pkl", edit, 4, **more)
 
     codes = np.linspace(-2, 2, 3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
     by_name = {"a.png": [codes[0], codes[1]], "b.png": [codes[2]]}
@@ -148,6 +160,8 @@ def check_network(path: Path) -> None:
 
     for name in ("z_dim", "w_dim", "label_dim", "resolution", "num_channels"):
         expect(type(getattr(record, name)) is int, f"{name} is no whole number")
+    expect(all(note.isprintable() and len(note) < 300 for note in record.notes), f"notes {record.notes}")
+    expect(record.num_channels <= 64, f"{record.num_channels} channels of images")
     expect(record.conv_clamp is None or record.conv_clamp > 0, f"conv_clamp is {record.conv_clamp}")
     expect(np.isfinite(record.resample_kernel).all(), f"resample_kernel is {record.resample_kernel}")
     take("w_avg", record.w_dim)

@@ -9,7 +9,7 @@ from dnnlib.errors import InputError
 
 from . import files, mask_files
 from .low_rank import LowRank
-from .pictures import region_picture, save_png
+from .pictures import on_paper, region_picture, save_png
 from .resefa import LEAST_EIGENVALUE, TAU, Resefa
 from .spectra import Spectrum, spectra_picture
 from .subspaces import NOISE, Change, Directions, spectrum
@@ -119,7 +119,7 @@ def save_region_picture(path: Path, jaco_path: Path, sample: int, mask: np.ndarr
     source = jaco_path.with_name(f"syn_dataset_{data_name}_number_{sample:04d}.png")
     note = None
     try:
-        picture = np.asarray(mask_files.read_png(source, "the picture of a sample").convert("RGB"))
+        picture = on_paper(np.asarray(mask_files.read_png(source, "the picture of a sample").convert("RGBA")))
     except (InputError, OSError):
         picture = np.full((*mask.shape, 3), PLAIN, np.uint8)
         note = f"no picture {source}: the region is drawn on a plain ground, in {path}"

@@ -17,20 +17,29 @@ PAPER, INK = (255, 255, 255), (60, 60, 60)
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """-1 to 1 -> 0 to 255, rounded and clipped: [N, H, W, 3]. Of one or two channels, the first in grey is shown; of
-    four or more, the first three."""
-    channels = images[..., :3] if images.shape[-1] > 2 else images[..., :1]
-    pixels = np.clip(np.rint((channels + 1) * 127.5), 0, 255).astype(np.uint8)
+    """-1 to 1 -> 0 to 255, rounded and clipped: [N, H, W, 3], or [N, H, W, 4] of RGB and alpha. Of one or two channels,
+    the first in grey is shown; of five or more, the first three."""
+    count = images.shape[-1]
+    channels = images if count == 4 else images[..., :3] if count > 2 else images[..., :1]
+    pixels = np.rint((np.clip(channels, -1, 1) + 1) * 127.5).astype(np.uint8)
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def on_paper(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [..., 3], or [..., 4] with alpha, as it looks on white: uint8 [..., 3]."""
+    if pixels.shape[-1] == 3:
+        return pixels
+    alpha = pixels[..., 3:] / np.float32(255)
+    return np.rint(pixels[..., :3] * alpha + np.float32(PAPER) * (1 - alpha)).astype(np.uint8)
 
 
 def to_picture(image: np.ndarray) -> np.ndarray:
     """An image [H, W, C] in about -1 to 1 as the page and the grids show it: uint8 [h, w, 3], at most PICTURE_SIZE."""
-    return thumbnail(to_uint8(image), PICTURE_SIZE)
+    return thumbnail(on_paper(to_uint8(image)), PICTURE_SIZE)
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
-    """uint8 [H, W, 3] to a PNG file."""
+    """uint8 [H, W, 3], or [H, W, 4] with alpha, to a PNG file."""
     with replacing(path) as partial:
         # Runs only, after PNG's own filters: as small as level 3 of the default, in 60 percent of the time.
         Image.fromarray(image).save(partial, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)

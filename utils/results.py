@@ -21,7 +21,18 @@ from . import files
 from .editing import Edit
 from .measures import Change, absolute_change, heat, heat_maps, measure, outline_path
 from .page import Outline, Row, write_page
-from .pictures import PICTURE_SIZE, encode, grid, mosaic, save_animation, save_jpeg, save_png, thumbnail, to_uint8
+from .pictures import (
+    PICTURE_SIZE,
+    encode,
+    grid,
+    mosaic,
+    on_paper,
+    save_animation,
+    save_jpeg,
+    save_png,
+    thumbnail,
+    to_uint8,
+)
 from .regions import RegionSource
 
 HEAT_SIZE, HEAT_GRID_SIZE = 64, 128  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
@@ -156,7 +167,7 @@ class EditResults:
         pixels = to_uint8(image)
         if self.options.save_raw:
             save_png(self.options.output_dir / name, pixels)
-        return thumbnail(pixels, PICTURE_SIZE)
+        return thumbnail(on_paper(pixels), PICTURE_SIZE)
 
     def _finish_row(self, number: int, sample: int, pictures: list[Future[np.ndarray]]) -> FinishedRow:
         edit, (original, encoded) = self.edits[number], self.originals[sample].result()

@@ -52,7 +52,9 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
             raise InputError(f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
                              f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
                              "another copy, or a network of the original program") from None
-    return dataclasses.replace(record, notes=found.notes + record.notes + ignored.notes)
+    alpha = ("images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",)
+    notes = found.notes + record.notes + ignored.notes + alpha * (record.num_channels == 4)
+    return dataclasses.replace(record, notes=notes)
 
 
 def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:

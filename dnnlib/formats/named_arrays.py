@@ -14,6 +14,7 @@ Shape = tuple[int | None, ...]  # None stands for any size
 MOST_ARRAYS = 10_000
 LONGEST_NAME = 200  # characters
 MOST_TAPS = 64
+MOST_CHANNELS = 1 << 13
 
 
 class NamedArrays:
@@ -51,8 +52,11 @@ class NamedArrays:
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale.
 
-        Raises InputError if it is not there, of another shape, or not finite.
+        Raises InputError if it is not there, of another shape or more channels than any network has, or not finite.
         """
+        size = self.shape(name) or ()
+        if len(size) > 2 and max(size) > MOST_CHANNELS:
+            raise InputError(f"its array {name} has shape {_text(size)}; expected {MOST_CHANNELS} channels at most")
         values = self._left.pop(name, None)
         if isinstance(values, (Array, Tensor)):
             values = values.values
@@ -80,10 +84,9 @@ class NamedArrays:
         """
         first = None
         for name in names:
-            array = self._left.get(name)
-            shape = np.shape(array.values) if isinstance(array, Array) else getattr(array, "shape", ())
+            shape = self.shape(name) or ()
             is_small = len(shape) in (1, 2) and 2 <= shape[0] <= MOST_TAPS and len(set(shape)) == 1
-            if is_small or array is None:
+            if is_small or name not in self:
                 values = self.take(name, shape or (None, None))
                 taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
                 full = values if values.ndim == 1 else np.outer(taps, taps)

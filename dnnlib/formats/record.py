@@ -31,6 +31,9 @@ MAX_RESOLUTION = 1 << 12
 MAX_DIMENSIONS = 1 << 13  # of z and of w
 MAX_LABELS = 1 << 16
 MAX_MAPPING_LAYERS = 64
+MAX_IMAGE_CHANNELS = 64
+MAX_CLAMP = float(np.finfo(np.float32).max)
+MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
 
 
 def check_mapping_layers(count: Any) -> None:
@@ -111,18 +114,27 @@ class NetworkRecord:
         for name, least in (("z_dim", 1), ("w_dim", 1), ("label_dim", 0), ("resolution", 1), ("num_channels", 1)):
             if type(value := getattr(self, name)) is not int or value < least:
                 raise InputError(f"its {name} is {brief(value)}; expected a whole number, {least} or more")
-        for name, most in (("z_dim", MAX_DIMENSIONS), ("w_dim", MAX_DIMENSIONS), ("label_dim", MAX_LABELS)):
+        for name, most in (("z_dim", MAX_DIMENSIONS), ("w_dim", MAX_DIMENSIONS), ("label_dim", MAX_LABELS),
+                           ("num_channels", MAX_IMAGE_CHANNELS)):
             if getattr(self, name) > most:
                 raise InputError(f"its {name} is {brief(getattr(self, name))}; expected {most} at most")
-        if self.conv_clamp is not None and not 0 < self.conv_clamp < math.inf:
-            raise InputError(f"its conv_clamp is {self.conv_clamp}; expected a positive number or None")
-        if len(self.resample_kernel) < 2 or not 0 < abs(sum(self.resample_kernel)) < math.inf:
+        if self.conv_clamp is not None and not 0 < self.conv_clamp <= MAX_CLAMP:
+            raise InputError(f"its conv_clamp is {self.conv_clamp}; expected a positive number, "
+                             f"{MAX_CLAMP:.2g} at most, or None")
+        total = abs(sum(self.resample_kernel))
+        if len(self.resample_kernel) < 2 or not 0 < total < math.inf or max(map(abs, self.resample_kernel)) > \
+                MAX_TAP * total:
             raise InputError(f"its resample_kernel is {brief(self.resample_kernel)}; expected numbers, such as "
                                "1, 3, 3, 1")
         size = self.resolution
         if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
             raise InputError(f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
                                "most)")
+
+    @property
+    def num_colors(self) -> int:
+        """How many of the image's channels are colours: the fourth of four is taken for alpha."""
+        return 3 if self.num_channels == 4 else self.num_channels
 
     @property
     def num_layers(self) -> int:

@@ -1,7 +1,20 @@
 """StyleGAN2 and StyleGAN2-ADA TensorFlow pickles: a tuple (G, D, Gs) of networks, of which Gs is read.
 
-Layout and defaults: DESIGN 3.1 and 3.2. Every setting and every array of the file is either used, known to be
-harmless, or an error that names it.
+Every setting and every array of the file is either used, known to be harmless, or an error that names it.
+
+Forks of StyleGAN2 for images that are not square write settings of their own, also for square images:
+
+    min_h, min_w, res_log2     skyflynil's and RoyWheels': height min_h 2^res_log2, width min_w 2^res_log2, from a
+                               constant of min_h x min_w
+    init_res, size             eps696's: height and width of the constant, resolution / 4 times that of the images
+    resolution_h, resolution_w, res, output_shape, square
+                               the sides of the images, or whether they are equal
+
+Where all of them say what a square network of 8, 16, ... pixels that begins with 4 x 4 says by its `resolution`, the
+network is the same. DiffAugment-stylegan2 and eps696 write `impl`, how the filter is computed. The first scales the
+embedding of labels by mapping_lrmul, which no other does.
+
+Some programs keep Gs alone, a network instead of a tuple, or G and D, a tuple of two.
 """
 
 import contextlib
@@ -9,14 +22,15 @@ import math
 import pickle
 import sys
 import types
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
 from .named_arrays import MOST_TAPS, NamedArrays
-from .record import IgnoredSettings, NetworkRecord, check_mapping_layers
+from .record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 from .safe_pickle import Memory, Network, brief
 
 # Settings that change the result, with the defaults of both programs.
@@ -33,17 +47,40 @@ _ADA_ONLY = ("label_fmaps", "fmap_const", "use_noise", "conv_clamp")
 _HARMLESS = {
     "truncation_psi", "truncation_cutoff", "truncation_psi_val", "truncation_cutoff_val", "dlatent_broadcast",
     "dlatent_avg_beta", "w_avg_beta", "style_mixing_prob", "randomize_noise", "fused_modconv", "structure",
-    "num_fp16_res", "conditioning", "synthesis_func", "mapping_func",
+    "num_fp16_res", "conditioning", "synthesis_func", "mapping_func", "verbose",
 }
+# Settings of forks that are harmless with one of these values.
+_HARMLESS_VALUES = {"impl": ("cuda", "ref"), "epochs": (0,), "scale_type": (None,)}
+# Settings of forks about the size of the images, which must be that of a square network.
+_SIZES = ("size", "output_shape", "res", "resolution_h", "resolution_w", "min_h", "min_w", "res_log2", "init_res",
+          "square")
+_KNOWN = {*_DEFAULTS, *_HARMLESS, *_SIZES, "dtype"}
+_LARGEST_SIDE = 1 << 16
+_MOST_LOG2 = 16
+_ADVICE = "use a StyleGAN2 or StyleGAN2-ADA generator"
 _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
 
 
-def averaged_generator(content: Any) -> Any:
-    """Gs of what is in the file. Raises InputError if it is not there."""
-    if not (isinstance(content, tuple) and len(content) == 3 and all(isinstance(n, Network) for n in content)):
-        raise InputError(f"holds {_describe(content)}; expected a tuple (G, D, Gs) of networks: "
-                           "use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
-    return content[2]
+class Found(NamedTuple):
+    """A generator of a file, and lines that say why it was taken."""
+
+    network: Network
+    notes: tuple[str, ...] = ()
+
+
+def averaged_generator(content: Any) -> Found:
+    """Gs of what is in the file, or the network that stands for it. Raises InputError if there is none."""
+    if isinstance(content, Network):
+        name = content.state.get("name")
+        return Found(content, () if name == "Gs" else (
+            f"holds one network, named {brief(name)}: it is used, whether it is an averaged generator or not",))
+    networks = isinstance(content, tuple) and all(isinstance(network, Network) for network in content)
+    if networks and len(content) == 2:
+        return Found(content[0], ("holds G and D, and no averaged generator Gs: G is used, whose images are worse",))
+    if networks and len(content) == 3:
+        return Found(content[2])
+    raise InputError(f"holds {_describe(content)}; expected a tuple (G, D, Gs) of networks, (G, D) or Gs alone: "
+                     "use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle")
 
 
 def _describe(content: Any) -> str:
@@ -52,17 +89,22 @@ def _describe(content: Any) -> str:
     return f"a {type(content).__name__}"
 
 
-def to_record(generator: Network, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of Gs.
 
-    Raises InputError for a setting or an array that this reader does not know; for fields of the wrong kind it may
-    raise nearly anything.
+    Raises InputError for a setting, unless it is `ignored`, or an array that this reader does not know; for fields of
+    the wrong kind it may raise nearly anything.
     """
-    state = generator.state
+    state = generator.network.state
+    if (main_function := state["build_func_name"]) != "G_main":
+        raise InputError(f"its generator function is {brief(main_function)}; expected G_main: {_ADVICE}")
     mapping, synthesis = (state["components"][name].state for name in ("mapping", "synthesis"))
     function = synthesis["build_func_name"]
     is_ada, revised = function == "G_synthesis", function == "G_synthesis_stylegan_revised"
-    s = types.SimpleNamespace(**_settings(state, mapping, synthesis))
+    given = _given((state, mapping, synthesis))
+    s = types.SimpleNamespace(**_settings(given, mapping, synthesis, ignored))
+    # Told by what the others with the setting impl write besides.
+    s.embedding_scale = s.mapping_lrmul if "impl" in given and "init_res" not in given and not is_ada else 1.0
     kernel = (1, 1) if s.resample_kernel is None else s.resample_kernel
     if not (isinstance(kernel, (list, tuple)) and all(isinstance(tap, (int, float)) for tap in kernel)):
         raise InputError(f"its resample_kernel is {brief(kernel)}; expected a list of numbers, such as 1, 3, 3, 1")
@@ -75,6 +117,9 @@ def to_record(generator: Network, memory: Memory, ignored: IgnoredSettings) -> N
         label_normalization="separate" if is_ada else "joint", resample_kernel=tuple(map(float, kernel)),
         conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp), arrays=arrays,
         format=f"{'StyleGAN2-ADA' if is_ada else 'StyleGAN2'} TensorFlow pickle",
+        notes=generator.notes + (
+            f"the embedding of labels is scaled by mapping_lrmul, {s.embedding_scale:g}: told by the setting impl, it "
+            "is of DiffAugment-stylegan2",) * bool(s.label_size and s.embedding_scale != 1),
     )
     record.check_settings()
 
@@ -83,43 +128,109 @@ def to_record(generator: Network, memory: Memory, ignored: IgnoredSettings) -> N
                              for name, values in network["variables"]), memory)
     arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
     variables.skip("lod")
+    for prefix in networks:
+        if variables.shape(f"{prefix}epochs") == ():  # a count of a fork
+            variables.skip(f"{prefix}epochs")
     _read_mapping(variables, record, s, is_ada)
     _read_synthesis(variables, record, s, revised)
     variables.expect_none_left()
     return record
 
 
-def _settings(state: dict, mapping: dict, synthesis: dict) -> dict:
-    """The settings in force; raises InputError for one that is not known."""
+def _given(networks: Iterable[dict]) -> dict[str, Any]:
+    """The settings that are in the file; raises InputError if its networks disagree on one that is known."""
     given: dict[str, Any] = {}
-    for network in (state, mapping, synthesis):  # each repeats the settings that it was built with
+    for network in networks:  # each repeats the settings that it was built with
         for name, value in network["static_kwargs"].items():
-            if name in _DEFAULTS:
+            if name in _DEFAULTS or name in _HARMLESS_VALUES or name in _SIZES:
                 _expect_plain(name, value)
-            if name in _DEFAULTS and given.get(name, value) != value:
-                raise InputError(f"its networks disagree on the setting {name}: {brief(given[name])} and "
-                                   f"{brief(value)}; expected a file as StyleGAN2 wrote it")
+                if given.get(name, value) != value:
+                    raise InputError(f"its networks disagree on the setting {name}: {brief(given[name])} and "
+                                     f"{brief(value)}; expected a file as StyleGAN2 wrote it")
             given.setdefault(name, value)
-    function = synthesis["build_func_name"]
-    advice = "use a StyleGAN2 or StyleGAN2-ADA generator"
-    if (main_function := state["build_func_name"]) != "G_main":
-        raise InputError(f"its generator function is {brief(main_function)}; expected G_main: {advice}")
-    if function not in _SYNTHESIS_FUNCTIONS:
+    return given
+
+
+def _settings(given: dict[str, Any], mapping: dict, synthesis: dict, ignored: IgnoredSettings) -> dict[str, Any]:
+    """The settings in force; raises InputError for one that is not known, unless it is ignored."""
+    if (function := synthesis["build_func_name"]) not in _SYNTHESIS_FUNCTIONS:
         raise InputError(f"its synthesis function is {brief(function)}; expected "
-                           f"{' or '.join(_SYNTHESIS_FUNCTIONS)}: {advice}")
+                         f"{' or '.join(_SYNTHESIS_FUNCTIONS)}: {_ADVICE}")
     if (mapping_function := mapping["build_func_name"]) != "G_mapping":
-        raise InputError(f"its mapping function is {brief(mapping_function)}; expected G_mapping: {advice}")
+        raise InputError(f"its mapping function is {brief(mapping_function)}; expected G_mapping: {_ADVICE}")
+    resolution = _resolution(given)
     for name, value in given.items():
         if name == "dtype" and value != "float32":
             raise InputError(f"its dtype is {brief(value)}; expected float32")
-        if name not in _DEFAULTS and name not in _HARMLESS and name != "dtype":
-            raise InputError(f"its setting {name} = {brief(value)} is not known, so its images might come out wrong; "
-                               "expected a StyleGAN2 or StyleGAN2-ADA generator")
-    ignored = () if function == "G_synthesis" else _ADA_ONLY
-    settings = _DEFAULTS | {name: value for name, value in given.items() if name in _DEFAULTS and name not in ignored}
+        if name not in _KNOWN and value not in _HARMLESS_VALUES.get(name, ()):
+            ignored.expect_covered(name, value, "expected a StyleGAN2 or StyleGAN2-ADA generator")
+    unused = () if function == "G_synthesis" else _ADA_ONLY
+    settings = _DEFAULTS | {name: value for name, value in given.items() if name in _DEFAULTS and name not in unused}
     if settings["mapping_fmaps"] is None or (function == "G_synthesis" and "mapping_fmaps" not in given):
         settings["mapping_fmaps"] = settings["dlatent_size"]
-    return settings
+    return settings | {"resolution": resolution}
+
+
+def _resolution(given: dict[str, Any]) -> int:
+    """The side of the images, which forks say in several ways.
+
+    Raises InputError if images are not square, do not begin with 4 x 4, or if the settings disagree.
+    """
+    given = {name: value for name, value in given.items() if name in ("resolution", *_SIZES) and value is not None}
+    start = _pair(given, "init_res") or _pair(given, "min_h", "min_w") or (4, 4)
+    sizes = _image_sizes(given, start) or {"resolution": (_DEFAULTS["resolution"],) * 2}
+    for height, width in sizes.values():
+        if height == width and start[0] != start[1]:  # eps696's resolution is that of the layers
+            height, width = height * start[0] // 4, width * start[1] // 4
+        if height != width:
+            raise _not_square(height, width)
+    if given.get("square", True) is not True:
+        raise InputError(f"makes images that are not square: its setting square is {brief(given['square'])}; expected "
+                         "a square network")
+    _expect_constant(*start)
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{height} ({names})" for names, (height, _) in sizes.items())
+        raise InputError(f"its settings disagree on the size of its images: {said}; expected one size")
+    return next(iter(sizes.values()))[0]
+
+
+def _image_sizes(given: dict[str, Any], start: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Height and width of the images, by the settings that say so; `start` is the size of the constant."""
+    pairs = [("resolution",), ("size",), ("output_shape",), ("res",), ("resolution_h", "resolution_w")]
+    sizes = {", ".join(names): size for names in pairs if (size := _pair(given, *names))}
+    if "res" in sizes and sizes["res"] != sizes.get("resolution") and max(sizes["res"]) <= _MOST_LOG2:
+        sizes["res"] = (1 << sizes["res"][0], 1 << sizes["res"][1])  # a logarithm, as in StyleGAN's own code
+    if "res_log2" in given:
+        factor = 1 << min(_pair(given, "res_log2")[0], _MOST_LOG2)
+        if "min_h" in given or "min_w" in given or sizes.get("resolution") != (factor, factor):
+            sizes["min_h, min_w, res_log2"] = start[0] * factor, start[1] * factor
+    return sizes
+
+
+def _pair(given: dict[str, Any], *names: str) -> tuple[int, int] | None:
+    """Height and width that a setting says, or two settings; one number stands for both. None if they are not there."""
+    found = values = [given[name] for name in names if name in given]
+    if not found:
+        return None
+    if isinstance(values[0], (list, tuple)):
+        values = list(values[0])
+        if names == ("output_shape",):  # it has channels before or after, and maybe the size of a batch
+            values = [n for n in values if isinstance(n, int) and n >= 8][-2:]
+    if not (1 <= len(values) <= 2 and all(type(n) is int and 0 < n <= _LARGEST_SIDE for n in values)):
+        raise InputError(f"its {', '.join(names)} is {brief(found[0] if len(found) == 1 else found)}; expected a whole "
+                         f"number, 1 to {_LARGEST_SIDE}")
+    return values[0], values[-1]
+
+
+def _not_square(height: int, width: int) -> InputError:
+    return InputError(f"makes images that are not square ({width} x {height}, width x height); expected a square "
+                      "network")
+
+
+def _expect_constant(height: int, width: int) -> None:
+    if (height, width) != (4, 4):
+        raise InputError(f"begins with a constant of {height} x {width}; expected 4 x 4, as networks of 8, 16, 32, ... "
+                         "pixels have")
 
 
 def _expect_plain(name: str, value: Any) -> None:
@@ -143,9 +254,12 @@ def _read_mapping(variables: NamedArrays, record: NetworkRecord, s: types.Simple
             arrays["mapping/embed/weight"] = variables.take("mapping/LabelEmbed/weight", shape, equalized_scale(shape))
             arrays["mapping/embed/bias"] = variables.take("mapping/LabelEmbed/bias", (embed_dim,))
         else:
-            arrays["mapping/embed/weight"] = variables.take("mapping/LabelConcat/weight", shape)  # not equalized
+            scale = s.embedding_scale  # without 1 / sqrt(fan_in)
+            arrays["mapping/embed/weight"] = variables.take("mapping/LabelConcat/weight", shape, scale)
             arrays["mapping/embed/bias"] = np.zeros(embed_dim, np.float32)
         inputs += embed_dim
+    elif len(shape := variables.shape("mapping/Dense0/weight") or ()) == 2:
+        check_first_layer(shape[0], record.z_dim)
     check_mapping_layers(s.mapping_layers)
     for i in range(s.mapping_layers):
         shape = (inputs, record.w_dim if i == s.mapping_layers - 1 else s.mapping_fmaps)
@@ -183,6 +297,10 @@ def _read_synthesis(variables: NamedArrays, record: NetworkRecord, s: types.Simp
         return min(max(int(s.fmap_base / 2.0 ** (stage * s.fmap_decay)), s.fmap_min), s.fmap_max)
 
     inputs = s.fmap_const or channels(4)
+    if len(shape := variables.shape("synthesis/4x4/Const/const") or ()) == 4:
+        if shape[2] != shape[3]:
+            raise _not_square(record.resolution * shape[2] // 4, record.resolution * shape[3] // 4)
+        _expect_constant(*shape[2:])
     const = variables.take("synthesis/4x4/Const/const", (1, inputs, 4, 4))[0]
     arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
     for stage, size in enumerate(record.resolutions):

@@ -51,16 +51,25 @@ def test_truncation_identities(generator, golden):
     np.testing.assert_array_equal(ws, before)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e38, 1e154])
 @pytest.mark.parametrize("method", ["synthesis", "jacobian"])
-def test_overflow(generator, method):
-    """Codes so far off that numbers overflow are an error, not pictures of NaN."""
+def test_overflow(generator, method, size):
+    """Codes so far off that numbers overflow are an error, not pictures of NaN, and no warning comes before it."""
+    g = generator("tf_orig_16")
     with pytest.raises(InputError, match="holds NaN or infinity"):
-        getattr(generator("tf_orig_16"), method)(np.full((1, 6, 24), 1e38))
+        getattr(g, method)(g.truncate(np.full((1, 6, 24), size), 2))
 
 
-def test_no_codes(generator):
-    """No codes are no images."""
-    assert generator("tf_orig_16").synthesis(np.zeros((0, 6, 24))).shape == (0, 16, 16, 3)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("method", "codes", "expected"), [
+    ("synthesis", (0, 6, 24), (0, 16, 16, 3)), ("mapping", (0, 24), (0, 6, 24)), ("truncate", (0, 6, 24), (0, 6, 24)),
+])
+def test_no_codes(generator, dtype, method, codes, expected):
+    """No codes are no images and no w, of the right shape and type."""
+    result = getattr(generator("tf_orig_16", dtype), method)(np.zeros(codes), *[0.5] * (method == "truncate"))
+    assert result.shape == expected
+    assert result.dtype == dtype
 
 
 def test_float64_agrees(generator, golden):

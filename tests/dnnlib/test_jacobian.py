@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_files import image_channels
 
-from dnnlib import read_network
+from dnnlib import load_generator, read_network
 from dnnlib.generator import nearest_pixels
 from dnnlib.layers import KeptConv, KeptRGB
 from dnnlib.networks import SynthesisNetwork
@@ -110,6 +111,16 @@ def test_fused_is_the_mean_over_channels(generator, golden, tensorflow_network):
     fused, each = g.jacobian(ws), g.jacobian(ws, fused_channel=False)
     assert each.shape == (3, g.resolution, g.resolution, 1, g.w_dim)
     assert close(fused, each.mean(axis=0), 1e-6)
+
+
+@pytest.mark.parametrize("name", ["tf_orig_16", "ada_clamp_64"])
+def test_alpha_is_left_out_of_the_mean(edited, golden, name):
+    """Of RGB and alpha the mean is over RGB, also where a clamp acts; each channel by itself has alpha too."""
+    g, ws = load_generator(edited(name, image_channels(4))), golden(name)["w"][:1]
+    fused, each = g.jacobian(ws, 16), g.jacobian(ws, 16, fused_channel=False)
+    assert each.shape == (4, 16, 16, 1, g.w_dim)
+    assert close(fused, each[:3].mean(axis=0), 1e-6)
+    assert "RGB and alpha" in g.notes[0]
 
 
 @pytest.mark.parametrize("size", [1, 5, 24, 32, 63])

@@ -1,26 +1,24 @@
 """Every setting and every array of a TensorFlow pickle is used, known to be harmless, or an error that names it."""
 
 import dataclasses
+import json
 import pickle
 import re
 import sys
 
 import numpy as np
 import pytest
+from tensorflow_files import image_channels, settings
 
-from dnnlib import InputError, read_network
+from dnnlib import InputError, load_generator, read_network
+from dnnlib.describe import describe
 from dnnlib.formats import tensorflow_pickle
 from dnnlib.initial import initial_network
 
 
 def setting(name, value):
     """An edit that changes one setting, in all networks that repeat it."""
-
-    def edit(state):
-        for network in (state, *state["components"].values()):
-            network["static_kwargs"][name] = value
-
-    return edit
+    return settings(**{name: value})
 
 
 def setting_of_one(name, value):
@@ -68,6 +66,22 @@ def poisoned(value):
     return change
 
 
+def all_of(*edits):
+    """Edits one after the other."""
+
+    def edit(state):
+        for each in edits:
+            each(state)
+
+    return edit
+
+
+def without_resolution(state):
+    """An edit that removes the setting resolution, which some forks do not write."""
+    for network in (state, *state["components"].values()):
+        del network["static_kwargs"]["resolution"]
+
+
 def absent(part):
     """An edit that removes a field of the state."""
 
@@ -91,7 +105,8 @@ def absent(part):
     (setting("resolution", 8), "lacks the array synthesis/8x8/ToRGB/weight"),
     (setting("num_channels", 1), "16x16/ToRGB/weight has shape [1, 1, 12, 3]; expected [1, 1, 12, 1]"),
     (setting("dlatent_size", 25), "dlatent_avg has shape [24]; expected [25]"),
-    (setting("latent_size", 23), "Dense0/weight has shape [24, 24]; expected [23, 24]"),
+    (setting("latent_size", 23), "first mapping layer takes 24 numbers, z has 23, and there are no labels"),
+    (setting("latent_size", 25), "Dense0/weight has shape [24, 24]; expected [25, 24]"),
     (setting("mapping_layers", 9), "lacks the array mapping/Dense8/weight"),
     (setting("mapping_layers", 7), "mapping/Dense7/weight is not part of"),
     (setting("label_size", 2), "lacks the array mapping/LabelConcat/weight"),
@@ -108,6 +123,25 @@ def absent(part):
     (setting("resample_kernel", "1331"), "resample_kernel is '1331'; expected a list of numbers"),
     (setting("resample_kernel", [1] * 65), "resample_kernel is [1, 1,"),
     (setting("label_size", 1 << 17), "label_dim is 131072; expected 65536 at most"),
+    (setting("resample_kernel", [1e154, -1e154, 1, 3]), "resample_kernel is (1e+154, -1e+154, 1.0, 3.0); expected"),
+    (setting("mapping_lrmul", 1e154), "mapping/Dense0/weight holds NaN or infinity"),
+    (image_channels(65), "num_channels is 65; expected 64 at most"),
+    (array("4x4/Const/const", lambda a: np.resize(a, (1, 8193, 4, 4))), "[1, 8193, 4, 4]; expected 8192 channels"),
+    (settings(resolution_w=512, resolution_h=384), "makes images that are not square (512 x 384, width x height)"),
+    (settings(min_h=3, min_w=5, res_log2=2), "makes images that are not square (20 x 12, width x height)"),
+    (settings(init_res=[4, 3]), "makes images that are not square (12 x 16, width x height)"),
+    (settings(output_shape=[None, 3, 16, 32]), "makes images that are not square (32 x 16, width x height)"),
+    (setting("square", False), "makes images that are not square: its setting square is False"),
+    (array("4x4/Const/const", lambda a: a[..., :2]), "makes images that are not square (8 x 16, width x height)"),
+    (all_of(without_resolution, settings(min_h=8, min_w=8, res_log2=1)), "begins with a constant of 8 x 8; expected"),
+    (settings(init_res=[8, 8]), "begins with a constant of 8 x 8; expected 4 x 4"),
+    (settings(resolution_w=32, resolution_h=32), "disagree on the size of its images: 16 (resolution), 32 (reso"),
+    (settings(min_h=4, min_w=4, res_log2=3), "16 (resolution), 32 (min_h, min_w, res_log2)"),
+    (settings(min_h=4, min_w=4, res_log2=1 << 60), "its res_log2 is 1152921504606846976; expected a whole number"),
+    (settings(min_h="4", min_w=4), "its min_h, min_w is ['4', 4]; expected a whole number"),
+    (settings(impl="xla"), "its setting impl = 'xla' is not known"),
+    (settings(epochs=0.5), "its setting epochs = 0.5 is not known"),
+    (array("epochs", lambda a: np.zeros(2), None), "array epochs is not part of"),
     (setting("num_channels", {}), "setting num_channels is {}; expected a number"),
     (array("16x16/Conv1/noise_strength", lambda a: np.full_like(a, 3e38)), "synthesis/noise4 holds NaN or infinity"),
     (function("G_style"), "synthesis function is 'G_style'; expected G_synthesis_stylegan2 or"),
@@ -177,6 +211,13 @@ def test_conv_clamp_is_of_ada(edited, network, expected):
     assert read_network(edited(network, setting("conv_clamp", 3))).conv_clamp == expected
 
 
+@pytest.mark.parametrize("clamp", [0, -1, 1e154])
+def test_unusable_clamp(edited, clamp):
+    """A clamp is a positive number of float32."""
+    with pytest.raises(InputError, match=r"conv_clamp is .*; expected a positive number"):
+        read_network(edited("ada_label_16", setting("conv_clamp", clamp)))
+
+
 def test_network_without_noise(edited):
     """A StyleGAN2-ADA generator with use_noise off has no noise arrays, and gets zeros."""
     def edit(state):
@@ -203,6 +244,87 @@ def test_mapping_lrmul(edited, data, scale):
     for name, values in original.items():
         factor = scale if name.startswith("mapping/") else 1
         np.testing.assert_allclose(scaled[name], values * factor, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("edit", [
+    all_of(setting("epochs", 0.0), array("epochs", lambda a: np.float32(7), None)),
+    settings(resolution_w=16, resolution_h=16),
+    all_of(without_resolution, settings(resolution_w=16, resolution_h=16)),
+    settings(impl="ref"),
+    settings(impl="cuda", init_res=[4, 4], verbose=True, size=None, scale_type=None),
+    all_of(without_resolution, settings(min_h=4, min_w=4, res_log2=2)),
+    settings(init_res=[4, 4], res=16, output_shape=[None, 3, 16, 16], square=True),
+    settings(res=4, res_log2=4, output_shape=(16, 16, 3), size=[16, 16]),
+], ids=["epochs", "sides", "sides_alone", "diffaugment", "eps696", "skyflynil", "square", "logarithms"])
+def test_square_network_of_a_fork(edited, data, edit):
+    """Settings of forks that say nothing new change nothing."""
+    record, original = read_network(edited("tf_orig_16", edit)), read_network(data / "tf_orig_16.pkl")
+    assert dataclasses.replace(record, arrays={}) == dataclasses.replace(original, arrays={})
+    assert not record.notes
+    for name, values in original.arrays.items():
+        np.testing.assert_array_equal(record.arrays[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize(("more", "scale"), [({}, 1), ({"impl": "cuda"}, 0.03),
+                                             ({"impl": "cuda", "init_res": [4, 4]}, 1)])
+def test_embedding_of_labels(edited, golden, more, scale):
+    """DiffAugment-stylegan2 scales the embedding of a label by mapping_lrmul, and nothing else; others do not."""
+    states = []
+    path = edited("tf_label_32", all_of(settings(mapping_lrmul=0.03, **more), states.append))
+    variables = states[0]["components"]["mapping"]["variables"]
+    z, labels = golden("tf_label_32")["z"].astype(float), np.eye(5)[[2] * len(golden("tf_label_32")["z"])]
+    x = np.concatenate([z, scale * variables["LabelConcat/weight"][[2] * len(z)].astype(float)], axis=1)
+    x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8)
+    for i in range(sum(name.endswith("/bias") for name in variables)):
+        weight, bias = (variables[f"Dense{i}/{name}"].astype(float) * 0.03 for name in ("weight", "bias"))
+        x = x @ weight / np.sqrt(len(weight)) + bias
+        x = np.sqrt(2) * np.where(x > 0, x, 0.2 * x)
+    generator = load_generator(path, "float64")
+    np.testing.assert_allclose(generator.mapping(z, labels)[:, 0], x, rtol=1e-5, atol=1e-6)
+    assert [("DiffAugment" in note) for note in generator.notes] == [True] * (scale != 1)
+
+
+@pytest.mark.parametrize(("name", "pack", "note"), [
+    ("Gs", lambda network: network, None),
+    ("G", lambda network: network, "holds one network, named 'G'"),
+    ("G", lambda network: (network, network), "no averaged generator Gs: G is used"),
+])
+def test_other_packing(edited, data, name, pack, note):
+    """Gs alone, G alone and (G, D) are read, and a note says what was taken unless it is Gs."""
+    record = read_network(edited("tf_orig_16", lambda state: state.update(name=name), pack=pack))
+    original = read_network(data / "tf_orig_16.pkl")
+    np.testing.assert_array_equal(record.arrays["16/rgb/weight"], original.arrays["16/rgb/weight"])
+    assert [note in found for found in record.notes] == [True] * (note is not None)
+
+
+def test_ignored_settings(edited, data):
+    """Unknown settings that are to be ignored are, and notes say so; a known or absent name is an error."""
+    path = edited("tf_orig_16", settings(style_strength=3, attention=[]))
+    with pytest.raises(InputError, match=r"attention = .* is not known.*--ignore_setting attention"):
+        read_network(path, ["style_strength"])
+    for name in ("resolution", "truncation_psi", "nothing"):
+        with pytest.raises(InputError, match=f"no unknown setting {name} that could be ignored"):
+            read_network(path, ["style_strength", "attention", name])
+    record = read_network(path, ["style_strength", "attention"])
+    original = read_network(data / "tf_orig_16.pkl")
+    np.testing.assert_array_equal(record.arrays["16/rgb/weight"], original.arrays["16/rgb/weight"])
+    assert [note[:35] for note in record.notes] == ["the setting style_strength is ignor", "the setting attention is "
+                                                    "ignored, a"]
+
+
+def test_ignored_setting_of_a_script(edited, run_script, tmp_path):
+    """The option loads the network, a warning says so, and the option is recorded; without it the error names it."""
+    path = edited("tf_orig_16", settings(style_strength=3))
+    command = ["compute_jacobian", path, "--total_num", 1, "--output_dir", "jacobian", "--gpu_id", "cpu"]
+    assert "--ignore_setting style_strength" in run_script(*command).err
+    run = run_script(*command, "--ignore_setting", "style_strength")
+    assert run.status == 0
+    assert "the setting style_strength is ignored" in run.err
+    facts = json.loads((tmp_path / "jacobian" / "w_dataset_ffhq.json").read_text())
+    assert facts["options"]["ignore_setting"] == ["style_strength"]
+    assert "the setting style_strength is ignored" in describe(path, ["style_strength"])
+    with pytest.raises(InputError, match="no network"):
+        describe(tmp_path / "jacobian" / "w_dataset_ffhq.npy", ["style_strength"])
 
 
 @pytest.mark.parametrize("content", [(1, 2), [1, 2, 3], {"G_ema": 1}, {"G": 1}, (1, 2, 3)])

@@ -45,11 +45,22 @@ def test_one_channel_becomes_three():
     assert (result == result[..., :1]).all()
 
 
-@pytest.mark.parametrize(("channels", "shown"), [(2, [0, 0, 0]), (4, [0, 1, 2])])
+@pytest.mark.parametrize(("channels", "shown"), [(2, [0, 0, 0]), (5, [0, 1, 2])])
 def test_other_numbers_of_channels(channels, shown):
-    """Of two channels the first is shown, of four the first three."""
+    """Of two channels the first is shown, of five the first three."""
     images = np.linspace(-1, 1, 16 * channels).reshape(1, 4, 4, channels)
     np.testing.assert_array_equal(to_uint8(images), to_uint8(images[..., shown]))
+
+
+def test_alpha(tmp_path):
+    """Of RGB and alpha, a PNG file keeps all four, and pictures show what Pillow makes of it over white."""
+    image = np.random.Generator(np.random.PCG64(0)).uniform(-1.2, 1.2, (8, 8, 4))
+    save_png(tmp_path / "picture.png", to_uint8(image[None])[0])
+    picture = Image.open(tmp_path / "picture.png")
+    np.testing.assert_array_equal(np.asarray(picture)[..., 3], to_uint8(image[None, ..., 3:])[0, ..., 0])
+    white = Image.new("RGBA", picture.size, "white")
+    expected = np.asarray(Image.alpha_composite(white, picture).convert("RGB")).astype(int)
+    assert np.abs(to_picture(image) - expected).max() <= 1  # Pillow rounds twice
 
 
 def test_png_is_lossless(tmp_path):
