@@ -134,7 +134,7 @@ class Tensor:
         length = 1 + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
         if math.prod(shape) and offset + length > storage.count:
             raise pickle.UnpicklingError(f"a tensor that does not fit its storage of {storage.count} numbers")
-        self._storage, self._offset, self._length, self.shape, self._strides = storage, offset, length, shape, strides
+        self.storage, self._offset, self._length, self.shape, self._strides = storage, offset, length, shape, strides
 
     @property
     def values(self) -> np.ndarray:
@@ -146,9 +146,9 @@ class Tensor:
             return np.zeros(self.shape)
         if self._length > _MOST_APART * (math.prod(self.shape) + _MOST_APART):  # all between is read
             raise InputError("holds a tensor whose numbers lie far apart; expected a copy of it: save tensor.clone()")
-        dtype = np.dtype(self._storage.code)
+        dtype = np.dtype(self.storage.code)
         strides = [stride * dtype.itemsize for stride in self._strides]
-        values = np.ndarray(self.shape, dtype, self._storage.read(self._offset, self._length), 0, strides)
+        values = np.ndarray(self.shape, dtype, self.storage.read(self._offset, self._length), 0, strides)
         values.flags.writeable = False
         return values
 
