@@ -37,17 +37,16 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
         memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
         with safe_pickle.naming(path):
             content = _load(file, memory)
+        where = f"{path}"
         try:
             found = recognise.find_generator(content, memory)
-        except InputError as error:
-            raise InputError(f"{path} {one_line(error)}") from None
-        try:
+            where += ":"  # what follows is said of the generator
             del content  # the other networks go before the weights of this one are copied
             with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
                 record = found.to_record(found.generator, memory, ignored)
             ignored.expect_all_used()
         except InputError as error:
-            raise InputError(f"{path}: {one_line(error)}") from None
+            raise InputError(f"{where} {one_line(error)}") from None
         except Exception as error:  # fields of the wrong kind
             raise InputError(f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
                              f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "

@@ -179,6 +179,13 @@ def test_many_names(tmp_path, monkeypatch):
         read_network(written(tmp_path / "hostile.pt", stream(content)))
 
 
+def test_network_without_a_state(tmp_path):
+    """A network that the file gives no state is an error of one line."""
+    content = b"\x80\x04cdnnlib.tflib.network\nNetwork\n)\x81."
+    with pytest.raises(InputError, match="lack a field"):
+        read_network(written(tmp_path / "hostile.pkl", content))
+
+
 def test_folder(tmp_path):
     """A folder is named where a network is expected."""
     with pytest.raises(InputError, match="is a folder; expected a network file"):
