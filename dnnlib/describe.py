@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InputError
+from .foreign import START_SIZE, name_of_foreign
 from .formats import read_network
 from .formats.latent_codes import HEADER_SIZE, NPY_START, Latents, read_latents
 from .formats.record import NetworkRecord
@@ -76,7 +77,7 @@ def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
     """
     path = Path(path)
     with open_file(path) as file:
-        start = file.read(16)
+        start = file.read(START_SIZE)
     if start.startswith(NPY_START) and not ignore_settings:
         return _describe_array(path)
     if start.startswith((_PICKLE_START, ZIP_START)):
@@ -93,8 +94,9 @@ def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
     if ignore_settings:
         raise InputError(f"{path} is no network, and has no setting {ignore_settings[0]} to ignore; expected a network "
                          "with --ignore_setting")
-    found = f"begins with {start!r}" if start else "is empty"
-    raise InputError(f"{path} {found}, as no such file does; expected {_EXPECTED}")
+    name = name_of_foreign(start)
+    found = f"is {name}" if name else f"begins with {start[:16]!r}, as no such file does"
+    raise InputError(f"{path} {found}; expected {_EXPECTED}")
 
 
 def _lines(title: str, facts: dict[str, Any]) -> list[str]:

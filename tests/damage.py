@@ -18,7 +18,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from dnnlib.formats import rosinality, safe_pickle, torch_file
+from dnnlib.formats import recognise, torch_file
 
 COMMAND = "touch canary"  # what hostile files try to run
 NUMBERS = (0, 1, 2, 127, 128, 255, 256, 1 << 15, 1 << 16, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 33,
@@ -79,8 +79,7 @@ def change_bytes(r: Random, content: bytes, other: bytes) -> bytes:
 
 CODES = {code.name: code.code.encode("latin1") for code in pickletools.opcodes}
 OPERANDS = {code.name: code.arg and code.arg.name for code in pickletools.opcodes}
-ALLOWED = [*rosinality.ALLOWED, *safe_pickle.ALLOWED, ("torch_utils.persistence", "_reconstruct_persistent_obj"),
-           ("torch", "FloatStorage")]
+ALLOWED = [*recognise.ALLOWED, ("torch", "FloatStorage")]
 FOREIGN = [
     ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("builtins", "exec"), ("builtins", "getattr"),
     ("builtins", "print"), ("__builtin__", "eval"), ("subprocess", "Popen"), ("subprocess", "check_output"),

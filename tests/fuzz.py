@@ -31,11 +31,11 @@ import numpy as np
 from damage import damaged
 from PIL import Image
 from tensorflow_files import edited_pickle, image_channels, settings
-from torch_files import archive, plain, stream
+from torch_files import archive, arrays_of, dumps, plain, stream
 
 from dnnlib import InputError, read_latents, read_network
 from dnnlib.describe import describe
-from dnnlib.formats import rosinality, safe_pickle, torch_file
+from dnnlib.formats import pytorch_pickle, rosinality, safe_pickle, torch_file
 from dnnlib.formats.record import NetworkRecord
 from utils import files, label_maps, mask_files
 from utils.output_folder import is_same_run
@@ -81,7 +81,14 @@ def originals() -> dict[str, dict[str, bytes]]:
     """By the kind of reader and name; most are small, so that a case is quick."""
     networks = {path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))}
     with open(ROOT / "tests" / "data" / "ros_old_16.pt", "rb") as file:
-        networks["ros_zip_16.pt"] = archive(plain(torch_file.load(file, "file", rosinality.ALLOWED)))
+        rosinality_16 = plain(torch_file.load(file, "file", rosinality.ALLOWED))
+    with open(ROOT / "tests" / "data" / "pt_label_orig_16.pkl", "rb") as file:
+        ada_16 = plain(safe_pickle.load(file, "file", pytorch_pickle.ALLOWED))["G_ema"]
+    networks |= {
+        "ros_zip_16.pt": archive(rosinality_16), "ros_bare_16.pt": stream(rosinality_16["g_ema"]),
+        "pt_alone_16.pkl": dumps(ada_16), "pt_tuned_16.pt": archive(ada_16),
+        "pt_arrays_16.pt": archive({"G_ema": dict(arrays_of(ada_16)), "G": {}}),
+    }
 
     data = ROOT / "tests" / "data"
     forks = {

@@ -75,12 +75,12 @@ def listing(folder: Path) -> set[str]:
 NETWORKS = [
     ("missing.pkl", ["missing.pkl", "is not there", "check the path"]),
     ("cut.pkl", ["cut.pkl", "truncated", "xpected a StyleGAN2"]),
-    ("empty", ["empty is truncated", "xpected a StyleGAN2"]),
-    ("text.txt", ["text.txt is truncated, damaged or no pickle", "xpected a StyleGAN2"]),
-    ("picture.png", ["picture.png ", "xpected a StyleGAN2"]),
+    ("empty", ["empty is empty", "xpected a StyleGAN2"]),
+    ("text.txt", ["text.txt is text that begins with 'hello", "xpected a StyleGAN2"]),
+    ("picture.png", ["picture.png is a PNG picture", "xpected a StyleGAN2"]),
     ("hostile.pkl", ["hostile.pkl asks for posix.system", "nothing was executed"]),
     ("folder", ["folder is a folder; expected a file"]),
-    ("directions.npy", ["directions.npy is truncated, damaged or no pickle"]),
+    ("directions.npy", ["directions.npy holds an array [2, 24]"]),
     ("text.txt/model.pkl", ["text.txt/model.pkl", "no folder"]),
 ]
 

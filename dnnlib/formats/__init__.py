@@ -2,16 +2,23 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import InputError
+from ..foreign import START_SIZE, name_of_folder, name_of_foreign
 from ..reading import open_file
 from ..text import one_line
-from . import pytorch_pickle, rosinality, safe_pickle, tensorflow_pickle, torch_file
+from . import recognise, safe_pickle, torch_file
+from .latent_codes import NPY_START
 from .record import IgnoredSettings, NetworkRecord
+from .torch_file import ZIP_START
+
+_MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
 
 def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> NetworkRecord:
@@ -23,27 +30,56 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
     Raises InputError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
     or an array that its reader does not know; OSError if it cannot be read. For its memory see safe_pickle.
     """
+    if os.path.isdir(path):
+        raise InputError(f"{path} is {name_of_folder(path)}; expected a network file")
     ignored = IgnoredSettings(ignore_settings)
     with open_file(path) as file:
         memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
-        start = file.read(16)
-        file.seek(0)
-        if torch_file.is_torch_file(start):
-            reader = rosinality
-            content = torch_file.load(file, path, rosinality.ALLOWED, memory)
-        else:
-            content = safe_pickle.load(file, path, safe_pickle.ALLOWED | pytorch_pickle.ALLOWED, memory)
-            reader = pytorch_pickle if isinstance(content, dict) else tensorflow_pickle
-    try:
-        generator = reader.averaged_generator(content)
-        del content  # the other networks go before the weights of this one are copied
-        with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
-            record = reader.to_record(generator, memory, ignored)
-        ignored.expect_all_used()
-    except InputError as error:
-        raise InputError(f"{path}: {one_line(error)}") from None
-    except Exception as error:  # fields of the wrong kind
-        raise InputError(f"{path} is damaged: its networks lack a field or hold one of the wrong kind "
-                           f"({type(error).__name__}: {one_line(error, 200)}); download it again") from None
+        with safe_pickle.naming(path):
+            content = _load(file, memory)
+        where = f"{path}"
+        try:
+            found = recognise.find_generator(content, memory)
+            where += ":"  # what follows is said of the generator
+            del content  # the other networks go before the weights of this one are copied
+            with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
+                record = found.to_record(found.generator, memory, ignored)
+            ignored.expect_all_used()
+        except InputError as error:
+            raise InputError(f"{where} {one_line(error)}") from None
+        except Exception as error:  # fields of the wrong kind
+            raise InputError(f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
+                             f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
+                             "another copy, or a network of the original program") from None
     alpha = ("images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",)
-    return dataclasses.replace(record, notes=record.notes + ignored.notes + alpha * (record.num_channels == 4))
+    notes = found.notes + record.notes + ignored.notes + alpha * (record.num_channels == 4)
+    return dataclasses.replace(record, notes=notes)
+
+
+def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
+    """What is in a file. May raise nearly anything."""
+    start = file.read(START_SIZE)
+    file.seek(0)
+    if name := name_of_foreign(start):
+        raise InputError(f"is {name}")
+    if start.startswith(NPY_START):
+        shape = re.search(rb"'shape': \(([\d, ]*)\)", start)
+        shown = f" [{shape[1].decode().rstrip(', ')}]" if shape else ""
+        raise InputError(f"holds an array{shown}: directions, latent codes or a Jacobian")
+    try:
+        if torch_file.is_torch_file(start):
+            return torch_file.parse(file, recognise.ALLOWED, memory)
+        return safe_pickle.unpickle(file, recognise.ALLOWED, None, memory)
+    except safe_pickle.Refusal as refusal:
+        file.seek(0)
+        pickled = file.read(_MODULE_WITHIN)
+        if b"_modules" in pickled and b"_reconstruct_persistent_obj" not in pickled:
+            raise InputError(f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
+                             "torch.save(network.state_dict(), FILE)") from None
+        raise
+    except InputError:
+        raise
+    except Exception:
+        if start.startswith((b"\x80", ZIP_START)):
+            raise
+        raise InputError(f"begins with {start[:8]!r}, as no network file does") from None

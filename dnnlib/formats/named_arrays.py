@@ -42,6 +42,13 @@ class NamedArrays:
             return np.shape(array.values)
         return array.shape if isinstance(array, Tensor) else () if isinstance(array, float) else None
 
+    def sizes(self, name: str, dimensions: int) -> tuple[int, ...]:
+        """The same, where it must be there and have so many dimensions: raises InputError if not."""
+        shape = self.shape(name)
+        if shape is None or len(shape) != dimensions:
+            raise InputError(f"lacks the array {name} of {dimensions} dimensions; expected it, as its program saves it")
+        return shape
+
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale.
 

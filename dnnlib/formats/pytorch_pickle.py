@@ -1,7 +1,17 @@
-"""StyleGAN2-ADA-PyTorch pickles, also as hosted for StyleGAN3: a dict of networks, of which G_ema is read.
+"""Generators of StyleGAN2-ADA-PyTorch, also as hosted for StyleGAN3: pickled, by themselves or as G_ema in a dict.
 
-Layout: DESIGN 3.3. A network is a tree of modules, each with its class, settings and arrays. Every module, setting and
-array is either used, known to be harmless, or an error that names it.
+A network is a tree of modules, each with its class, settings and arrays, which `_reconstruct_persistent_obj(meta)` of
+torch_utils.persistence rebuilds: meta is a dict with class_name, state (a module's __dict__) and source code, which is
+never executed. Every module, setting and array of the generator is either used, known to be harmless, or an error that
+names it; of other networks in the file nothing is asked.
+
+    mapping         w_avg [w_dim], fc{i}, and embed where there are labels
+    synthesis.b{R}  const [C, 4, 4] at R = 4, conv0 (up-sampling, not at 4), conv1, torgb, skip (resnet)
+    fc{i}, embed    weight [out, in] times weight_gain, bias [out] times bias_gain
+    conv0, conv1    weight [out, in, 3, 3], bias [out], affine (of the style: its bias has the +1), noise_const [R, R],
+                    noise_strength [], resample_filter
+    torgb           weight [channels, in, 1, 1] times weight_gain, bias, affine
+    skip            weight [out, in, 1, 1] times weight_gain, resample_filter
 
 What looks different from TensorFlow and is not: resnet's sqrt(0.5) on conv1 scales its clamp along, and is the division
 of the sum by sqrt(2); the gain of ToRGB's style may as well be its weight's.
@@ -16,13 +26,13 @@ import numpy as np
 from ..errors import InputError
 from .named_arrays import LONGEST_NAME, NamedArrays, expect_name
 from .record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
-from .safe_pickle import Memory, brief
+from .safe_pickle import Memory, StandIn, brief
 from .torch_file import TENSORS
 
 _ADVICE = "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
 
 # The settings of each class, in both repositories.
-_SETTINGS = {
+SETTINGS = {
     "Generator": "z_dim c_dim w_dim img_resolution img_channels num_ws",
     "MappingNetwork": "z_dim c_dim w_dim num_ws num_layers w_avg_beta",
     "SynthesisNetwork": "w_dim img_resolution img_resolution_log2 img_channels num_fp16_res block_resolutions num_ws",
@@ -48,25 +58,33 @@ class Module:
         self.class_name, self.state = meta["class_name"], meta["state"]
 
 
-ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
+class PlainModule(StandIn):
+    """A module of PyTorch's own, as other networks in a file have them: only its class is kept."""
+
+    class_name: str
 
 
-def averaged_generator(content: dict) -> Module:
-    """G_ema of what is in the file. Raises InputError if it is not there."""
-    generator = content.get("G_ema")
-    if not isinstance(generator, Module):
-        raise InputError(f"holds a dict, and in it {'no G_ema' if generator is None else 'a G_ema of another kind'}; "
-                           "expected a tuple (G, D, Gs) of TensorFlow networks or a dict with G_ema, PyTorch's")
-    return generator
+_PLAIN_MODULES = {
+    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid Softmax Softplus Tanh",
+    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm", "container": "ModuleDict ModuleList ParameterList Sequential",
+    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d", "dropout": "Dropout Dropout2d", "flatten": "Flatten Unflatten",
+    "instancenorm": "InstanceNorm2d", "linear": "Bilinear Identity Linear", "normalization": "GroupNorm LayerNorm",
+    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d", "pixelshuffle": "PixelShuffle PixelUnshuffle",
+    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d", "sparse": "Embedding",
+    "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
+}
+ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module} | {
+    (f"torch.nn.modules.{part}", name): type("PlainModule", (PlainModule,), {"class_name": name})
+    for part, names in _PLAIN_MODULES.items() for name in names.split()}
 
 
 def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
-    """The record of G_ema.
+    """The record of a generator.
 
     Raises InputError for a module, a setting or an array that this reader does not know; for fields of the wrong kind
     it may raise nearly anything.
     """
-    modules = _Modules(generator)
+    modules = _Modules(generator, ignored)
     main = modules.take("", "Generator")
     mapping, synthesis = modules.take("mapping", "MappingNetwork"), modules.take("synthesis", "SynthesisNetwork")
     tensors = NamedArrays(modules.tensors.items(), memory)
@@ -82,6 +100,8 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
                                    f"{_whole(part, name)}; expected a file as its program wrote it")
     first = modules.state("synthesis.b4.conv1")
     filters = [name for name in tensors.names() if name.endswith(".resample_filter")]
+    if not filters:
+        raise InputError("lacks the arrays resample_filter; expected those of StyleGAN2-ADA-PyTorch")
     record = NetworkRecord(
         z_dim=z_dim, w_dim=w_dim, label_dim=c_dim, resolution=size, num_channels=num_channels,
         architecture=modules.state("synthesis.b4")["architecture"], activation=first["activation"],
@@ -111,7 +131,8 @@ def _whole(state: dict, name: str) -> int:
 class _Modules:
     """The modules of a network by their dotted names, their settings checked; `tensors` are all arrays likewise."""
 
-    def __init__(self, generator: Module) -> None:
+    def __init__(self, generator: Module, ignored: IgnoredSettings) -> None:
+        self._ignored = ignored
         self._modules: dict[str, Module] = {}
         self._states: set[int] = set()  # the id of each
         self.tensors: dict[str, Any] = {}
@@ -120,7 +141,7 @@ class _Modules:
 
     def _add(self, name: str, module: Any) -> None:
         prefix = name + "." if name else ""
-        if not isinstance(module, Module) or module.class_name not in _SETTINGS:
+        if not isinstance(module, Module) or module.class_name not in SETTINGS:
             found = brief(getattr(module, "class_name", type(module).__name__))
             what = " of StyleGAN3, whose architecture is not supported" if found.strip("'") in _STYLEGAN3 else ""
             raise InputError(f"its module {name} is a {found}{what}; {_ADVICE}")
@@ -129,7 +150,7 @@ class _Modules:
             raise InputError(f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}")
         self._modules[name] = module
         self._states.add(id(module.state))
-        known = _SETTINGS[module.class_name].split()
+        known = SETTINGS[module.class_name].split()
         for key, value in module.state.items():
             if key in ("_parameters", "_buffers"):
                 for part, array in value.items():
@@ -140,8 +161,7 @@ class _Modules:
                 for part, child in value.items():
                     self._add(prefix + part, child)
             elif not (key in known or key in _HARMLESS or (key.startswith("_") and "hook" in key and not value)):
-                raise InputError(f"its setting {prefix}{key} = {brief(value)} is not known, so its images might "
-                                   f"come out wrong; {_ADVICE}")
+                self._ignored.expect_covered(f"{prefix}{key}", value, _ADVICE)
 
     def state(self, name: str) -> dict:
         """The settings of a module."""
@@ -217,8 +237,8 @@ def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> No
         weight, bias = layers.dense("mapping.embed", (record.label_dim, None), "linear")
         arrays["mapping/embed/weight"], arrays["mapping/embed/bias"] = weight, bias
         inputs += len(bias)
-    elif len(shape := layers.tensors.shape("mapping.fc0.weight") or ()) == 2:
-        check_first_layer(shape[1], record.z_dim)
+    else:
+        check_first_layer(layers.tensors.sizes("mapping.fc0.weight", 2)[1], record.z_dim)
     check_mapping_layers(num_layers)
     for i in range(num_layers):
         shape = (inputs, record.w_dim if i == num_layers - 1 else None)

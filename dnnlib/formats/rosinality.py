@@ -1,7 +1,17 @@
-"""Checkpoints of rosinality's StyleGAN2 in PyTorch, and of programs built on it: a dict, of which g_ema is read.
+"""State dicts of rosinality's StyleGAN2 in PyTorch, and of programs built on it.
 
-Layout: DESIGN 3.4. The file has arrays and no settings: the architecture is always `skip`, and sizes are read off the
-arrays.
+There are arrays and no settings: the architecture is always `skip`, and sizes are read off the arrays.
+
+    style.{i}.weight, .bias             [out, in], [out], from i = 1: times 0.01 / sqrt(in), and times 0.01
+    input.input                         [1, C, 4, 4]
+    conv1, convs.{i}                    4 x 4; convs.{2j} up-samples to 2^(j + 3), convs.{2j + 1} keeps that size
+        .conv.weight                    [1, out, in, k, k]: times 1 / sqrt(in k k)
+        .conv.modulation.weight, .bias  [in, w_dim], [in]: times 1 / sqrt(w_dim), and with the +1 of a style
+        .conv.blur.kernel               outer(taps, taps) of sum 4, where it up-samples
+        .activate.bias, .noise.weight   [out], [1]
+    to_rgb1, to_rgbs.{j}                .conv as above with k = 1; .bias [1, channels, 1, 1]; .upsample.kernel
+    noises.noise_{k}                    [1, 1, h, w]; a file may lack them all
+    latent_avg                          [w_dim], the mean w, beside the state dict; a file may lack it
 """
 
 import math
@@ -13,7 +23,7 @@ from ..errors import InputError
 from .named_arrays import NamedArrays
 from .record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 from .safe_pickle import Memory, StandIn
-from .torch_file import TENSORS, Tensor
+from .torch_file import TENSORS
 
 _LR_MLP = 0.01  # the learning rate of the mapping network, over that of the others
 _MEAN_OF = 4096  # codes
@@ -30,32 +40,27 @@ class Unused(StandIn):
 
 ALLOWED = TENSORS | dict.fromkeys([
     ("argparse", "Namespace"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"), ("pathlib._local", "PosixPath"),
-    ("pathlib._local", "WindowsPath"), ("torch", "device")], Unused)
-
-
-def averaged_generator(content: Any) -> dict[str, Any]:
-    """The arrays of g_ema, and latent_avg, by name. Raises InputError if they are not there."""
-    generator = content.get("g_ema") if isinstance(content, dict) else None
-    if not isinstance(generator, dict) or not all(isinstance(name, str) for name in generator):
-        raise InputError("is a PyTorch file without the arrays g_ema; expected a rosinality-style StyleGAN2 "
-                           "checkpoint: use one, or a StyleGAN2-ADA-PyTorch pickle")
-    latent_avg = content.get("latent_avg")
-    return {**generator, **({} if latent_avg is None else {"latent_avg": latent_avg})}
+    ("pathlib._local", "WindowsPath"), ("torch", "device"), ("torch", "Size"),
+    ("torch", "float16"), ("torch", "float32")], Unused)
 
 
 def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
-    """The record of g_ema. Without latent_avg, w_avg is the mean over 4096 codes, as that program takes it.
+    """The record of a state dict with latent_avg in it. Without latent_avg, w_avg is the mean over 4096 codes, as that
+    program takes it; without noise inputs there is no noise.
 
     Raises InputError for an array that this reader does not know.
     """
-    w_dim, z_dim = _shape(generator, "style.1.weight", 2)
-    check_first_layer(z_dim, w_dim)  # in that program z has as many numbers as w
-    num_channels = _shape(generator, "to_rgb1.bias", 4)[1]
+    tensors = NamedArrays(generator.items(), memory)
+    w_dim, z_dim = tensors.sizes("style.1.weight", 2)
+    check_first_layer(z_dim, w_dim)
+    num_channels = tensors.sizes("to_rgb1.bias", 4)[1]
+    notes = []
+    if no_noise := not any(name.startswith("noises.") for name in generator):
+        notes.append("the file has no noise inputs (noises. ...): images are drawn without noise")
     stages = _count(generator, "to_rgbs.{}.bias")
     arrays: dict[str, np.ndarray] = {}
     if stages > _MOST_STAGES:
         raise InputError(f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels")
-    tensors = NamedArrays(generator.items(), memory)
     kernels = [name for j in range(stages) for name in
                (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")]
     if not kernels:
@@ -65,6 +70,7 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
         architecture="skip", activation="lrelu", mapping_activation="lrelu", normalize_z=True,
         label_normalization="separate", resample_kernel=tensors.take_filter(kernels, 4), conv_clamp=None, arrays=arrays,
         format="rosinality-style PyTorch checkpoint" + ("" if "latent_avg" in tensors else " without latent_avg"),
+        notes=tuple(notes),
     )
     record.check_settings()
 
@@ -90,7 +96,8 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
         outputs = convolution(name, target, 3, inputs, None)
         arrays[f"{target}/bias"] = tensors.take(f"{name}.activate.bias", (outputs,))
         (strength,) = tensors.take(f"{name}.noise.weight", (1,))
-        arrays[f"{target}/noise"] = tensors.take(f"noises.noise_{layer}", (1, 1, size, size), strength)[0, 0]
+        arrays[f"{target}/noise"] = np.broadcast_to(np.float32(0), (size, size)) if no_noise else tensors.take(
+            f"noises.noise_{layer}", (1, 1, size, size), strength)[0, 0]
         return outputs
 
     const = tensors.take("input.input", (1, None, 4, 4))[0]
@@ -108,13 +115,6 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
         raise InputError("has a mapping network that overflows; expected finite w: download it again")
     tensors.expect_none_left()
     return record
-
-
-def _shape(generator: dict[str, Any], name: str, dimensions: int) -> tuple[int, ...]:
-    tensor = generator.get(name)
-    if not isinstance(tensor, Tensor) or len(tensor.shape) != dimensions:
-        raise InputError(f"lacks the array {name} of {dimensions} dimensions; expected a rosinality-style checkpoint")
-    return tensor.shape
 
 
 def _count(generator: dict[str, Any], name: str, first: int = 0) -> int:

@@ -5,7 +5,7 @@ for is refused by name, before anything of it runs. Arrays are built here, from 
 unpickling. What is on the allow-list is for a format to say; ALLOWED is what TensorFlow pickles need.
 
 Memory: at most twice the file and 64 MiB, for all that is read from a file together, its arrays in float32 and the copy
-of one that is being put in order included. A file that is mapped is not counted.
+of one that is being put in order included; what was read of a file counts for as long as it is in use.
 """
 
 import contextlib
@@ -49,6 +49,14 @@ _OF_MEMBER = 64  # what a set takes for a member
 AllowList = Mapping[tuple[str, str], Any]
 
 
+class Refusal(InputError):
+    """A file asks for something that is not on the allow-list."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f"asks for {asked}; refused, nothing was executed")
+        self.asked = asked
+
+
 class Memory:
     """What reading a file may take: twice its size, and BOUND more. Whatever is kept is asked for here first."""
 
@@ -61,6 +69,10 @@ class Memory:
         self._left -= size
         if self._left < besides:
             raise InputError(f"would take more memory than twice its size and {BOUND >> 20} MiB; refused")
+
+    def give_back(self, size: int) -> None:
+        """So many bytes that were taken are no longer in use."""
+        self._left += size
 
 
 class _Brief(reprlib.Repr):
@@ -240,8 +252,7 @@ class _Unpickler(pickle._Unpickler):
         try:
             allowed = self._allowed[module, name]
         except KeyError:
-            asked = f"{module[:200]}.{name[:200]}"
-            raise InputError(f"asks for {asked}; refused, nothing was executed") from None
+            raise Refusal(f"{module[:200]}.{name[:200]}") from None
         return _Bound(allowed.function, self._memory) if isinstance(allowed, Metered) else allowed
 
     def persistent_load(self, pid: Any) -> Any:
@@ -346,7 +357,7 @@ def naming(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = one_line(error, 200) or type(error).__name__
-        raise InputError(f"{path} is truncated, damaged or no pickle at all ({reason}). {_EXPECTED}") from None
+        raise InputError(f"{path} is no network file, or a truncated or damaged one ({reason}). {_EXPECTED}") from None
 
 
 def load(file: BinaryIO, path: str | Path, allowed: AllowList = ALLOWED, memory: Memory | None = None) -> Any:

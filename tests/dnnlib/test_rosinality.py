@@ -43,12 +43,13 @@ def overflowing(content):
 
 
 @pytest.mark.parametrize(("edit", "words"), [
-    (lambda content: content.pop("g_ema"), "without the arrays g_ema"),
-    (lambda content: content.update(g_ema=[1]), "without the arrays g_ema"),
+    (lambda content: content.pop("g_ema"), "holds a dict of 'latent_avg', 'iter', 'args', and no generator"),
+    (lambda content: content.update(g_ema=[1]), "holds a dict of 'g_ema', 'latent_avg', 'iter', 'args', and no"),
     (lambda content: content.update(latent_avg=np.zeros((6, 24), "f4")), "latent_avg has shape [6, 24]; expected [24]"),
     (lambda content: content.update(latent_avg="text"), "lacks the array latent_avg"),
     (array("style.1.weight", lambda a: None), "lacks the array style.1.weight"),
     (array("style.1.weight", lambda a: np.zeros((24, 9000), "f4")), "first mapping layer takes 9000 numbers, z has 24"),
+    (array("style.1.weight", lambda a: np.zeros((9000, 9000), "f4")), "its z_dim is 9000; expected 8192 at most"),
     (array("style.3.weight", lambda a: None), "array style.4.weight is not part of|array style.3.bias is not part of"),
     (array("style.3.bias", lambda a: a[:-1]), "style.3.bias has shape [23]; expected [24]"),
     (array("convs.1.conv.weight", lambda a: a[:, :, :-1]), "expected [1, any, 12, 3, 3]"),

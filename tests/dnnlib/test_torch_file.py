@@ -1,5 +1,6 @@
 """PyTorch's two file formats are read without PyTorch, and nothing in them is believed unchecked."""
 
+import contextlib
 import io
 import re
 import time
@@ -11,7 +12,7 @@ import pytest
 from torch_files import Call, Global, Numbers, archive, dumps, plain, stream, tensor, written
 
 from dnnlib import InputError, read_network
-from dnnlib.formats import latent_codes, pytorch_pickle, rosinality, safe_pickle, torch_file
+from dnnlib.formats import latent_codes, recognise, rosinality, safe_pickle, torch_file
 
 FOUR = np.arange(4, dtype=np.float32)
 SYSTEM = Call(Global("os", "system"), ("true",))
@@ -22,10 +23,11 @@ def in_bytes(content):
     return Call(Global("torch.storage", "_load_from_bytes"), (content,))
 
 
+@contextlib.contextmanager
 def load(path):
-    """What is in a file of torch.save."""
+    """What is in a file of torch.save, which is open while that is used."""
     with open(path, "rb") as file:
-        return torch_file.load(file, path)
+        yield torch_file.load(file, path)
 
 
 @pytest.mark.parametrize("form", [stream, archive])
@@ -36,9 +38,10 @@ def load(path):
 ], ids=lambda array: f"{array.dtype}{list(array.shape)}")
 def test_tensor(tmp_path, form, array):
     """Tensors of every type, shape and memory order are read from both formats."""
-    read = load(written(tmp_path / "file.pt", form({"a": array})))["a"]
-    assert read.shape == array.shape
-    np.testing.assert_array_equal(read.values, array)
+    with load(written(tmp_path / "file.pt", form({"a": array}))) as content:
+        read = content["a"]
+        assert read.shape == array.shape
+        np.testing.assert_array_equal(read.values, array)
 
 
 @pytest.mark.parametrize("form", [stream, archive])
@@ -47,11 +50,11 @@ def test_shared_storage(tmp_path, form):
     numbers = Numbers(np.arange(10, dtype=np.float32))
     content = [tensor(numbers, 0, (10,), (1,)), tensor(numbers, 4, (2, 3), (3, 1)), tensor(numbers, 1, (3,), (4,)),
                tensor(numbers, 8, (3, 2), (0, 1))]
-    whole, part, steps, expanded = load(written(tmp_path / "file.pt", form(content)))
-    np.testing.assert_array_equal(whole.values, np.arange(10))
-    np.testing.assert_array_equal(part.values, [[4, 5, 6], [7, 8, 9]])
-    np.testing.assert_array_equal(steps.values, [1, 5, 9])
-    np.testing.assert_array_equal(expanded.values, [[8, 9]] * 3)
+    with load(written(tmp_path / "file.pt", form(content))) as (whole, part, steps, expanded):
+        np.testing.assert_array_equal(whole.values, np.arange(10))
+        np.testing.assert_array_equal(part.values, [[4, 5, 6], [7, 8, 9]])
+        np.testing.assert_array_equal(steps.values, [1, 5, 9])
+        np.testing.assert_array_equal(expanded.values, [[8, 9]] * 3)
 
 
 @pytest.mark.parametrize("form", [stream, archive])
@@ -85,8 +88,8 @@ def test_shared_storage(tmp_path, form):
 def test_forged_content(tmp_path, form, content, words):
     """A tensor outside its storage or larger than it, a storage that lies, or a foreign call, is refused."""
     path = written(tmp_path / "forged.pt", form({"g_ema": content}))
-    with pytest.raises(InputError, match=re.escape(words)) as caught:
-        load(path)
+    with pytest.raises(InputError, match=re.escape(words)) as caught, load(path):
+        pass
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -104,7 +107,7 @@ def test_build_cannot_alter_a_tensor(tmp_path, state, words):
 
 @pytest.mark.parametrize(("content", "words"), [
     (archive(FOUR, compression=zipfile.ZIP_DEFLATED), "compressed"), (archive(FOUR, byteorder=b"big"), "big-endian"),
-    (archive(FOUR, leave_out="data/"), "damaged"), (archive(FOUR, leave_out="data.pkl"), "0 files data.pkl"),
+    (archive(FOUR, leave_out="data/"), "damaged"), (archive(FOUR, leave_out="data.pkl"), "is a zip archive of archive"),
     (stream(FOUR, little_endian=False), "big-endian"), (stream(FOUR, keys=[]), "a storage without data"),
     (stream(FOUR, keys=["1"]), "damaged"), (stream(FOUR)[:-1], "does not fit its data"),
     (stream(FOUR).replace(b"M\xe9\x03", b"M\xe8\x03"), "version 1001"), (archive(FOUR)[:-1], "damaged"),
@@ -112,8 +115,8 @@ def test_build_cannot_alter_a_tensor(tmp_path, state, words):
 ])
 def test_damaged_file(tmp_path, content, words):
     """A file whose parts are missing, compressed, or of another byte order is refused in one line."""
-    with pytest.raises(InputError, match=words) as caught:
-        load(written(tmp_path / "damaged.pt", content))
+    with pytest.raises(InputError, match=words) as caught, load(written(tmp_path / "damaged.pt", content)):
+        pass
     assert "\n" not in str(caught.value)
 
 
@@ -121,8 +124,45 @@ def test_checksum(tmp_path):
     """Numbers that changed after a zip file was written are an error, not another network."""
     content = bytearray(archive(FOUR))
     content[content.index(FOUR.tobytes())] ^= 1
-    read = load(written(tmp_path / "damaged.pt", bytes(content)))
-    with pytest.raises(ValueError, match="checksum"):
+    path = written(tmp_path / "damaged.pt", bytes(content))
+    with load(path) as read, pytest.raises(InputError, match="checksum"):
+        _ = read.values
+
+
+@pytest.mark.parametrize("form", [stream, archive])
+def test_shortened_file(tmp_path, form):
+    """A file that becomes shorter between the reading of its pickle and that of its numbers is one plain line."""
+    path = written(tmp_path / "short.pt", form(np.zeros(100_000, np.float32)))
+    with load(path) as read:
+        path.write_bytes(path.read_bytes()[:50_000])
+        with pytest.raises(InputError, match="became shorter while it was read; expected"):
+            _ = read.values
+
+
+@pytest.mark.parametrize("form", [stream, archive])
+def test_memory_of_numbers(tmp_path, form):
+    """Only the numbers in use take memory, are asked for before that, and are given back when they are not used."""
+    path = written(tmp_path / "large.pt", form([np.zeros(1 << 20, np.float32), np.zeros(1 << 22, np.float32)]))
+    with open(path, "rb") as file:
+        tracemalloc.start()
+        memory = safe_pickle.Memory(0)
+        small, large = torch_file.parse(file, torch_file.TENSORS, memory)
+        before = memory._left
+        values = small.values
+        assert before - memory._left == values.nbytes
+        assert values.nbytes < tracemalloc.get_traced_memory()[1] < values.nbytes + (1 << 21)
+        del values
+        assert memory._left == before
+        memory.take(before - (1 << 23))
+        with pytest.raises(InputError, match="more memory"):
+            _ = large.values
+        tracemalloc.stop()
+
+
+def test_numbers_far_apart(tmp_path):
+    """Tensors of few numbers whose storage would be read as a whole for each are refused when they are used."""
+    content = tensor(Numbers(np.zeros(1 << 20, np.float32)), 0, (2,), ((1 << 20) - 1,))
+    with load(written(tmp_path / "apart.pt", stream(content))) as read, pytest.raises(InputError, match="far apart"):
         _ = read.values
 
 
@@ -194,8 +234,7 @@ def test_one_array_under_many_names(tmp_path, data, monkeypatch):
         read_network(written(tmp_path / "hostile.pt", stream(content)))
 
 
-LISTS = [safe_pickle.ALLOWED, pytorch_pickle.ALLOWED, rosinality.ALLOWED, latent_codes._ALLOWED,
-         torch_file._STORAGE_CLASSES]
+LISTS = [recognise.ALLOWED, latent_codes._ALLOWED, torch_file._STORAGE_CLASSES]
 
 
 @pytest.mark.parametrize("allowed", LISTS)

@@ -5,6 +5,7 @@ import io
 import pickle
 import struct
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,6 +119,16 @@ def plain(content: Any) -> Any:
         meta = {"type": "class", "class_name": content.class_name, "state": plain(content.state)}
         return pytorch_pickle.Module(meta)
     return content
+
+
+def arrays_of(module: pytorch_pickle.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The state dict of a module: its arrays by their dotted names."""
+    for kind in ("_parameters", "_buffers"):
+        for name, values in module.state[kind].items():
+            if values is not None:
+                yield prefix + name, values
+    for name, part in module.state["_modules"].items():
+        yield from arrays_of(part, f"{prefix}{name}.")
 
 
 def written(path: Path, content: bytes) -> Path:
