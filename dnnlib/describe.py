@@ -92,8 +92,9 @@ def describe(path: str | Path) -> str:
     try:
         return _describe_arrays(path)
     except InputError as error:
-        # A text, as the error itself would keep what was read until then.
-        refusal = f"{error}; or another file of those in docs/formats.md"
+        refusal = str(error)  # the error itself would keep what was read until then
+        if _EXPECTED not in refusal:
+            refusal += "; or another file of those in docs/formats.md"
     if start.startswith(NPY_START) or _is_npz(path, start):
         raise InputError(refusal)
     try:
@@ -196,20 +197,21 @@ def _describe_jacobian(path: Path, header: NpyHeader, facts: dict[str, Any]) -> 
 def _describe_latents(path: Path, latents: Latents) -> str:
     values, key, names, choice = latents
     shape, network, by_numbers = list(values.shape), None, space_of_rows(values)
-    layers = "; w+ if the network has as many layers as there are rows" if names is None and values.ndim < 3 else ""
+    layers = f" the network has {shape[0]} layers" if names is None and values.ndim == 2 else None
+    or_w_plus = f"; w+ if{layers}" if layers else ""
     if values.ndim == 3 and shape[1] > 1 and key != "z":
         space, size = "w+", size_of_layers(shape[1])
         network = size and f"one of {size} x {size} pixels, as there are {shape[1]} layers"
     elif key in W_KEYS:
-        space = f"w{layers}"
+        space = f"w{or_w_plus}"
     elif key == "z":
         space = "z"
     elif by_numbers == "w":
-        space = f"w, by the length of the rows{layers}"
+        space = f"w, by the length of its rows{or_w_plus}"
     elif by_numbers == "z":
-        space = f"z, by the length of the rows{', unless' + layers.removeprefix('; w+ if') if layers else ''}"
+        space = f"z, by the length of its rows{f'; must be said if{layers}' if layers else ''}"
     else:
-        space = "z or w, which the length of the rows does not tell: add --latent_space z, w or wp"
+        space = "must be said, as the length of its rows does not tell: --latent_space z, w or wp"
     if names and len(names) > 3:
         names = [*names[:3], "..."]
     return "\n".join(_lines(f"{path}: latent codes", {

@@ -1,11 +1,13 @@
 """Latent codes and labels: random by seed, or those of a file."""
 
 import argparse
+import math
 from typing import Any
 
 import numpy as np
 
 from dnnlib.errors import InputError
+from dnnlib.formats.array_file import row_lengths
 from dnnlib.formats.latent_codes import W_KEYS, Latents, are_short, size_of_layers, space_of_rows
 
 from .command_line import finite_float, not_negative_int, positive_int, seed, warn
@@ -62,7 +64,7 @@ def _assumed_space(path: str, latents: Latents, z_dim: int, w_dim: int, num_laye
     """
     values, key, names, _ = latents
     shape, by_numbers = list(values.shape), space_of_rows(values)
-    rows = "the length of its rows" if values.ndim > 1 else "its length"
+    rows = "the mean length of its rows" if values.ndim > 1 else "its length"
     if key is None and are_short(values):
         raise InputError(f"{path} has rows no longer than 1, as directions have; expected latent codes: if they are, "
                          "--latent_space says so: z, w or wp")
@@ -83,9 +85,10 @@ def _assumed_space(path: str, latents: Latents, z_dim: int, w_dim: int, num_laye
     elif z_dim != w_dim:
         space, grounds = "z" if shape[-1] == z_dim else w, f"the shape {shape}"
     elif by_numbers is None or (by_numbers == "z" and of_layers):
+        found, usual = row_lengths(values).mean(), math.sqrt(shape[-1])
         may_be = "z, w or wp" if of_layers else "z or w"
-        raise InputError(f"{path} has codes {shape} of which {rows} does not tell what they are; expected "
-                         f"--latent_space {may_be}: add it")
+        raise InputError(f"{path} has codes {shape} that may be of z or of w by {rows}, {found:.3g} where that of "
+                         f"random z is about {usual:.3g}; expected --latent_space {may_be}: add it")
     else:
         space, grounds = "z" if by_numbers == "z" else w, f"the shape {shape} and {rows}"
     if space == "z":

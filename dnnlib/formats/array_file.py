@@ -152,7 +152,7 @@ class NpyArray:
         """What is pickled in the place of numbers."""
         end, file = self.header.end, self.start()
         if isinstance(file, zipfile.ZipExtFile):  # of which the unpickler cannot tell the size
-            memory.take(self._size)
+            memory.take(self._size + self._size // 8)  # with the room to grow that BytesIO takes
             data = io.BytesIO()
             for _ in range(0, self._size, _BLOCK):
                 data.write(file.read(_BLOCK))  # at once, zipfile would take twice as much
@@ -305,7 +305,7 @@ def _few_dimensions(shape: tuple[int, ...]) -> list[int]:
     while len(few) > 1 and few[-1] == 1:
         few.pop()
     while len(few) > 3 and 1 in few:
-        few.remove(1)
+        del few[len(few) - 1 - few[::-1].index(1)]  # the last of them: [1, L, 1, D] is one code of w+
     if len(few) > 3:
         raise InputError(f"has shape {list(shape)}")
     if few[-1] > MAX_DIMENSIONS:
