@@ -243,10 +243,10 @@ def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
                          f"of {args.restore_path}: use directions found on this network")
     size = size_of_layers(vectors)
     if rows.ndim == 3 and vectors != layers:
-        remedy = "leave out --per_layer" if args.per_layer else "use directions found on this network"
-        of_size = f", as a network of {size} x {size} pixels has layers" if size else ""
-        raise InputError(f"{path} has {vectors} vectors for a direction{of_size}; expected {layers}, one for each "
-                         f"layer of {args.restore_path}: {remedy}")
+        remedy = "leave out --per_layer" if args.per_layer and not size else "use directions found on this network"
+        of_size = f" ({vectors} are those of a network of {size} x {size} pixels)" if size else ""
+        raise InputError(f"{path} has {vectors} vectors for a direction; expected {layers}, one for each layer of "
+                         f"{args.restore_path}{of_size}: {remedy}")
     if rows.ndim == 2 and vectors > layers and size and not published.are_unit(rows):
         raise InputError(f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of {size} x "
                          f"{size} pixels has; expected {layers} of these for {args.restore_path}: use directions found "

@@ -50,9 +50,9 @@ def codes_for_network(path: str, latents: Latents, space: str, z_dim: int, w_dim
         raise InputError(f"{path} has {what} of {codes.shape[1]} layers{fits}; expected {num_layers}: use codes of "
                          f"this network{remedy}")
     shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
-    source = ", ".join(filter(None, (key and f"under the key {key}", choice)))
-    print(f"latent codes: {len(codes)} of {SPACES[space]}{shown}{', ' if source else ''}{source}"
-          f"{', ' if assumed else ''}{assumed}", flush=True)
+    if choice:
+        shown += f", {f'under {key}, ' if key else ''}{choice}"
+    print(f"latent codes: {len(codes)} of {SPACES[space]}{shown}{', ' if assumed else ''}{assumed}", flush=True)
     return space, codes if space != "w" else np.repeat(codes[:, None], num_layers, axis=1)
 
 
@@ -65,7 +65,7 @@ def _assumed_space(path: str, latents: Latents, z_dim: int, w_dim: int, num_laye
     values, key, names, _ = latents
     shape, by_numbers = list(values.shape), space_of_rows(values)
     rows = "the mean length of its rows" if values.ndim > 1 else "its length"
-    if key is None and are_short(values):
+    if key is None and are_short(values) and shape[-1] in (z_dim, w_dim):
         raise InputError(f"{path} has rows no longer than 1, as directions have; expected latent codes: if they are, "
                          "--latent_space says so: z, w or wp")
     if values.ndim == 3 and shape[1] > 1 and key != "z":

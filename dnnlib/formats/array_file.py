@@ -13,6 +13,7 @@ import itertools
 import math
 import os
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,9 +35,8 @@ CODE_KEYS = ("w", "dlatents", "latents", "latent", "z")  # of latent codes: the 
 DIRECTION_KEYS = ("lat_comp", "comp", "eigvec", "directions", "direction", "boundary")  # likewise, of directions
 NPY_START = b"\x93NUMPY"
 PICKLE_START = b"\x80"  # of protocol 2 and later
-_PICTURE = " picture"  # what names of pictures end with, of `name_of_foreign`
-_OLD_PICKLES = (b"cnumpy", b"ctorch", b"ccopy_reg", b"(lp", b"(dp", b"(ip")  # of protocol 0
-_NETWORKS = ("dnnlib.tflib", "torch_utils", "training.networks")  # modules that their pickles ask for
+_OLD_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|\([dl]p\d+\n")  # of protocol 0
+_NETWORKS = {("dnnlib.tflib.network", "Network"), ("torch_utils.persistence", "_reconstruct_persistent_obj")}
 _BYTES_PER_ITEM = 512  # of a list of arrays: what the views of one take
 _HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 _BLOCK = 1 << 18  # numbers that are read or looked at together
@@ -103,7 +103,7 @@ class _Allowed(dict):
     """An allow-list by which what only networks ask for is told as one."""
 
     def __missing__(self, asked: tuple[str, str]) -> None:
-        if asked[0].startswith(_NETWORKS):
+        if asked in _NETWORKS:
             raise InputError("is a network")
         raise KeyError(asked)
 
@@ -186,12 +186,10 @@ def _content(file: BinaryIO, memory: Memory) -> Any:
         return content
     if start.startswith(PICKLE_START):
         return unpickle(file, _ALLOWED, None, memory)
-    if start.startswith(_OLD_PICKLES):
+    if _OLD_PICKLE.match(start):
         raise InputError("is a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save the "
                          "array")
-    name = name_of_foreign(start) or "no .npy, .npz, .pt or .pkl file"
-    more = ", for which a code must be found first: see docs/formats.md#real-photographs"
-    raise InputError(f"is {name}{more if name.endswith(_PICTURE) else ''}")
+    raise InputError(f"is {name_of_foreign(start) or 'no .npy, .npz, .pt or .pkl file'}")
 
 
 def _rewound(file: BinaryIO) -> BinaryIO:

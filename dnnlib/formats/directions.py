@@ -26,13 +26,12 @@ from .array_file import (
     shape_of,
     unwrapped,
 )
-from .latent_codes import are_equal, space_of_rows
+from .latent_codes import are_equal
 from .safe_pickle import Memory
 
-_EXPECTED = ("Expected directions [K, w_dim] or [K, L, w_dim]: a .npy, .npz, .pt or .pkl file with one array of finite "
-             f"numbers, or with a key of {', '.join(DIRECTION_KEYS)}")
-_EXPECTED_PER_LAYER = ("Expected a direction [L, w_dim] for --per_layer, by itself or under a key of "
-                       f"{', '.join(DIRECTION_KEYS)}")
+_SEE = ", in a .npy, .npz, .pt or .pkl file: see docs/formats.md#directions-and-jacobians"
+_EXPECTED = f"Expected directions [K, w_dim] or [K, L, w_dim]{_SEE}"
+_EXPECTED_PER_LAYER = f"Expected a direction [L, w_dim] for --per_layer{_SEE}"
 _STYLES = (6048, 5952, 5760)  # channels of StyleSpace in networks of 1024, 512 and 256 pixels
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
 
@@ -64,8 +63,7 @@ def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
         lengths = row_lengths(rows)
         span = f"{lengths.min():.3g}" + (f" to {lengths.max():.3g}" if np.ptp(lengths) > _UNIT else "")
         notes.append(f"rows of length {span}, not 1, which is kept: distances are in units of it"
-                     + ("; they look like random z: latent codes go to --latent_path"
-                        if space_of_rows(rows) == "z" else ""))
+                     + ("; if these are latent codes, --latent_path takes them" if lengths.min() > 1 else ""))
     return Directions(rows, key, space, notes)
 
 
@@ -114,7 +112,7 @@ def _arranged(rows: np.ndarray, per_layer: bool, notes: list[str]) -> np.ndarray
     if rows.ndim == 2 and are_equal(rows):
         notes.append(f"{len(rows)} equal rows, read as one direction")
         return rows[:1]
-    if rows.ndim == 3 and all(are_equal(row) for row in rows):
+    if rows.ndim == 3 and all(are_equal(row) and row.any() for row in rows):
         notes.append(f"the vectors for its {rows.shape[1]} layers are equal, read as one for all layers")
         return rows[:, 0]
     return rows

@@ -30,8 +30,8 @@ from .record import MAX_RESOLUTION
 from .safe_pickle import Memory, brief
 
 W_KEYS = ("w", "dlatents", "latent")  # what lies under another key may be z
-_EXPECTED = ("Expected latent codes: a .npy, .npz, .pt or .pkl file with an array [N, D] or [N, L, D] of finite "
-             f"floats, by itself or under a key of {', '.join(CODE_KEYS)}; or with a dict of name to codes")
+_EXPECTED = ("Expected latent codes, an array [N, D] or [N, L, D] in a .npy, .npz, .pt or .pkl file: see "
+             "docs/formats.md#latent-codes, and for those of a picture #real-photographs")
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _MARGIN = 0.1  # how far the mean length of z may be from that of random normal numbers, as a part of it
 _DEVIATIONS = 4  # of the mean length of random rows, beyond which it is none by chance
@@ -94,8 +94,9 @@ def _are_lopsided(values: np.ndarray) -> bool:
 
 
 def are_short(values: np.ndarray) -> bool:
-    """Whether no row is longer than 1, as rows of directions are, and those of codes are not."""
-    return row_lengths(values).max() < 1 + _UNIT
+    """Whether no row is longer than 1, or 0, as rows of directions are, and those of codes are not."""
+    lengths = row_lengths(values)
+    return lengths.min() > 0 and lengths.max() < 1 + _UNIT
 
 
 def size_of_layers(layers: int) -> int | None:

@@ -55,7 +55,7 @@ def test_form(tmp_path, save, array, rows):
     (npy(2 * ROWS[:3]), 2 * ROWS[:3], None, None, "rows of length 2, not 1, which is kept"),
     (npy(PLUS), PLUS, None, None, "rows of length 9.22 to 16.8, not 1"),
     (npy(ROWS[:2].astype(np.float16)), ROWS[:2].astype(np.float16), None, None, None),
-    (npy(np.random.RandomState(0).randn(9, 512)), None, None, None, "look like random z: latent codes go to"),
+    (npy(np.random.RandomState(0).randn(9, 512)), None, None, None, "if these are latent codes, --latent_path"),
 ])
 def test_what_is_told(tmp_path, content, rows, key, space, note):
     """The key, the space if the file says it, and what a user should know; rows keep their lengths."""

@@ -183,7 +183,7 @@ def altered(content: bytes, old: bytes, new: bytes) -> bytes:
 UNUSABLE = [
     (b"", "is empty"), (b"hello, this is some text", "is text that begins with 'hello"),
     (b"\0\1\2", "is no .npy, .npz, .pt or .pkl file"),
-    (b"\xff\xd8\xff\xe0", "is a JPEG picture, for which a code must be found first: see docs/formats.md#real-pho"),
+    (b"\xff\xd8\xff\xe0", "is a JPEG picture"),
     (npz(), "is an empty zip archive"), (other_zip(), "is a zip file of 'page.xml', of which none is an array"),
     (pickle.dumps(WP, 0), "is a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save"),
     (npy(np.zeros((2, 3, 4, 1, 5))), r"has shape \[2, 3, 4, 1, 5\], as a Jacobian has"),

@@ -11,7 +11,7 @@ import pytest
 from torch_files import Call, Global, Numbers, archive, dumps, plain, stream, tensor, written
 
 from dnnlib import InputError, read_network
-from dnnlib.formats import latent_codes, pytorch_pickle, rosinality, safe_pickle, torch_file
+from dnnlib.formats import array_file, pytorch_pickle, rosinality, safe_pickle, torch_file
 
 FOUR = np.arange(4, dtype=np.float32)
 SYSTEM = Call(Global("os", "system"), ("true",))
@@ -194,7 +194,7 @@ def test_one_array_under_many_names(tmp_path, data, monkeypatch):
         read_network(written(tmp_path / "hostile.pt", stream(content)))
 
 
-LISTS = [safe_pickle.ALLOWED, pytorch_pickle.ALLOWED, rosinality.ALLOWED, latent_codes._ALLOWED,
+LISTS = [safe_pickle.ALLOWED, pytorch_pickle.ALLOWED, rosinality.ALLOWED, array_file._ALLOWED,
          torch_file._STORAGE_CLASSES]
 
 
