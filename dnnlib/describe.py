@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InputError
-from .foreign import START_SIZE, name_of_foreign
+from .foreign import START_SIZE
 from .formats import read_network
 from .formats.array_file import (
     DIRECTION_KEYS,
@@ -20,6 +20,7 @@ from .formats.array_file import (
     NpyHeader,
     is_array_file,
     is_jacobian,
+    name_of_other,
     open_arrays,
     row_lengths,
     unwrapped,
@@ -87,8 +88,7 @@ def describe(path: str | Path) -> str:
     with open_file(path) as file:
         start = file.read(START_SIZE)
     if not is_array_file(start):
-        found = f"is {name_of_foreign(start) or 'no file of a known kind'}"
-        raise InputError(f"{path} {found}; expected {_EXPECTED}")
+        raise InputError(f"{path} is {name_of_other(start)}; expected {_EXPECTED}")
     try:
         return _describe_arrays(path)
     except InputError as error:
@@ -197,15 +197,16 @@ def _describe_jacobian(path: Path, header: NpyHeader, facts: dict[str, Any]) -> 
 def _describe_latents(path: Path, latents: Latents) -> str:
     values, key, names, choice = latents
     shape, network, by_numbers = list(values.shape), None, space_of_rows(values)
-    layers = f" the network has {shape[0]} layers" if names is None and values.ndim == 2 else None
+    may_be_layers = names is None and values.ndim == 2 and size_of_layers(shape[0])
+    layers = f" the network has {shape[0]} layers" if may_be_layers else None
     or_w_plus = f"; w+ if{layers}" if layers else ""
     if values.ndim == 3 and shape[1] > 1 and key != "z":
         space, size = "w+", size_of_layers(shape[1])
         network = size and f"one of {size} x {size} pixels, as there are {shape[1]} layers"
-    elif key in W_KEYS:
-        space = f"w{or_w_plus}"
-    elif key == "z":
-        space = "z"
+    elif key in (*W_KEYS, "z"):
+        space = "z" if key == "z" else f"w{or_w_plus}"
+        if by_numbers not in (None, space[0]):
+            space += f", for the key, but as long as {by_numbers}: --latent_space {by_numbers} if they are"
     elif by_numbers == "w":
         space = f"w, by the length of its rows{or_w_plus}"
     elif by_numbers == "z":
@@ -220,7 +221,7 @@ def _describe_latents(path: Path, latents: Latents) -> str:
         "of": names and ", ".join(names),
         "taken for": space,
         "network": network,
-        "assumed": "codes, as directions would have rows of length 1" if key is None and names is None else None,
+        "assumed": "codes, as most directions have rows of length 1" if key is None and names is None else None,
         "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {_quoted(path)}",
     }))
 

@@ -47,6 +47,13 @@ def is_array_file(start: bytes) -> bool:
     return start.startswith((NPY_START, ZIP_START, PICKLE_START))
 
 
+def name_of_other(start: bytes) -> str:
+    """What a file is that begins with these bytes and is none of arrays, as a message says it after "is"."""
+    if _OLD_PICKLE.match(start):
+        return "a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save the array"
+    return name_of_foreign(start) or "no .npy, .npz, .pt or .pkl file"
+
+
 @contextlib.contextmanager
 def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]:
     """What is in a file, as long as it is open, and the memory that is left for it.
@@ -186,10 +193,7 @@ def _content(file: BinaryIO, memory: Memory) -> Any:
         return content
     if start.startswith(PICKLE_START):
         return unpickle(file, _ALLOWED, None, memory)
-    if _OLD_PICKLE.match(start):
-        raise InputError("is a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save the "
-                         "array")
-    raise InputError(f"is {name_of_foreign(start) or 'no .npy, .npz, .pt or .pkl file'}")
+    raise InputError(f"is {name_of_other(start)}")
 
 
 def _rewound(file: BinaryIO) -> BinaryIO:

@@ -151,7 +151,11 @@ def _find_named(content: dict, memory: Memory) -> tuple[list, str | None, list[s
         codes.append(value)
         keys.add(key)
     names = [one_line(name if isinstance(name, str) else brief(name), 80) for name in content]
-    return codes, keys.pop() if len(keys) == 1 else None, names, f"the last of {iterations}" if iterations > 1 else None
+    return codes, keys.pop() if len(keys) == 1 else None, names, _last_of(iterations)
+
+
+def _last_of(iterations: int) -> str | None:
+    return f"the last of {iterations} iterations" if iterations > 1 else None
 
 
 def _item(value: Any, memory: Memory) -> Any:

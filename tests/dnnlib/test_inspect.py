@@ -261,6 +261,7 @@ CODES = np.random.RandomState(4).randn(2, 6, 512)
     ("long.npy", 3 * CODES[0], "w", ["w, by the length of its rows; w+ if the network has 6 layers"]),
     ("pickled.pkl", CODES, "w+", ["[2, 6, 512]"]),
     ("projected_w.npz", {"w": CODES[:1], "x": CODES}, "w+", ["key           w, of the keys 'w', 'x'\n", "16 x 16"]),
+    ("wrong.npz", {"z": 3 * CODES[:, :1]}, "z", ["z, for the key, but as long as w: --latent_space w if they are"]),
     ("latents.npz", {"latents": CODES[0, :5]}, "z", ["key           latents\n"]),
     ("dlatents.npz", {"dlatents": CODES[:, 0]}, "w", ["key           dlatents\n"]),
     ("z.npz", {"z": CODES[:, :1]}, "z", ["key           z\n"]),

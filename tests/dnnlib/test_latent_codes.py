@@ -102,7 +102,7 @@ def test_containers(tmp_path, content):
 def test_what_was_chosen(tmp_path):
     """Of several arrays, and of iterations, it is told which were read."""
     assert read_latents(written(tmp_path / "file", npz(w=WP, images=WP))).choice == "of the keys 'w', 'images'"
-    assert read_latents(written(tmp_path / "file", npy({"a.jpg": list(WP)}))).choice == "the last of 3"
+    assert read_latents(written(tmp_path / "file", npy({"a.jpg": list(WP)}))).choice == "the last of 3 iterations"
     assert read_latents(written(tmp_path / "file", npz(w=WP))).choice is None
 
 
