@@ -1,13 +1,16 @@
 """Directions are read in every form in which they are published, and what is none is named."""
 
+import contextlib
 import io
 import pickle
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from torch_files import archive, dumps, stream, written
 
+import manipulate
 from dnnlib import InputError
 from dnnlib.formats.directions import read_directions
 
@@ -90,6 +93,20 @@ def test_unusable(tmp_path, recwarn, content, words):
         read_directions(written(tmp_path / "file", content))
     assert "\n" not in str(error.value)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(("rows", "per_layer", "words"), [
+    (PLUS, False, "has 18 rows, not of length 1, as one direction of w+ in a network of 1024 x 1024 pixels has; "),
+    (PLUS[None], True, "has 18 vectors for a direction; expected 6, .*18 are those of a network of 1024 x 1024 pixels"),
+    (PLUS[None, :3], True, "has 3 vectors for a direction; expected 6, one for each layer of net.pkl: leave out --per"),
+    (ROWS[:18], False, None), (PLUS[:17], False, None), (PLUS[None, :6], False, None), (PLUS[:4], False, None),
+])
+def test_number_of_layers(rows, per_layer, words):
+    """A direction of w+ of a larger network is told as one; as many rows of length 1 are directions."""
+    args = SimpleNamespace(per_layer=per_layer, restore_path="net.pkl", mani_layers=[1])
+    network = SimpleNamespace(num_layers=6, w_dim=24)
+    with pytest.raises(InputError, match=words.replace("+", "[+]")) if words else contextlib.nullcontext():
+        manipulate.check_directions(args, "d.npy", rows, network)
 
 
 @pytest.mark.parametrize("name", ["tf_orig_16.pkl", "pt_skip_64.pkl", "ros_64.pt"])
