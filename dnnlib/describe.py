@@ -14,6 +14,7 @@ from .errors import InputError
 from .foreign import START_SIZE
 from .formats import read_network
 from .formats.array_file import (
+    CODE_KEYS,
     DIRECTION_KEYS,
     NPY_START,
     NpyArray,
@@ -159,7 +160,7 @@ def _describe_arrays(path: Path) -> str:
     if known or "region" in facts:
         return _describe_directions(path, read_directions(path), facts)
     latents = read_latents(path)
-    if latents.key is None and latents.names is None and are_short(latents.values):
+    if latents.key not in CODE_KEYS and latents.names is None and are_short(latents.values):
         del latents
         return _describe_directions(path, read_directions(path), facts)
     return _describe_latents(path, latents)
@@ -242,7 +243,7 @@ def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -
             table = _changes(facts, len(rows))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
-    elif found.key is None:
+    elif found.key not in DIRECTION_KEYS:
         about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"
     if "z" not in (facts.get("latent_space"), found.space):  # manipulate.py edits w
         about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"

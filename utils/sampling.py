@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dnnlib.errors import InputError
-from dnnlib.formats.array_file import row_lengths
+from dnnlib.formats.array_file import CODE_KEYS, row_lengths
 from dnnlib.formats.latent_codes import W_KEYS, Latents, are_short, size_of_layers, space_of_rows
 
 from .command_line import finite_float, not_negative_int, positive_int, seed, warn
@@ -65,7 +65,7 @@ def _assumed_space(path: str, latents: Latents, z_dim: int, w_dim: int, num_laye
     values, key, names, _ = latents
     shape, by_numbers = list(values.shape), space_of_rows(values)
     rows = "the mean length of its rows" if values.ndim > 1 else "its length"
-    if key is None and are_short(values) and shape[-1] in (z_dim, w_dim):
+    if key not in CODE_KEYS and are_short(values) and shape[-1] in (z_dim, w_dim):
         raise InputError(f"{path} has rows no longer than 1, as directions have; expected latent codes: if they are, "
                          "--latent_space says so: z, w or wp")
     if values.ndim == 3 and shape[1] > 1 and key != "z":

@@ -69,9 +69,12 @@ def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]
             yield _content(file, memory), memory
         except InputError as error:
             raise InputError(f"{path} {one_line(error)}. {expected}") from None
-        except (MemoryError, OSError):
+        except MemoryError:
             raise
         except Exception as error:  # a damaged file can raise nearly anything
+            if isinstance(error, UnicodeDecodeError) and error.encoding == "ascii":  # bytes were text in Python 2
+                raise InputError(f"{path} is a pickle of Python 2: load it there and numpy.save the array. "
+                                 f"{expected}") from None
             reason = one_line(error, 200) or type(error).__name__
             raise InputError(f"{path} is truncated or damaged ({reason}). {expected}") from None
 
@@ -99,7 +102,12 @@ class _AnyArray(Array):
 
 
 def _new_type(code: str, *more: Any) -> Any:
-    return _ObjectType() if code == "O8" else PLAIN["numpy", "dtype"](code, *more)
+    if code == "O8":
+        return _ObjectType()
+    try:
+        return PLAIN["numpy", "dtype"](code, *more)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"holds {error}; save its numbers as float32") from None
 
 
 def _new_array(*_: Any) -> _AnyArray:
@@ -208,7 +216,8 @@ def _members(file: BinaryIO, entries: Iterable[zipfile.ZipInfo]) -> dict[str, Np
 
     def start(entry: zipfile.ZipInfo) -> BinaryIO:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise pickle.UnpicklingError(f"{entry.filename} is compressed in a way that NumPy does not know")
+            raise InputError(f"has {entry.filename} compressed in a way that NumPy does not know; save it with "
+                             "numpy.savez")
         return archive.open(entry)
 
     members = {entry.filename.removesuffix(".npy"): NpyArray(functools.partial(start, entry), entry.file_size)
@@ -288,6 +297,8 @@ def is_jacobian(shape: tuple[int, ...]) -> bool:
 def _expect_array(value: Any) -> tuple[int, ...]:
     shape = shape_of(value)
     if shape is None:
+        if isinstance(value, (list, tuple, int, float)):
+            raise InputError("holds plain numbers, or lists in lists; save them as an array, with numpy.save")
         raise InputError(f"holds an object of type {_type_name(value)}, which is no array")
     if is_jacobian(shape):
         raise InputError(f"has shape {list(shape)}, as a Jacobian has, in which compute_directions.py finds directions")

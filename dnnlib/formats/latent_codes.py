@@ -112,9 +112,9 @@ def _find_codes(content: Any, memory: Memory,
         return [_item(value, memory) for value in content], None, None, None
     if not isinstance(content, dict):
         return content, None, None, None
-    if directions := [key for key in DIRECTION_KEYS if key in content]:
+    key, directions = _key(content), [key for key in DIRECTION_KEYS if key in content]
+    if directions and key not in CODE_KEYS:
         raise InputError(f"holds directions, under the key {directions[0]}")
-    key = _key(content)
     is_picture = (key or "").lower().endswith(_PICTURES)  # then it is the name of one
     value = unwrapped(content.get(key), memory)
     if key in CODE_KEYS or (not is_picture and shape_of(value)):

@@ -188,6 +188,7 @@ def test_direction_with_a_vector_for_each_layer(inspect, tmp_path):
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("factor.pt", archive({"ckpt": "x", "eigvec": np.eye(24)}), ["24 of 24 dimensions", "key           eigvec"]),
     ("pca.npz", {"lat_comp": np.eye(24)[:2, None], "act_comp": [], "lat_stdev": np.ones(2)}, ["space         z"]),
+    ("named.npz", {"age": np.eye(24)[:1]}, ["key           age", "assumed       directions, for the length"]),
     ("age.pt", archive(np.eye(24)[:1]), ["1 of 24 dimensions", "assumed       directions, for the length"]),
     ("smile.pkl", pickle.dumps(np.eye(24)[3]), ["1 of 24 dimensions"]),
     ("long.pt", archive({"comp": 3 * np.eye(24)}), ["length 3", "to know       rows of length 3, not 1"]),
