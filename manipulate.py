@@ -13,6 +13,8 @@ from tqdm import tqdm
 from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.download import find_file, list_names
+from dnnlib.formats import directions as published
+from dnnlib.formats.latent_codes import size_of_layers
 from dnnlib.text import stem
 from utils import files
 from utils.command_line import (
@@ -52,9 +54,9 @@ def parse_arguments():
     add = parser.add_argument
     add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
                              "http(s) address; or a name of --list")
-    add("matrix_path", nargs="+", help="directions: .npy files [K, w_dim], from compute_directions.py or from "
-                                       "directions/, or [K, L, w_dim] with a vector for each layer; or their addresses "
-                                       "or names")
+    add("matrix_path", nargs="+", help="directions: .npy, .npz, .pt or .pkl files [K, w_dim], from "
+                                       "compute_directions.py, from directions/ or of other programs, or [K, L, w_dim] "
+                                       "with a vector for each layer; or their addresses or names")
     add("--ignore_setting", action="append", metavar="NAME",
         help="load the network without its setting NAME, which is not known; may be given several times")
     add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
@@ -252,32 +254,35 @@ def announce_cost(generator, args, number: int) -> None:
 
 def read_directions(args, path: str) -> np.ndarray:
     """The directions [K, w_dim] or [K, L, w_dim] of a file, with --start and --end checked against them."""
-    expected = "a direction [L, w_dim] for --per_layer" if args.per_layer else "directions [K, w_dim] or [K, L, w_dim]"
-    directions = files.read_npy(path, expected)
-    if directions.ndim == (2 if args.per_layer else 1):
-        directions = directions[None]
-    if directions.ndim not in ((3,) if args.per_layer else (2, 3)) or not directions.size:
-        raise InputError(f"{path} has shape {list(directions.shape)}; expected {expected}")
-    if not np.abs(directions).max() <= np.finfo(np.float32).max:
-        raise InputError(f"{path} holds NaN or infinity, or numbers beyond float32; expected finite directions: "
-                         "compute them again")
-    end = args.end if args.end > 0 else len(directions)
-    if not args.start < end <= len(directions):
+    found = published.read_directions(path, args.per_layer)
+    for note in found.notes:
+        print(f"{path}: {note}")
+    if found.space == "z":
+        warn(f"{path} says that its directions are of z, but w is edited: use directions of w")
+    number = len(found.rows)
+    end = args.end if args.end > 0 else number
+    if not args.start < end <= number:
         raise InputError(f"--start {args.start} --end {args.end} of {path}; expected 0 <= start < end <= "
-                         f"{len(directions)}, the number of its rows, or --end -1 for all")
-    return directions
+                         f"{number}, the number of its rows, or --end -1 for all")
+    return found.rows
 
 
 def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
     """Raise InputError if directions do not fit the network; say how rows were read that can be read in two ways."""
-    layers = generator.num_layers
+    layers, vectors = generator.num_layers, rows.shape[-2]
     if rows.shape[-1] != generator.w_dim:
         raise InputError(f"{path} has directions of {rows.shape[-1]} dimensions; expected {generator.w_dim}, the w "
                          f"of {args.restore_path}: use directions found on this network")
-    if rows.ndim == 3 and rows.shape[1] != layers:
-        remedy = "leave out --per_layer" if args.per_layer else "use directions found on this network"
-        raise InputError(f"{path} has {rows.shape[1]} vectors for a direction; expected {layers}, one for each layer "
-                         f"of {args.restore_path}: {remedy}")
+    size = size_of_layers(vectors)
+    if rows.ndim == 3 and vectors != layers:
+        remedy = "leave out --per_layer" if args.per_layer and not size else "use directions found on this network"
+        of_size = f" ({vectors} are those of a network of {size} x {size} pixels)" if size else ""
+        raise InputError(f"{path} has {vectors} vectors for a direction; expected {layers}, one for each layer of "
+                         f"{args.restore_path}{of_size}: {remedy}")
+    if rows.ndim == 2 and vectors > layers and size and not published.are_unit(rows):
+        raise InputError(f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of {size} x "
+                         f"{size} pixels has; expected {layers} of these for {args.restore_path}: use directions found "
+                         f"on this network, or, if these are {vectors} directions, scale each to length 1")
     if rows.ndim == 3:
         edited = ",".join(map(str, args.mani_layers))
         print(f"{path}: a vector for each of {layers} layers, of which those of --mani_layers {edited} are used")

@@ -1,11 +1,11 @@
 """What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
 
 import json
+import math
 import os
 import shlex
 import subprocess
 import textwrap
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,19 +13,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InputError
-from .foreign import START_SIZE, name_of_foreign
+from .foreign import START_SIZE
 from .formats import read_network
-from .formats.latent_codes import HEADER_SIZE, NPY_START, Latents, read_latents
+from .formats.array_file import (
+    CODE_KEYS,
+    DIRECTION_KEYS,
+    NPY_START,
+    NpyArray,
+    NpyHeader,
+    is_array_file,
+    is_jacobian,
+    name_of_other,
+    open_arrays,
+    row_lengths,
+    unwrapped,
+)
+from .formats.directions import Directions, read_directions
+from .formats.latent_codes import W_KEYS, Latents, are_short, read_latents, size_of_layers, space_of_rows
 from .formats.record import NetworkRecord
 from .formats.torch_file import ZIP_START
 from .reading import open_file
 from .text import one_line
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
-_PICKLE_START = b"\x80"
 _FACTS_SIZE = 1 << 20  # bytes
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
-_W_KEYS = ("w", "dlatents", "latent")  # of latent codes; what lies under another key may be z
 _ARCHITECTURES = {"skip": "the RGB outputs of all resolutions, summed", "orig": "one RGB output",
                   "resnet": "residual blocks, one RGB output"}
 _KINDS = {"conv0": "up-sampling convolution", "conv1": "convolution", "skip": "residual", "rgb": "to RGB"}
@@ -43,7 +55,7 @@ class Layer(NamedTuple):
 
 
 def layers(record: NetworkRecord) -> list[Layer]:
-    """The layers of the synthesis network in the order of their w, which is that of the data flow (DESIGN 3.1)."""
+    """The layers of the synthesis network in the order of their w, which is that of the data flow."""
     found, w = [], 0
     for size in record.resolutions:
         for name, kind in _KINDS.items():
@@ -78,25 +90,35 @@ def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
     path = Path(path)
     with open_file(path) as file:
         start = file.read(START_SIZE)
-    if start.startswith(NPY_START) and not ignore_settings:
-        return _describe_array(path)
-    if start.startswith((_PICKLE_START, ZIP_START)):
-        try:
-            return _describe_network(path, read_network(path, ignore_settings))
-        except InputError as error:
-            if ignore_settings:  # it is said to be a network
-                raise
-            refusal = str(error)  # the error itself would keep what was read until then
-        try:
-            return _describe_latents(path, read_latents(path))
-        except InputError as error:
-            raise InputError(str(error) if path.suffix == ".npz" else refusal) from None
-    if ignore_settings:
-        raise InputError(f"{path} is no network, and has no setting {ignore_settings[0]} to ignore; expected a network "
-                         "with --ignore_setting")
-    name = name_of_foreign(start)
-    found = f"is {name}" if name else f"begins with {start[:16]!r}, as no such file does"
-    raise InputError(f"{path} {found}; expected {_EXPECTED}")
+    if ignore_settings:  # it is said to be a network
+        return _describe_network(path, read_network(path, ignore_settings))
+    if not is_array_file(start):
+        raise InputError(f"{path} is {name_of_other(start)}; expected {_EXPECTED}")
+    try:
+        return _describe_arrays(path)
+    except InputError as error:
+        refusal = str(error)  # the error itself would keep what was read until then
+        if _EXPECTED not in refusal:
+            refusal += "; or another file of those in docs/formats.md"
+    if start.startswith(NPY_START) or _is_npz(path, start):
+        raise InputError(refusal)
+    try:
+        return _describe_network(path, read_network(path))
+    except InputError as error:
+        raise InputError(refusal if _is_of_arrays(path) else str(error)) from None
+
+
+def _is_npz(path: Path, start: bytes) -> bool:
+    return path.suffix == ".npz" and start.startswith(ZIP_START)
+
+
+def _is_of_arrays(path: Path) -> bool:
+    """Whether a file holds nothing but an array, or a list, which no network is."""
+    try:
+        with open_arrays(path, "") as (content, _):
+            return not isinstance(content, dict)
+    except InputError:
+        return False
 
 
 def _lines(title: str, facts: dict[str, Any]) -> list[str]:
@@ -134,34 +156,21 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
                       "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture."])
 
 
-def _describe_array(path: Path) -> str:
-    facts = _facts_beside(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
-            array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=HEADER_SIZE)
-    except OSError:
-        raise
-    except Exception:  # of objects, or damaged, which the reader of latent codes tells apart
-        array = None
-    if array is not None and array.ndim in (5, 6) and array.shape[-2] == 1 and array.size and array.dtype.kind in "fiu":
-        return _describe_jacobian(path, array, facts)
-    try:
-        latents = read_latents(path)
-    except InputError as error:
-        raise InputError(f"{error}; or directions, or a Jacobian") from None
-    unit = np.abs(_lengths(latents.values) - 1).max() < _UNIT
-    if "region" in facts or (unit and _may_be_directions(latents)):
-        return _describe_directions(path, latents.values, facts)
+def _describe_arrays(path: Path) -> str:
+    """Lines about directions, a Jacobian or latent codes. Raises InputError if the file holds none of them."""
+    facts, expected = _facts_beside(path), f"Expected {_EXPECTED}"
+    with open_arrays(path, expected) as (content, memory):
+        content = unwrapped(content, memory)
+        if isinstance(content, NpyArray) and is_jacobian(content.header.shape):
+            return _describe_jacobian(path, content.header, facts)
+        known = isinstance(content, dict) and any(key in content for key in DIRECTION_KEYS)
+    if known or "region" in facts:
+        return _describe_directions(path, read_directions(path), facts)
+    latents = read_latents(path)
+    if latents.key not in CODE_KEYS and latents.names is None and are_short(latents.values):
+        del latents
+        return _describe_directions(path, read_directions(path), facts)
     return _describe_latents(path, latents)
-
-
-def _may_be_directions(latents: Latents) -> bool:
-    return latents.key is None and latents.names is None
-
-
-def _lengths(values: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.einsum("...i,...i->...", values, values, dtype=np.float64))
 
 
 def _quoted(path: Path) -> str:
@@ -179,12 +188,13 @@ def _facts_beside(path: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> str:
-    height, width, _, dimensions = array.shape[-4:]
+def _describe_jacobian(path: Path, header: NpyHeader, facts: dict[str, Any]) -> str:
+    samples, (height, width, _, dimensions) = header.shape[0], header.shape[-4:]
+    size = math.prod(header.shape[1:]) * header.dtype.itemsize
     space = "z" if facts.get("latent_space") == "z" else "w"
     return "\n".join(_lines(f"{path}: a Jacobian, d image / d {space}", {
-        "samples": f"{len(array)}, {array.nbytes / len(array) / 1e6:,.1f} MB each, {array.dtype}",
-        "image": f"{height} x {width}, {'mean over the' if array.ndim == 5 else array.shape[1]} channels",
+        "samples": f"{samples}, {size / 1e6:,.1f} MB each, {header.dtype}",
+        "image": f"{height} x {width}, {'mean over the' if len(header.shape) == 5 else header.shape[1]} channels",
         space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
         "seed": facts.get("seed"),
         "network": _network(facts),
@@ -193,35 +203,43 @@ def _describe_jacobian(path: Path, array: np.ndarray, facts: dict[str, Any]) -> 
 
 
 def _describe_latents(path: Path, latents: Latents) -> str:
-    values, key, names = latents
-    shape, network = list(values.shape), None
+    values, key, names, choice = latents
+    shape, network, by_numbers = list(values.shape), None, space_of_rows(values)
+    may_be_layers = names is None and values.ndim == 2 and size_of_layers(shape[0])
+    layers = f" the network has {shape[0]} layers" if may_be_layers else None
+    or_w_plus = f"; w+ if{layers}" if layers else ""
     if values.ndim == 3 and shape[1] > 1 and key != "z":
-        space = "w+"
-        if shape[1] in range(4, 31, 2):
-            size = 2 ** (shape[1] // 2 + 1)
-            network = f"one of {size} x {size} pixels, as there are {shape[1]} layers"
-    elif key in _W_KEYS or (values.ndim == 3 and key != "z"):
-        space = "w" if names or values.ndim == 3 else "w; w+ if the network has as many layers as there are rows"
+        space, size = "w+", size_of_layers(shape[1])
+        network = size and f"one of {size} x {size} pixels, as there are {shape[1]} layers"
+    elif key in (*W_KEYS, "z"):
+        space = "z" if key == "z" else f"w{or_w_plus}"
+        if by_numbers not in (None, space[0]):
+            space += f", for the key, but as long as {by_numbers}: --latent_space {by_numbers} if they are"
+    elif by_numbers == "w":
+        space = f"w, by the length of its rows{or_w_plus}"
+    elif by_numbers == "z":
+        space = f"z, by the length of its rows{f'; must be said if{layers}' if layers else ''}"
     else:
-        space = "z; --latent_space w or wp says otherwise"
+        space = "must be said, as the length of its rows does not tell: --latent_space z, w or wp"
     if names and len(names) > 3:
         names = [*names[:3], "..."]
     return "\n".join(_lines(f"{path}: latent codes", {
         "shape": f"{shape}, {values.dtype}",
-        "key": key,
+        "key": key and f"{key}{f', {choice}' if choice else ''}",
         "of": names and ", ".join(names),
         "taken for": space,
         "network": network,
-        "assumed": "codes, as directions would have rows of length 1" if _may_be_directions(latents) else None,
+        "assumed": "codes, as most directions have rows of length 1" if key is None and names is None else None,
         "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {_quoted(path)}",
     }))
 
 
-def _describe_directions(path: Path, rows: np.ndarray, facts: dict[str, Any]) -> str:
-    rows = np.atleast_2d(rows)
-    lengths, dimensions = _lengths(rows), " x ".join(map(str, rows.shape[1:]))
+def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -> str:
+    rows = found.rows
+    lengths, dimensions = row_lengths(rows), " x ".join(map(str, rows.shape[1:]))
     about = {"rows": f"{len(rows)} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
-                     + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else "")}
+                     + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else ""),
+             "key": found.key, "space": found.space, "to know": "; ".join(found.notes) or None}
     options, table = "--start 0", []
     if "region" in facts:
         try:
@@ -232,9 +250,9 @@ def _describe_directions(path: Path, rows: np.ndarray, facts: dict[str, Any]) ->
             table = _changes(facts, len(rows))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
-    else:
+    elif found.key not in DIRECTION_KEYS:
         about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"
-    if facts.get("latent_space") != "z":  # manipulate.py edits w
+    if "z" not in (facts.get("latent_space"), found.space):  # manipulate.py edits w
         about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"
     return "\n".join(_lines(f"{path}: directions", about) + table)
 

@@ -14,6 +14,7 @@ import functools
 import io
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from torch_files import archive, arrays_of, dumps, plain, stream
 from dnnlib import InputError, read_latents, read_network
 from dnnlib.describe import describe
 from dnnlib.formats import pytorch_pickle, rosinality, safe_pickle, torch_file
+from dnnlib.formats.directions import read_directions
 from dnnlib.formats.record import NetworkRecord
 from utils import files, label_maps, mask_files
 from utils.output_folder import is_same_run
@@ -109,8 +111,16 @@ def originals() -> dict[str, dict[str, bytes]]:
         "w.npz": written(np.savez, w=codes), "more.npz": written(np.savez, dlatents=codes, images=codes[:1]),
         "compressed.npz": written(np.savez_compressed, latents=codes),
         "objects.npz": written(np.savez, w=np.array(by_name)), "stream.pt": stream({"latent": codes}),
-        "zip.pt": archive({"w": codes, "other": [codes[0]]}),
+        "zip.pt": archive({"w": codes, "other": [codes[0]]}), "array.pkl": pickle.dumps({"w": codes, "z": None}),
+        "tensors.pkl": dumps([codes[:1], codes[1:2]]), "half.pt": archive(codes.view("<u2")[..., ::2].view("V2")),
         "projected.pt": stream({"a.png": {"img": codes[0], "latent": codes[1, 0], "noise": [codes[2]]}}),
+    }
+    rows = np.eye(24, dtype=np.float32)[:, None]
+    directions = {
+        "rows.npy": npy(rows[:3]), "layers.npy": npy(codes), "list.pkl": pickle.dumps([*rows[:3]]),
+        "age.pt": stream(rows),
+        "ganspace.npz": written(np.savez_compressed, act_comp=codes, lat_comp=rows, lat_stdev=rows[:, 0, 0]),
+        "factor.pt": archive({"ckpt": "a.pt", "eigvec": rows[:, 0]}), "named.pkl": dumps({"comp": rows, "name": "a"}),
     }
     numbers = np.arange(-60, 60, dtype=np.float32).reshape(2, 3, 4, 1, 5)
     arrays = {
@@ -142,7 +152,8 @@ def originals() -> dict[str, dict[str, bytes]]:
     }
     labels = {"region_options": {"segmentation": "map.png", "labels": [4, 5]}, "options": {}}
     names = {"region_options": {"segmentation": "map.png", "labels": ["hair"], "parser": "bisenet"}, "options": {}}
-    return {"network": networks, "latents": latents, "npy": arrays, "inspect": latents | arrays | networks,
+    return {"network": networks, "latents": latents, "directions": directions, "npy": arrays,
+            "inspect": latents | directions | arrays | networks,
             "facts": {"facts.json": json.dumps(facts).encode(), "labels.json": json.dumps(labels).encode(),
                       "names.json": json.dumps(names).encode()},
             "mask": masks}
@@ -202,15 +213,25 @@ def check_network(path: Path) -> None:
 
 def check_latents(path: Path) -> None:
     """The codes are finite floats, and a network takes them or it is an InputError."""
-    latents = values, key, names = read_latents(path)
+    latents = values, key, names, choice = read_latents(path)
     expect(values.dtype in (np.float32, np.float64) and np.isfinite(values).all(), "codes that are no finite floats")
     expect(1 <= values.ndim <= 3 and values.size, f"codes of shape {values.shape}")
     expect(names is None or len(names) == len(values), f"{names} for codes of shape {values.shape}")
-    expect(all(text.isprintable() for text in (key or "", *(names or []))), "a name of several lines")
+    expect(all(text.isprintable() for text in (key or "", choice or "", *(names or []))), "a name of several lines")
     for space in ("auto", "z", "w", "wp"):
         with contextlib.suppress(InputError), contextlib.redirect_stdout(io.StringIO()):
             _, codes = codes_for_network(str(path), latents, space, 24, 24, 6)
             expect(codes.shape[1:] in ((24,), (6, 24)), f"{space} codes of shape {codes.shape}")
+
+
+def check_directions(path: Path) -> None:
+    """The directions are finite floats in rows, and what is told of them is text."""
+    for per_layer in (False, True):
+        rows, key, space, notes = read_directions(path, per_layer)
+        expect(rows.dtype in (np.float32, np.float64) and np.isfinite(rows).all(), "rows that are no finite floats")
+        expect(2 <= rows.ndim <= 3 and rows.size, f"directions of shape {rows.shape}")
+        expect(space in ("z", "w", None), f"the space {space}")
+        expect(all(text.isprintable() and len(text) < 1000 for text in (key or "", *notes)), "a note that is no text")
 
 
 def check_inspect(path: Path) -> None:
@@ -280,7 +301,8 @@ class Reader(NamedTuple):
 
 READERS = {
     "network": Reader(check_network, safe_pickle.BOUND, 45),
-    "latents": Reader(check_latents, safe_pickle.BOUND, 20),
+    "latents": Reader(check_latents, safe_pickle.BOUND, 15),
+    "directions": Reader(check_directions, safe_pickle.BOUND, 5),
     "inspect": Reader(check_inspect, safe_pickle.BOUND, 8),
     "npy": Reader(check_npy, 0, 10),
     "mask": Reader(check_mask, mask_files.BYTES_A_PIXEL * mask_files.MOST_PIXELS, 10),

@@ -256,7 +256,8 @@ def test_codes_of_w_plus(run_script, data, generator, tmp_path):
     np.save("d.npy", directions)
     np.savez("projected_w.npz", w=ws)
     np.save("encoded.npy", {"a.png": [0 * ws[0], ws[0]], "b.png": [ws[1]]}, allow_pickle=True)
-    for folder, path, more in (("a", "projected_w.npz", ""), ("b", "encoded.npy", r" \(a.png, b.png\)")):
+    for folder, path, more in (("a", "projected_w.npz", ""),
+                               ("b", "encoded.npy", r" \(a.png, b.png\), the last of 2 iterations")):
         run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--latent_path", path,
                          "--mani_layers", "1-4", "--step", 1, "--start_distance", 2, "--save_raw", "--output_dir",
                          folder)

@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -23,6 +23,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, description: str, examples: str) -> None:
         super().__init__(description=description, epilog=f"examples:\n{examples}", formatter_class=_Formatter)
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        """An empty value, as an unset variable of a shell leaves, is refused: it does not mean what none means."""
+        if not text:
+            raise argparse.ArgumentError(action, "'' given; expected a value: give one, or leave the option out")
+        return super()._get_value(action, text)
 
     def error(self, message: str) -> NoReturn:
         fail(f"{message}; see python {self.prog} --help")

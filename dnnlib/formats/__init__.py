@@ -14,7 +14,7 @@ from ..foreign import START_SIZE, name_of_folder, name_of_foreign
 from ..reading import open_file
 from ..text import one_line
 from . import recognise, safe_pickle, torch_file
-from .latent_codes import NPY_START
+from .array_file import NPY_START
 from .record import IgnoredSettings, NetworkRecord
 from .torch_file import ZIP_START
 

@@ -1,227 +1,170 @@
-"""Latent codes as encoders, projectors and scripts save them: .npy, .npz, and PyTorch's .pt; NumPy only.
+"""Latent codes as encoders, projectors and scripts save them: .npy, .npz, .pt and .pkl; see array_file.
 
 Such a file holds an array, or a list of them, by itself or under a key; or a dict of name to codes, as some encoders
-pickle it into a .npy file, there a list of iterations for each name. What a file declares is compared with its size
-before memory is taken for it, and nothing in it is executed.
+pickle it into a .npy file, there a list of iterations for each name.
 """
 
-import io
-import itertools
 import math
-import mmap
-import os
-import pickle
-import warnings
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
-from ..reading import open_file
 from ..text import one_line
-from . import rosinality, torch_file
-from .safe_pickle import PLAIN, Array, Memory, StandIn, brief, unpickle
-from .torch_file import ZIP_START, Tensor
+from .array_file import (
+    CODE_KEYS,
+    DIRECTION_KEYS,
+    NpyArray,
+    blocks_of_rows,
+    last_of,
+    listed,
+    open_arrays,
+    read_floats,
+    row_lengths,
+    shape_of,
+    unwrapped,
+)
+from .record import MAX_RESOLUTION
+from .safe_pickle import Memory, brief
 
-KEYS = ("w", "dlatents", "latents", "latent", "z")  # the first that is there is read
-_EXPECTED = ("Expected latent codes: a .npy, .npz or .pt file with an array [N, D] or [N, L, D] of finite floats, by "
-             f"itself or under a key of {', '.join(KEYS)}; or a .npy or .pt file with a dict of name to codes")
-NPY_START = b"\x93NUMPY"
+W_KEYS = ("w", "dlatents", "latent")  # what lies under another key may be z
+_EXPECTED = ("Expected latent codes, an array [N, D] or [N, L, D] in a .npy, .npz, .pt or .pkl file: see "
+             "docs/formats.md#latent-codes, and for those of a picture #real-photographs")
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_OF_CODE = 512  # bytes that the views of one take
-HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
+_MARGIN = 0.1  # how far the mean length of z may be from that of random normal numbers, as a part of it
+_DEVIATIONS = 4  # of the mean length of random rows, beyond which it is none by chance
+_ROW_DEVIATIONS = 5  # of the length of one of many rows
+_UNIT = 1e-3  # how much longer than 1 a direction may be
 
 
 class Latents(NamedTuple):
     """Latent codes as a file has them, which does not say whether they are z, w or w+."""
 
-    values: np.ndarray  # [D], [N, D], [L, D] or [N, L, D]: float32 or float64
+    values: np.ndarray  # [D], [N, D], [L, D], [N, 1, D] or [N, L, D]: float32 or float64
     key: str | None  # that they were found under
     names: list[str] | None  # of the N codes of a dict
+    choice: str | None = None  # which of several arrays in the file they are, to be told
 
 
 def read_latents(path: str | Path) -> Latents:
-    """The latent codes of a file, whose format is told by its content; of iterations, the last. For
-    its memory see safe_pickle; a mapped file is not counted.
+    """The latent codes of a file, whose format is told by its content; of iterations, the last.
 
     Raises InputError, naming what was found, if the file is damaged, hostile, of another kind, or holds no finite
     codes; OSError if it cannot be opened.
     """
-    with open_file(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
-        try:
-            memory = Memory(os.fstat(file.fileno()).st_size)
-            content, key, names = _find_codes(_read(file, memory))
-            values = _finite_floats(content, memory)
-        except InputError as error:
-            raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
-        except Exception as error:  # a damaged file can raise nearly anything
-            reason = one_line(error, 200) or type(error).__name__
-            raise InputError(f"{path} is truncated or damaged ({reason}). {_EXPECTED}") from None
-    return Latents(values, key and one_line(key, 80), names)
+    with open_arrays(path, _EXPECTED) as (content, memory):
+        codes, key, names, choice = _find_codes(content, memory)
+        return Latents(read_floats(codes, memory), key and one_line(key, 80), names, choice and one_line(choice, 200))
 
 
-# From a file to arrays in plain containers ----------------------------------------------------------------------------
+def space_of_rows(values: np.ndarray) -> Literal["z", "w"] | None:
+    """What codes [..., D] are by their numbers: z or w (or w+); None if that cannot be told.
+
+    Rows of z are random normal: about sqrt(D) long, and as often below 0 as above. Those of w are of any length, from
+    1.3 to 77 in published networks, and come out of an activation that mostly makes them lopsided. So rows of another
+    mean length are w; rows of that length, none far from it, and not lopsided, are z. Between the two, as a few short
+    rows may be by chance, nothing is told. Rows that are all the same are w, once for each layer.
+    """
+    lengths, expected, deviation = row_lengths(values).ravel(), math.sqrt(values.shape[-1]), math.sqrt(0.5)
+    off = abs(lengths.mean() - expected)
+    if off > max(_MARGIN * expected, _DEVIATIONS * deviation / math.sqrt(len(lengths))) or are_equal(values):
+        return "w"
+    one_kind = np.abs(lengths - expected).max() < max(_MARGIN * expected, _ROW_DEVIATIONS * deviation)
+    return "z" if off <= _MARGIN * expected and one_kind and not _are_lopsided(values) else None
 
 
-class _ObjectType(StandIn):
-    """The numpy.dtype of Python objects."""
+def are_equal(values: np.ndarray) -> bool:
+    """Whether the rows of an array [..., D] are several, and the same."""
+    rows = values.reshape(-1, values.shape[-1])
+    return len(rows) > 1 and all((block == rows[0]).all() for block in blocks_of_rows(values))
 
 
-class _AnyArray(Array):
-    """numpy.ndarray, also of Python objects: then `objects` is a list of them, or the one of an array of shape []."""
-
-    objects: Any = None
-
-    def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, _, content = state
-        if not isinstance(dtype, _ObjectType):
-            super().__setstate__(state)
-        elif not isinstance(content, list):
-            raise pickle.UnpicklingError("an array of objects that are not listed")
-        else:
-            self.objects = content[0] if shape == () else content
+def _are_lopsided(values: np.ndarray) -> bool:
+    """Whether the skewness of all numbers together is not that of random normal ones."""
+    mean = values.mean(dtype=np.float64)
+    square = cube = 0.0
+    for block in blocks_of_rows(values):
+        block -= mean
+        square += np.einsum("ij,ij->", block, block)
+        cube += np.einsum("ij,ij,ij->", block, block, block)
+    n = values.size
+    return square == 0 or abs(cube / n) > _ROW_DEVIATIONS * math.sqrt(6 / n) * (square / n) ** 1.5
 
 
-def _new_type(code: str, *more: Any) -> Any:
-    return _ObjectType() if code == "O8" else PLAIN["numpy", "dtype"](code, *more)
+def are_short(values: np.ndarray) -> bool:
+    """Whether no row is longer than 1, or 0, as rows of directions are, and those of codes are not."""
+    lengths = row_lengths(values)
+    return lengths.min() > 0 and lengths.max() < 1 + _UNIT
 
 
-def _new_array(*_: Any) -> _AnyArray:
-    return _AnyArray()
+def size_of_layers(layers: int) -> int | None:
+    """The pixels, in height and width, of a StyleGAN2 with so many layers of w+; None if none has as many."""
+    return 2 ** (layers // 2 + 1) if layers in range(4, 2 * MAX_RESOLUTION.bit_length() - 3, 2) else None
 
 
-_ALLOWED = rosinality.ALLOWED | {("numpy", "dtype"): _new_type} | {
-    (f"{package}.multiarray", "_reconstruct"): _new_array for package in ("numpy.core", "numpy._core")}
-
-
-def _read(file: BinaryIO, memory: Memory) -> Any:
-    start = file.read(16)
-    if start.startswith(NPY_START):
-        return _read_npy(file, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), memory)
-    if not torch_file.is_torch_file(start):
-        pickled = "a pickle, as networks are, and " if start.startswith(b"\x80") else ""
-        raise InputError(f"is {pickled}no .npy, .npz or .pt file")
-    if start.startswith(ZIP_START):
-        entries = torch_file.zip_entries(file, memory)
-        if not any(name.endswith("/data.pkl") for name in entries):
-            return _read_npz(file, entries, memory)
-    return torch_file.parse(file, _ALLOWED, memory)
-
-
-def _read_npy(file: BinaryIO, data: memoryview, memory: Memory) -> Any:
-    """The array, or what is pickled in its place, in a file of these data."""
-    head = io.BytesIO(data[:2 * HEADER_SIZE])
-    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    try:
-        shape, column_major, dtype = headers[np.lib.format.read_magic(head)](head, HEADER_SIZE)
-    except (ValueError, MemoryError) as error:  # the latter is the parser's, of brackets in brackets
-        raise pickle.UnpicklingError(str(error).partition("\n")[0] or "a header that cannot be parsed") from None
-    if dtype.kind == "O":
-        file.seek(head.tell())
-        return _unwrapped(unpickle(file, _ALLOWED, None, memory))
-    _expect_numbers(dtype)
-    return np.ndarray(shape, dtype, data, head.tell(), order="F" if column_major else "C")
-
-
-def _read_npz(file: BinaryIO, entries: Mapping[str, zipfile.ZipInfo], memory: Memory) -> Any:
-    """The array under its key, or what is pickled in its place; of several, one of KEYS."""
-    members = {name.removesuffix(".npy"): name for name in entries if name.endswith(".npy")}
-    key = _key(members)
-    if key is None:
-        raise InputError(f"holds {_listed(members or entries)}, of which none is known to be latent codes")
-    entry = entries[members[key]]
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise pickle.UnpicklingError(f"{members[key]} is compressed in a way that NumPy does not know")
-    memory.take(entry.file_size)
-    with zipfile.ZipFile(file) as archive, archive.open(entry) as member:
-        data = member.read(entry.file_size)  # without a number it would be decompressed as a whole, whatever its size
-    content = _read_npy(io.BytesIO(data), memoryview(data), memory)
-    return {key: content} if isinstance(content, np.ndarray) else content
-
-
-def _unwrapped(value: Any) -> Any:
-    return value.objects if isinstance(value, _AnyArray) and value.values is None else value
-
-
-# From there to codes --------------------------------------------------------------------------------------------------
-
-
-def _find_codes(content: Any) -> tuple[Any, str | None, list[str] | None]:
-    """The array of all codes, or a list with one for each; its key; the names of the codes."""
+def _find_codes(content: Any, memory: Memory,
+                is_nested: bool = False) -> tuple[Any, str | None, list[str] | None, str | None]:
+    """The array of all codes, or a list with one for each; its key; the names of the codes; what was chosen."""
+    content = unwrapped(content, memory)
+    if isinstance(content, (list, tuple)):
+        return [_item(value, memory) for value in content], None, None, None
     if not isinstance(content, dict):
-        return content, None, None
-    key = _key(content)
+        return content, None, None, None
+    key, directions = _key(content), [key for key in DIRECTION_KEYS if key in content]
+    if directions and key not in CODE_KEYS:
+        raise InputError(f"holds directions, under the key {directions[0]}")
     is_picture = (key or "").lower().endswith(_PICTURES)  # then it is the name of one
-    if key in KEYS or (not is_picture and isinstance(content.get(key), (np.ndarray, Array, Tensor))):
-        return content[key], key, None
-    codes, keys = [], set()
+    value = unwrapped(content.get(key), memory)
+    if key in CODE_KEYS or (not is_picture and shape_of(value)):
+        choice = f"of the keys {listed(content)}" if len(content) > 1 else None
+        if isinstance(value, dict) and is_nested:
+            raise InputError(f"holds a dict in a dict under the key {key}")
+        codes, inner, names, _ = _find_codes(value, memory, True)
+        return codes, inner or key, names, choice
+    if isinstance(content.get(key), NpyArray):  # the only one of a .npz file, of objects
+        return _find_codes(value, memory, True)
+    if any(isinstance(value, NpyArray) for value in content.values()):
+        raise InputError(f"holds {listed(content)}, of which none is known to be latent codes; save them by themselves")
+    return _find_named(content, memory)
+
+
+def _find_named(content: dict, memory: Memory) -> tuple[list, str | None, list[str], str | None]:
+    """The codes of a dict of names: an array each, a list of iterations, or a dict with one of the keys."""
+    codes, keys, iterations = [], set(), 1
     for value in content.values():
         key = None
         if isinstance(value, dict):  # rosinality's projector: {"img": ..., "latent": ..., "noise": ...}
             key = _key(value)
             value = value.get(key)
-        value = _unwrapped(value)
+        value = unwrapped(value, memory)
         if isinstance(value, (list, tuple)) and value:
+            iterations = max(iterations, len(value))
             value = value[-1]
-        if not isinstance(value, (np.ndarray, Array, Tensor)):
-            raise InputError(f"holds {_listed(content)}, which are no latent codes")
-        code = _array(value)
-        codes.append(code[-1] if code.ndim == 3 else code)
+        shape = shape_of(value)
+        if shape is None:
+            raise InputError(f"holds {listed(content)}, which are no latent codes")
+        if len(shape) == 3:
+            iterations = max(iterations, shape[0])
+            value = last_of(value)
+        codes.append(value)
         keys.add(key)
-    return codes, keys.pop() if len(keys) == 1 else None, [one_line(name if isinstance(name, str) else brief(name), 80)
-                                                              for name in content]
+    names = [one_line(name if isinstance(name, str) else brief(name), 80) for name in content]
+    return codes, keys.pop() if len(keys) == 1 else None, names, _last_of(iterations)
+
+
+def _last_of(iterations: int) -> str | None:
+    return f"the last of {iterations} iterations" if iterations > 1 else None
+
+
+def _item(value: Any, memory: Memory) -> Any:
+    """An item of a list: an array, or that of a dict with one of the keys."""
+    value = unwrapped(value, memory)
+    return unwrapped(value.get(_key(value)), memory) if isinstance(value, dict) else value
 
 
 def _key(found: Iterable[Any]) -> str | None:
-    """Under which of these keys the codes are: one of KEYS, or the only one."""
+    """Under which of these keys the codes are: one of CODE_KEYS, or the only one."""
     names = [name for name in found if isinstance(name, str)]
-    return next((key for key in KEYS if key in names), names[0] if len(names) == 1 else None)
-
-
-def _listed(names: Iterable[Any]) -> str:
-    names = [brief(name) for name in itertools.islice(names, 7)]
-    return f"{', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"
-
-
-def _array(value: Any) -> np.ndarray:
-    """The numbers of an array or of a stand-in for one."""
-    values = value.values if isinstance(value, (Array, Tensor)) else value
-    if not isinstance(values, np.ndarray):
-        raise InputError(f"holds an object of type {type(value).__name__}, which is no array")
-    _expect_numbers(values.dtype)
-    return values
-
-
-def _expect_numbers(dtype: np.dtype) -> None:
-    if dtype.kind not in "fiu":
-        name = "bfloat16, which NumPy does not have" if dtype == np.dtype("V2") else dtype
-        raise InputError(f"holds values of type {name}; save them as float32")
-
-
-def _finite_floats(content: Any, memory: Memory) -> np.ndarray:
-    """A copy of one array, or of a list of arrays, each a code [D], [L, D] or [1, L, D]."""
-    if isinstance(content, (list, tuple)):
-        memory.take(_OF_CODE * len(content))
-        arrays = [_array(value) for value in content]
-        arrays = [array[0] if array.ndim == 3 and len(array) == 1 else array for array in arrays]
-        if not arrays:
-            raise InputError("holds no codes at all")
-        if different := [array.shape for array in arrays if array.shape != arrays[0].shape]:
-            raise InputError(f"holds codes of shapes {list(arrays[0].shape)} and {list(different[0])}, not all alike")
-        content, shape, dtype = arrays, (len(arrays), *arrays[0].shape), arrays[0].dtype
-    else:
-        content = _array(_unwrapped(content))
-        shape, dtype = content.shape, content.dtype
-    if not 1 <= len(shape) <= 3 or 0 in shape:
-        raise InputError(f"has shape {list(shape)}")
-    dtype = np.dtype(np.float64 if dtype.itemsize >= 8 else np.float32)
-    memory.take(math.prod(shape) * dtype.itemsize)
-    with np.errstate(all="ignore"):
-        values = np.array(content, dtype)
-    if not max(values.max(), -values.min()) <= np.finfo(np.float32).max:
-        raise InputError("holds NaN or infinity")
-    return values
+    return next((key for key in CODE_KEYS if key in names), names[0] if len(names) == 1 else None)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -184,6 +185,29 @@ def test_direction_with_a_vector_for_each_layer(inspect, tmp_path):
     assert "d.npy: directions\n  rows          1 of 12 x 12 dimensions" in out
 
 
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("factor.pt", archive({"ckpt": "x", "eigvec": np.eye(24)}), ["24 of 24 dimensions", "key           eigvec"]),
+    ("pca.npz", {"lat_comp": np.eye(24)[:2, None], "act_comp": [], "lat_stdev": np.ones(2)}, ["space         z"]),
+    ("named.npz", {"age": np.eye(24)[:1]}, ["key           age", "assumed       directions, for the length"]),
+    ("age.pt", archive(np.eye(24)[:1]), ["1 of 24 dimensions", "assumed       directions, for the length"]),
+    ("smile.pkl", pickle.dumps(np.eye(24)[3]), ["1 of 24 dimensions"]),
+    ("long.pt", archive({"comp": 3 * np.eye(24)}), ["length 3", "to know       rows of length 3, not 1"]),
+    ("plus.npy", np.full((18, 24), 0.1), ["1 of 24 dimensions", "18 equal rows, read as one"]),
+])
+def test_published_directions(inspect, tmp_path, name, content, words):
+    """Directions in other forms than this toolkit's are told as directions."""
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    elif isinstance(content, dict):
+        np.savez(tmp_path / name, **content)
+    else:
+        np.save(tmp_path / name, content)
+    status, out, err = inspect("inspect", tmp_path / name)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{tmp_path / name}: directions\n")
+    assert all(word in out for word in words), out
+
+
 def test_command_with_an_odd_path(inspect, tmp_path):
     """The command that is shown can be run as it is, also with a blank in the path."""
     np.save(tmp_path / "my codes.npy", np.full((2, 4), 3.0))
@@ -227,22 +251,25 @@ def test_jacobian(inspect, found, name, words):
     assert all(word in out for word in words), out
 
 
-CODES = np.random.RandomState(4).randn(2, 6, 24)
+CODES = np.random.RandomState(4).randn(2, 6, 512)
 
 
 @pytest.mark.parametrize(("name", "content", "space", "words"), [
-    ("z.npy", CODES[0], "z", ["[6, 24], float64", "--latent_space w or wp"]),
-    ("one.npy", CODES[0, 0], "z", ["[24]"]),
-    ("wp.npy", CODES, "w+", ["[2, 6, 24]", "one of 16 x 16 pixels, as there are 6 layers"]),
-    ("w.npy", CODES[:, :1], "w", ["[2, 1, 24]"]),
-    ("projected_w.npz", {"w": CODES[:1]}, "w+", ["key           w\n", "16 x 16"]),
-    ("latents.npz", {"latents": CODES[0]}, "z", ["key           latents\n"]),
+    ("z.npy", CODES[0], "z", ["[6, 512], float64", "must be said if the network has 6 layers"]),
+    ("one.npy", CODES[0, 0], "z", ["[512]"]),
+    ("wp.npy", CODES, "w+", ["[2, 6, 512]", "one of 16 x 16 pixels, as there are 6 layers"]),
+    ("w.npy", 3 * CODES[:, :1], "w", ["[2, 1, 512]"]),
+    ("long.npy", 3 * CODES[0], "w", ["w, by the length of its rows; w+ if the network has 6 layers"]),
+    ("pickled.pkl", CODES, "w+", ["[2, 6, 512]"]),
+    ("projected_w.npz", {"w": CODES[:1], "x": CODES}, "w+", ["key           w, of the keys 'w', 'x'\n", "16 x 16"]),
+    ("wrong.npz", {"z": 3 * CODES[:, :1]}, "z", ["z, for the key, but as long as w: --latent_space w if they are"]),
+    ("latents.npz", {"latents": CODES[0, :5]}, "z", ["key           latents\n"]),
     ("dlatents.npz", {"dlatents": CODES[:, 0]}, "w", ["key           dlatents\n"]),
     ("z.npz", {"z": CODES[:, :1]}, "z", ["key           z\n"]),
-    ("latents.pt", CODES, "w+", ["[2, 6, 24]", "16 x 16"]),
+    ("latents.pt", CODES, "w+", ["[2, 6, 512]", "16 x 16"]),
     ("photo.pt", {"a.png": {"img": CODES, "latent": CODES[0, 0]}}, "w", ["of            a.png\n"]),
     ("names.npy", {f"{i}.png": [CODES[0], CODES[1]] for i in range(5)}, "w+",
-     ["[5, 6, 24]", "of            0.png, 1.png, 2.png, ...\n"]),
+     ["[5, 6, 512]", "of            0.png, 1.png, 2.png, ...\n"]),
 ])
 def test_latent_codes(inspect, tmp_path, name, content, space, words):
     """Latent codes of each format: their shape, key and names, and the space that the scripts take them for."""
@@ -250,6 +277,8 @@ def test_latent_codes(inspect, tmp_path, name, content, space, words):
         (tmp_path / name).write_bytes(archive(content))
     elif name.endswith(".npz"):
         np.savez(tmp_path / name, **content)
+    elif name.endswith(".pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps(content))
     else:
         np.save(tmp_path / name, content)
     status, out, err = inspect("inspect", tmp_path / name)
@@ -257,8 +286,8 @@ def test_latent_codes(inspect, tmp_path, name, content, space, words):
     assert out.startswith(f"{tmp_path / name}: latent codes\n")
     assert re.search(rf"taken for     {re.escape(space)}\W*( |$)", out, re.M), out
     assert all(word in out for word in [*words, f"--latent_path {tmp_path / name}"]), out
-    layers = 7 if len(content) == 6 else 6  # a network for which [6, 24] are six codes
-    taken = codes_for_network(name, read_latents(tmp_path / name), "auto", 24, 24, layers)[0]
+    layers = 7 if len(content) == 6 else 6  # a network for which [6, 512] are six codes
+    taken = codes_for_network(name, read_latents(tmp_path / name), "auto", 512, 512, layers)[0]
     assert {"wp": "w+"}.get(taken, taken) == space
 
 
@@ -270,7 +299,7 @@ BAD = {
     "cut.npy": (b"\x93NUMPY\x01\x00v\x00", "truncated"),
     "huge.npy": (b"\x93NUMPY\x01\x00\x76\x00" + HUGE, "truncated"),
     "archive.zip": (b"PK\x03\x04" + bytes(30), "damaged"),
-    "archive.npz": (b"PK\x03\x04" + bytes(30), "Expected latent codes"),
+    "archive.npz": (b"PK\x03\x04" + bytes(30), "Expected a network, latent codes"),
     "encoder.pt": (archive({"state_dict": {"weight": CODES, "bias": CODES}, "opts": {}}), "no generator"),
 }
 

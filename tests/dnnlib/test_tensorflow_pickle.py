@@ -323,7 +323,7 @@ def test_ignored_setting_of_a_script(edited, run_script, tmp_path):
     facts = json.loads((tmp_path / "jacobian" / "w_dataset_ffhq.json").read_text())
     assert facts["options"]["ignore_setting"] == ["style_strength"]
     assert "the setting style_strength is ignored" in describe(path, ["style_strength"])
-    with pytest.raises(InputError, match="no network"):
+    with pytest.raises(InputError, match=r"a Jacobian\. Expected a StyleGAN2 network"):
         describe(tmp_path / "jacobian" / "w_dataset_ffhq.npy", ["style_strength"])
 
 

@@ -12,7 +12,7 @@ import pytest
 from torch_files import Call, Global, Numbers, archive, dumps, plain, stream, tensor, written
 
 from dnnlib import InputError, read_network
-from dnnlib.formats import latent_codes, recognise, rosinality, safe_pickle, torch_file
+from dnnlib.formats import array_file, recognise, rosinality, safe_pickle, torch_file
 
 FOUR = np.arange(4, dtype=np.float32)
 SYSTEM = Call(Global("os", "system"), ("true",))
@@ -234,7 +234,7 @@ def test_one_array_under_many_names(tmp_path, data, monkeypatch):
         read_network(written(tmp_path / "hostile.pt", stream(content)))
 
 
-LISTS = [recognise.ALLOWED, latent_codes._ALLOWED, torch_file._STORAGE_CLASSES]
+LISTS = [recognise.ALLOWED, array_file._ALLOWED, torch_file._STORAGE_CLASSES]
 
 
 @pytest.mark.parametrize("allowed", LISTS)

@@ -124,3 +124,17 @@ def test_fail(capsys):
     with pytest.raises(SystemExit) as stop:
         fail("wrong")
     assert (stop.value.code, capsys.readouterr().err) == (2, "error: wrong\n")
+
+
+@pytest.mark.parametrize("arguments", [["--path", ""], ["--path="], ["--size", ""], ["--many", "a", ""], [""]])
+def test_empty_values(capsys, arguments):
+    """An empty value, as an unset variable of a shell leaves, is an error, not taken for an option left out."""
+    parser = Parser("", "")
+    parser.add_argument("file", nargs="?")
+    parser.add_argument("--path")
+    parser.add_argument("--size", type=positive_int)
+    parser.add_argument("--many", nargs="+")
+    with pytest.raises(SystemExit):
+        parser.parse_args(arguments)
+    assert "'' given; expected a value: give one, or leave the option out" in capsys.readouterr().err
+    assert parser.parse_args([]).path is None

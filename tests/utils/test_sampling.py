@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dnnlib.errors import InputError
+from dnnlib.formats.latent_codes import Latents
 from utils.sampling import Codes, class_labels, codes_for_network, random_codes
 
 Z_DIM, W_DIM, LAYERS = 5, 4, 6
@@ -25,10 +26,17 @@ def test_golden_codes(golden):
     assert any(np.array_equal(random_codes(seed, len(z), z.shape[1]), z) for seed in range(100))
 
 
+def test_which_array(capsys):
+    """Of several arrays in a file, it is told which was read."""
+    codes_for_network("codes.npy", Latents(np.ones((2, LAYERS, W_DIM)), "w", None, "of the keys w, z"), "auto", Z_DIM,
+                      W_DIM, LAYERS)
+    assert capsys.readouterr().out == "latent codes: 2 of w+, under w, of the keys w, z\n"
+
+
 def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM):
     """Codes of this shape, which are 1, 2, 3 ... or all of a value, for a network of the sizes above."""
     values = np.arange(1.0, 1 + np.prod(shape)).reshape(shape) if value is None else np.full(shape, value)
-    return values, *codes_for_network("codes.npy", (values, key, names), space, z_dim, W_DIM, LAYERS)
+    return values, *codes_for_network("codes.npy", Latents(values, key, names), space, z_dim, W_DIM, LAYERS)
 
 
 @pytest.mark.parametrize(("shape", "asked", "key", "space", "said"), [
@@ -42,6 +50,9 @@ def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM)
     ((2, 6, 4), "auto", None, "wp", "2 of w+"), ((1, 6, 4), "auto", "latents", "wp", "1 of w+"),
     ((6, 4), "wp", None, "wp", "1 of w+"), ((6, 4), "w", "w", "w", "6 of w"), ((4,), "w", None, "w", "1 of w"),
     ((3, 1, 4), "auto", None, "w", "3 of w, assumed from the shape [3, 1, 4]; --latent_space z reads codes of z"),
+    ((1, 3, 4), "w", None, "w", "3 of w"), ((1, 1, 5), "auto", None, "z", "1 of z, assumed from the shape [1, 1, 5]; "),
+    ((4,), "auto", None, "w", "1 of w, assumed from the shape [4]; --latent_space z"),
+    ((6, 4), "auto", None, "wp", "1 of w+, assumed from the shape [6, 4]; --latent_space w reads codes of w"),
     ((3, 1, 4), "w", None, "w", "3 of w"), ((3, 1, 5), "z", None, "z", "3 of z"),
     ((3, 1, 5), "auto", "z", "z", "3 of z, assumed from the key z and the shape [3, 1, 5]; --latent_space w reads"),
     ((2, 5), "auto", "z", "z", "2 of z, assumed from the key z and the shape [2, 5]; --latent_space w reads"),
@@ -70,7 +81,8 @@ def test_names(capsys):
 
 
 @pytest.mark.parametrize(("shape", "more", "words"), [
-    ((2, 7), {}, r"z codes of 7 dimensions \(assumed from .*\); expected 5 for this"),
+    ((2, 7), {}, "codes of 7 dimensions; expected 5 of z or 4 of w for this"),
+    ((2, 7), {"z_dim": 4}, "codes of 7 dimensions; expected 4 for this"),
     ((2, 7), {"key": "w"}, r"w codes of 7 dimensions \(assumed from the key w .*\); expected 4 for this network"),
     ((2, 6, 5), {}, "w\\+ codes of 5 dimensions; expected 4"), ((2, 7), {"space": "w"}, "7 dimensions; expected 4"),
     ((2, 18, 4), {}, "codes of 18 layers, as a network of 1024 x 1024 pixels has; expected 6: use codes"),
@@ -81,12 +93,68 @@ def test_names(capsys):
     ((4,), {"space": "wp"}, r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another --latent_space"),
     ((6, 4), {"space": "wp", "names": list("abcdef")}, r"shape \[6, 4\]; expected w\+ codes \[N, 6, 4\]"),
     ((2, 6, 5), {"key": "z"}, r"shape \[2, 6, 5\]; expected z codes \[N, 5\]: choose another"),
-    ((2, 4), {"z_dim": 4, "value": 0.5}, "rows of length 1, as directions have; .*--latent_space z reads them"),
+    ((2, 4), {"z_dim": 4, "value": 0.5}, "rows no longer than 1, as directions have; .*--latent_space says so"),
+    ((2, 6, 4), {"value": 0.1}, "rows no longer than 1, as directions have"),
+    ((1, 3, 4), {}, "codes of 3 layers; expected 6: use codes of this network, or --latent_space z or w"),
 ])
 def test_codes_of_another_network(shape, more, words):
     """What does not fit the network is an error with both numbers."""
     with pytest.raises(InputError, match=f"^codes.npy has .*{words}"):
         codes_of(shape, **more)
+
+
+def w_of(shape, length, seed=1):
+    """Rows as a leaky ReLU leaves them, which are as long as published ones."""
+    x = np.random.RandomState(seed).randn(*shape)
+    x = np.where(x > 0, x, 0.2 * x)
+    return x * length / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def z_of(*shape):
+    return np.random.RandomState(0).randn(*shape)
+
+
+def taken_for(values, layers=18, key=None):
+    """What auto makes of these codes where z and w have the same dimensions; None: it asks."""
+    dim = values.shape[-1]
+    try:
+        return codes_for_network("codes.npy", Latents(values, key, None), "auto", dim, dim, layers)[0]
+    except InputError as error:
+        assert "; expected --latent_space z" in str(error)
+        return None
+
+
+@pytest.mark.parametrize("dim", [64, 512])
+def test_random_z_is_never_w(dim):
+    """Random codes of z, few or many, are z, or asked for; few are asked for where they are long enough to tell."""
+    found = [taken_for(np.random.RandomState(seed).randn(n, dim)) for seed in range(200) for n in (1, 2, 5, 30)]
+    assert found.count("w") == found.count("wp") == 0
+    assert found.count("z") > (0.6 if dim == 64 else 0.97) * len(found)
+
+
+@pytest.mark.parametrize(("values", "space"), [
+    (z_of(10_000, 512), "z"), (z_of(3, 1, 512), "z"), (z_of(18, 512), None), (z_of(512), "z"),
+    (z_of(18, 1, 512), "z"), (w_of((18, 1, 512), 9), "w"),
+    (z_of(5, 512) * 22.627 / np.linalg.norm(z_of(5, 512), axis=1, keepdims=True), "z"),
+    *((w_of((n, 512), length), "w") for n in (1, 5, 40) for length in (1.3, 9, 16, 30, 77)),
+    *((w_of((18, 512), length), "wp") for length in (1.3, 9, 18, 27, 77)),
+    (w_of((18, 512), np.linspace(4, 60, 18)[:, None]), "wp"), (w_of((5, 512), 22.6), None), (w_of((512,), 22), None),
+    (w_of((6, 512), np.array([[12], [33]] * 3)), None), (np.repeat(w_of((1, 512), 22.6), 18, axis=0), "wp"),
+    (z_of(1, 64) * 1.2, None), (w_of((5, 64), 10.5), "w"), (w_of((18, 64), 9.5), "wp"),
+])
+def test_space_by_length(capsys, values, space):
+    """Rows as long as random ones and not lopsided are z, others w, or w+ if as many as layers; else it is asked."""
+    assert taken_for(values) == space
+    assert ("assumed from the shape" in capsys.readouterr().out) == bool(space)
+
+
+@pytest.mark.parametrize(("values", "key", "space"), [(z_of(3, 512), "w", "z"), (w_of((3, 512), 9), "z", "w"),
+                                                      (z_of(3, 512), "z", None), (w_of((3, 512), 9), "w", None)])
+def test_key_and_lengths_disagree(capsys, values, key, space):
+    """The key decides, but what speaks against it is told."""
+    assert taken_for(values, key=key) == key
+    warning = f"WARNING: codes.npy has codes under the key {key} that are as long as those of {space}"
+    assert (warning in capsys.readouterr().err) == bool(space)
 
 
 def test_z_of_length_1():
@@ -133,7 +201,8 @@ def test_run_of_a_file(total_num):
     wp, z = np.random.RandomState(0).randn(3, LAYERS, W_DIM), np.random.RandomState(1).randn(3, Z_DIM)
     for values, expected in ((wp, wp), (z, np.repeat(z[:, None, :W_DIM] + 1, LAYERS, axis=1))):
         chosen = options(total_num=total_num, class_index=None if values is wp else 0)
-        np.testing.assert_array_equal(Codes(chosen, Network(), (values, None, None), 7).w_plus(), expected[:total_num])
+        codes = Codes(chosen, Network(), Latents(values, None, None), 7)
+        np.testing.assert_array_equal(codes.w_plus(), expected[:total_num])
         assert chosen.total_num == (total_num or 3)
 
 
@@ -145,7 +214,7 @@ def test_run_of_a_file(total_num):
 def test_options_that_w_does_not_have(given, words):
     """What only z has is refused with codes of w, not ignored."""
     with pytest.raises(InputError, match=words):
-        Codes(options(**{"class_index": None, **given}), Network(), (np.ones((3, LAYERS, W_DIM)), None, None), 5)
+        Codes(options(**{"class_index": None, **given}), Network(), Latents(np.ones((3, LAYERS, W_DIM)), None, None), 5)
 
 
 @pytest.mark.parametrize(("given", "words"), [
