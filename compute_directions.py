@@ -1,6 +1,6 @@
 """Step 2 of 3: directions that change one region of the image and leave the rest alone."""
 
-import utils.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 import os
@@ -14,15 +14,17 @@ from tqdm import tqdm
 
 from dnnlib.errors import InputError
 from dnnlib.text import file_name_part
-from utils import direction_files, files, progress
-from utils.command_line import Parser, finite_float, name_part, not_negative_int, positive_int, run, say, warn
-from utils.jacobian_file import JacobianFile
-from utils.low_rank import factorize
-from utils.output_folder import claim_folder, is_same_run
-from utils.parallel import worker_processes
-from utils.regions import RegionSource, add_region_options, region_from_options
-from utils.resefa import resefa
-from utils.subspaces import Directions, default_lamb, gram_matrices_of_blocks, projected_directions
+from utils.cli.parser import Parser, finite_float, name_part, not_negative_int, positive_int, run, say, warn
+from utils.files import arrays as files
+from utils.files.jacobians import JacobianFile
+from utils.files.output_folder import claim_folder, is_same_run
+from utils.method.directions import Directions, default_lamb, gram_matrices_of_blocks, projected_directions
+from utils.method.low_rank import factorize
+from utils.method.resefa import resefa
+from utils.method.workers import worker_processes
+from utils.regions.region import RegionSource, add_region_options, region_from_options
+from utils.results import direction_set as direction_files
+from utils.results import jacobian_run as progress
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy

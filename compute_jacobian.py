@@ -1,6 +1,6 @@
 """Step 1 of 3: the Jacobian of a few random images with respect to the latent code."""
 
-import utils.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 from argparse import BooleanOptionalAction
@@ -12,12 +12,12 @@ from tqdm import tqdm
 from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
 from dnnlib.text import stem
-from utils import files
-from utils.command_line import Parser, duration_text, name_part, positive_int, run, say, warn
-from utils.locks import lock_folder
-from utils.pictures import save_png, to_uint8
-from utils.progress import Progress
-from utils.sampling import Codes, add_code_options
+from utils.cli.parser import Parser, duration_text, name_part, positive_int, run, say, warn
+from utils.editing.codes import Codes, add_code_options
+from utils.files import arrays as files
+from utils.files.locks import lock_folder
+from utils.pictures.images import save_png, to_uint8
+from utils.results.jacobian_run import Progress
 
 EXAMPLES = """\
   python compute_jacobian.py demo/demo128.pkl --d_name demo

@@ -1,6 +1,6 @@
 """Step 3 of 3: walk latent codes along directions; write a web page and picture grids."""
 
-import utils.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 import itertools
@@ -11,13 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from dnnlib import InputError, load_generator, read_latents, select_device
+from dnnlib import directions as published
 from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.download import find_file, list_names
-from dnnlib.formats import directions as published
-from dnnlib.formats.latent_codes import size_of_layers
+from dnnlib.latents import size_of_layers
 from dnnlib.text import stem
-from utils import files
-from utils.command_line import (
+from utils.cli.parser import (
     MOST_STEPS,
     Parser,
     distance_or_auto,
@@ -34,12 +33,13 @@ from utils.command_line import (
     step_count,
     warn,
 )
-from utils.editing import Edit, edited_codes, even_distances, in_batches, walk
-from utils.pictures import PICTURE_SIZE
-from utils.probe import Effect, Probe, save_contact_sheet
-from utils.regions import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
-from utils.results import EditResults, claim_results_folder
-from utils.sampling import Codes, add_code_options
+from utils.editing.codes import Codes, add_code_options
+from utils.editing.strength import Effect, Probe, save_contact_sheet
+from utils.editing.walk import Edit, edited_codes, even_distances, in_batches, walk
+from utils.files import arrays as files
+from utils.pictures.images import PICTURE_SIZE
+from utils.regions.region import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
+from utils.results.edit_results import EditResults, claim_results_folder
 
 EXAMPLES = """\
   python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto

@@ -10,7 +10,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.make_network import random_network
-from dnnlib.formats.record import NetworkRecord
+from dnnlib.record import NetworkRecord
 
 
 class Cost(NamedTuple):

@@ -17,13 +17,13 @@ import numpy as np
 
 from demo.find_directions import CHANGE_INSIDE, NETWORK
 from dnnlib import load_generator
-from utils import files
-from utils.low_rank import factorize
-from utils.probe import Effect, Probe
-from utils.regions import RegionSource, region_source
-from utils.resefa import resefa
-from utils.sampling import random_codes
-from utils.subspaces import default_lamb, gram_matrices, predicted_change, projected_directions
+from utils.editing.codes import random_codes
+from utils.editing.strength import Effect, Probe
+from utils.files import arrays as files
+from utils.method.directions import default_lamb, gram_matrices, predicted_change, projected_directions
+from utils.method.low_rank import factorize
+from utils.method.resefa import resefa
+from utils.regions.region import RegionSource, region_source
 
 if TYPE_CHECKING:
     from dnnlib.generator import Generator

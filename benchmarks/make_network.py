@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from dnnlib.formats import tensorflow_pickle
-from dnnlib.formats.record import NetworkRecord
-from dnnlib.initial import initial_network
+from demo.initial import initial_network
+from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
+from dnnlib.record import NetworkRecord
 
 FMAP_BASE = {"e": 8192, "f": 16384}
 CONV_CLAMP = 256.0  # StyleGAN2-ADA's

@@ -26,14 +26,14 @@ from benchmarks.make_network import random_network
 from benchmarks.plot import Line, save_log_log
 from benchmarks.published_solver import published_solver
 from dnnlib import load_generator, read_network, select_device
-from dnnlib.formats import tensorflow_pickle
-from dnnlib.formats.record import NetworkRecord
-from utils.files import replacing
-from utils.low_rank import LowRank, factorize
-from utils.parallel import worker_processes
-from utils.regions import region_mask
-from utils.sampling import random_codes
-from utils.subspaces import default_lamb, gram_matrices
+from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
+from dnnlib.record import NetworkRecord
+from utils.editing.codes import random_codes
+from utils.files.arrays import replacing
+from utils.method.directions import default_lamb, gram_matrices
+from utils.method.low_rank import LowRank, factorize
+from utils.method.workers import worker_processes
+from utils.regions.region import region_mask
 
 if TYPE_CHECKING:
     from dnnlib.generator import Generator
@@ -124,7 +124,7 @@ def reverse_row_time(record: NetworkRecord, rows: int) -> float:
     """Seconds for one row of the Jacobian by reverse mode, a pixel at a time, as the published program does it."""
     import tensorflow as tf
 
-    from dnnlib.networks import SynthesisNetwork
+    from dnnlib.families.stylegan2.network import SynthesisNetwork
 
     synthesis = SynthesisNetwork(record, "float32")
 

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from demo import faces
-from utils.label_maps import COLOURS
-from utils.sampling import random_codes
+from utils.editing.codes import random_codes
+from utils.regions.segmentations import COLOURS
 
 FOLDER = ROOT / "demo" / "label_maps"
 SEED, SAMPLES = 4, 5  # those of compute_jacobian.py

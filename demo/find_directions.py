@@ -15,11 +15,11 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 from dnnlib import load_generator
-from utils import files
-from utils.command_line import layer_list
-from utils.probe import Probe
-from utils.regions import region_source
-from utils.sampling import random_codes
+from utils.cli.parser import layer_list
+from utils.editing.codes import random_codes
+from utils.editing.strength import Probe
+from utils.files import arrays as files
+from utils.regions.region import region_source
 
 NETWORK = "demo/demo128.pkl"
 JACOBIAN_COMMAND = f"compute_jacobian.py {NETWORK} --d_name demo"

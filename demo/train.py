@@ -22,10 +22,11 @@ import numpy as np
 import tensorflow as tf
 
 from demo import faces
-from dnnlib.formats import read_network, tensorflow_pickle
-from dnnlib.formats.record import NetworkRecord
-from dnnlib.initial import initial_network
-from dnnlib.networks import MappingNetwork, SynthesisNetwork
+from demo.initial import initial_network
+from dnnlib.families import read_network
+from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
+from dnnlib.families.stylegan2.network import MappingNetwork, SynthesisNetwork
+from dnnlib.record import NetworkRecord
 
 # Resolution (None: the mapping network alone), batch, steps.
 STAGES = ((None, 256, 12000), (16, 32, 2000), (32, 32, 2000), (64, 16, 3000), (128, 16, 7500),

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .device import import_tensorflow, select_device
-from .errors import InputError
-from .formats import read_network
-from .formats.latent_codes import read_latents
+from dnnlib.device import import_tensorflow, select_device
+from dnnlib.errors import InputError
+from dnnlib.families import read_network
+from dnnlib.latents import read_latents
 
 if TYPE_CHECKING:
-    from .generator import Generator
+    from dnnlib.generator import Generator
 
 NetworkError = InputError  # its name in earlier versions
 
@@ -29,6 +29,6 @@ def load_generator(path: str | Path, dtype: str = "float32", allow_tf32: bool = 
     """
     record = read_network(path, ignore_settings)
     import_tensorflow(allow_tf32)
-    from .generator import Generator
+    from dnnlib.generator import Generator
 
     return Generator(record, dtype)

@@ -5,10 +5,10 @@ import os
 import sys
 from typing import NoReturn
 
-from .describe import describe
-from .download import find_file
-from .errors import InputError
-from .text import one_line
+from dnnlib.describe import describe
+from dnnlib.download import find_file
+from dnnlib.errors import InputError
+from dnnlib.text import one_line
 
 EXAMPLES = """\
 examples:

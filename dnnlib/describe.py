@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import InputError
-from .foreign import START_SIZE
-from .formats import read_network
-from .formats.array_file import (
+from dnnlib.containers.array_file import (
     CODE_KEYS,
     DIRECTION_KEYS,
     NPY_START,
@@ -28,12 +25,15 @@ from .formats.array_file import (
     row_lengths,
     unwrapped,
 )
-from .formats.directions import Directions, read_directions
-from .formats.latent_codes import W_KEYS, Latents, are_short, read_latents, size_of_layers, space_of_rows
-from .formats.record import NetworkRecord
-from .formats.torch_file import ZIP_START
-from .reading import open_file
-from .text import one_line
+from dnnlib.containers.torch_file import ZIP_START
+from dnnlib.directions import Directions, read_directions
+from dnnlib.errors import InputError
+from dnnlib.families import read_network
+from dnnlib.foreign import START_SIZE
+from dnnlib.latents import W_KEYS, Latents, are_short, read_latents, size_of_layers, space_of_rows
+from dnnlib.reading import open_file
+from dnnlib.record import NetworkRecord
+from dnnlib.text import one_line
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
 _FACTS_SIZE = 1 << 20  # bytes

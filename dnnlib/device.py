@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from .errors import InputError
+from dnnlib.errors import InputError
 
 
 @contextlib.contextmanager

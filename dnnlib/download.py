@@ -20,12 +20,12 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tqdm import tqdm
 
-from .catalogue import ENTRIES, Entry
-from .errors import InputError
-from .partial_file import LARGEST, PartialFile, on_disk, open_plain
-from .reading import is_regular
-from .text import file_name_part, one_line
-from .web import SCHEMES, Failure, ask, shown
+from dnnlib.catalogue import ENTRIES, Entry
+from dnnlib.errors import InputError
+from dnnlib.partial_file import LARGEST, PartialFile, on_disk, open_plain
+from dnnlib.reading import is_regular
+from dnnlib.text import file_name_part, one_line
+from dnnlib.web import SCHEMES, Failure, ask, shown
 
 TRIES = 5  # for a connection that is cut
 
@@ -174,8 +174,8 @@ def _fetch_to(target: Path, entry: Entry) -> None:
 
 def _wrong(part: PartialFile, entry: Entry) -> str | None:
     """What is wrong with all that came: its checksum or, where none is known, that no reader takes it."""
-    from .describe import describe
-    from .formats import read_network
+    from dnnlib.describe import describe
+    from dnnlib.families import read_network
 
     digest, found = part.sha256.hexdigest(), None
     if digest == entry.sha256:

@@ -1,7 +1,7 @@
 """What is raised when the trouble is in a user's file or arguments, not in the code."""
 
 
-from .text import one_line
+from dnnlib.text import one_line
 
 
 class InputError(ValueError):

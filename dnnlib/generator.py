@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from .errors import InputError
-from .formats.record import NetworkRecord
-from .networks import MappingNetwork, SynthesisNetwork, averaged
+from dnnlib.errors import InputError
+from dnnlib.families.stylegan2.network import MappingNetwork, SynthesisNetwork, averaged
+from dnnlib.record import NetworkRecord
 
 BATCH_MEMORY = 2 << 30  # bytes that one batch of images or tangents may take
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import InputError
+from dnnlib.errors import InputError
 
 LARGEST = 1 << 32  # bytes, of any file: the largest public networks have a tenth of that
 BLOCK = 1 << 16  # bytes

@@ -14,7 +14,7 @@ from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib.parse import urljoin
 
-from .text import one_line
+from dnnlib.text import one_line
 
 LEAST = 60_000  # bytes that must come within ...
 PATIENCE = 60.0  # ... seconds

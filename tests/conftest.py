@@ -18,7 +18,7 @@ os.environ.update(dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREA
 from tensorflow_files import edited_pickle
 
 from dnnlib import load_generator
-from utils import command_line
+from utils.cli import parser as command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from dnnlib.formats import recognise, torch_file
+from dnnlib.containers import torch_file
+from dnnlib.families import recognise
 
 COMMAND = "touch canary"  # what hostile files try to run
 NUMBERS = (0, 1, 2, 127, 128, 255, 256, 1 << 15, 1 << 16, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 33,
@@ -87,7 +88,7 @@ FOREIGN = [
     ("numpy", "core.multiarray._reconstruct"), ("numpy", "dtype.__subclasses__"), ("collections", "namedtuple"),
     ("collections", "OrderedDict.update"), ("collections", "_sys.modules"), ("torch", "load"), ("_codecs", "decode"),
     ("torch._utils", "_rebuild_tensor"), ("argparse", "FileType"), ("argparse", "_os.system"), ("operator", "call"),
-    ("dnnlib.util", "open_url"), ("dnnlib.formats.safe_pickle", "pickle.loads"), ("builtins", "set.__class__"),
+    ("dnnlib.util", "open_url"), ("dnnlib.containers.safe_pickle", "pickle.loads"), ("builtins", "set.__class__"),
     ("torch_utils.persistence", "_src_to_module"), ("functools", "partial"), ("", ""),
 ]
 

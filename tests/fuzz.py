@@ -35,15 +35,19 @@ from tensorflow_files import edited_pickle, image_channels, settings
 from torch_files import archive, arrays_of, dumps, plain, stream
 
 from dnnlib import InputError, read_latents, read_network
+from dnnlib.containers import safe_pickle, torch_file
 from dnnlib.describe import describe
-from dnnlib.formats import pytorch_pickle, rosinality, safe_pickle, torch_file
-from dnnlib.formats.directions import read_directions
-from dnnlib.formats.record import NetworkRecord
-from utils import files, label_maps, mask_files
-from utils.output_folder import is_same_run
-from utils.progress import Progress
-from utils.regions import region_from_facts
-from utils.sampling import codes_for_network
+from dnnlib.directions import read_directions
+from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
+from dnnlib.families.stylegan2 import rosinality
+from dnnlib.record import NetworkRecord
+from utils.editing.codes import codes_for_network
+from utils.files import arrays as files
+from utils.files.output_folder import is_same_run
+from utils.regions import masks as mask_files
+from utils.regions import segmentations as label_maps
+from utils.regions.region import region_from_facts
+from utils.results.jacobian_run import Progress
 
 MOST_SECONDS = 10  # of processor time, for a case
 LONGEST_MESSAGE = 1500  # characters

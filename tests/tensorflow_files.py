@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dnnlib.formats import tensorflow_pickle
-from dnnlib.formats.safe_pickle import Array, Network, load
+from dnnlib.containers.safe_pickle import Array, Network, load
+from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
 
 
 def edited_pickle(source: Path, edit: Callable[[dict], None] = lambda state: None, protocol: int = 4,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from demo import draw_label_maps, faces
-from utils.regions import region_mask
+from utils.regions.region import region_mask
 
 MEAN = np.full((1, 24), 0.5)
 

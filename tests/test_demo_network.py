@@ -9,8 +9,8 @@ import pytest
 from demo import faces
 from demo.find_directions import CHOICES
 from dnnlib import load_generator
-from utils.editing import walk
-from utils.regions import region_mask
+from utils.editing.walk import walk
+from utils.regions.region import region_mask
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTIONS = ROOT / "directions/demo128"

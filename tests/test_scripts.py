@@ -22,12 +22,12 @@ from dnnlib import catalogue
 from dnnlib.catalogue import Entry
 from dnnlib.generator import Generator
 from manipulate import unique_names
-from utils.files import partial_files
-from utils.low_rank import factorize
-from utils.regions import region_from_facts, region_mask
-from utils.resefa import resefa
-from utils.spectra import HEIGHT, WIDTH
-from utils.subspaces import gram_matrices
+from utils.files.arrays import partial_files
+from utils.method.directions import gram_matrices
+from utils.method.low_rank import factorize
+from utils.method.resefa import resefa
+from utils.pictures.plots import HEIGHT, WIDTH
+from utils.regions.region import region_from_facts, region_mask
 
 JACOBIAN = Path("outputs/jacobian_seed_4/w_dataset_ffhq.npy")
 EYES = Path("outputs/directions/directions_img_00_region_eyes_lowrankgan.npy")

@@ -12,7 +12,7 @@ from torch_files import archive, dumps, stream, written
 
 import manipulate
 from dnnlib import InputError
-from dnnlib.formats.directions import read_directions
+from dnnlib.directions import read_directions
 
 ROWS = np.linalg.qr(np.random.Generator(np.random.PCG64(0)).standard_normal((24, 24)))[0].astype(np.float32)
 PLUS = 3 * np.random.Generator(np.random.PCG64(1)).standard_normal((18, 24))  # a direction of w+

@@ -12,9 +12,11 @@ import pytest
 from torch_files import archive, plain
 
 from dnnlib import InputError, __main__, read_latents, read_network
+from dnnlib.containers import safe_pickle, torch_file
 from dnnlib.describe import describe, layers, parameters
-from dnnlib.formats import pytorch_pickle, rosinality, safe_pickle, torch_file
-from utils.sampling import codes_for_network
+from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
+from dnnlib.families.stylegan2 import rosinality
+from utils.editing.codes import codes_for_network
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import tensorflow as tf
 from tensorflow_files import image_channels
 
 from dnnlib import load_generator, read_network
+from dnnlib.families.stylegan2.network import SynthesisNetwork
 from dnnlib.generator import nearest_pixels
 from dnnlib.layers import KeptConv, KeptRGB
-from dnnlib.networks import SynthesisNetwork
 
 STEP = 1e-6  # of central differences, in float64
 

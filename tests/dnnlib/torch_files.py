@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dnnlib.formats import pytorch_pickle, torch_file
+from dnnlib.containers import torch_file
+from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
 
 STORAGES = {np.dtype(code): name for name, code in torch_file._STORAGES.items()}
 

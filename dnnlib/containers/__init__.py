@@ -1,0 +1,1 @@
+"""Bytes to inert objects: what a file holds, without knowing any network."""

@@ -1,0 +1,86 @@
+"""Readers of network files, one file a format; NumPy only. All give a NetworkRecord."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from dnnlib.containers import safe_pickle, torch_file
+from dnnlib.containers.array_file import NPY_START
+from dnnlib.containers.torch_file import ZIP_START
+from dnnlib.errors import InputError
+from dnnlib.families import recognise
+from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign
+from dnnlib.reading import open_file
+from dnnlib.record import IgnoredSettings, NetworkRecord
+from dnnlib.text import one_line
+
+_MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
+
+
+def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> NetworkRecord:
+    """The averaged generator in a network file, whose format is told by its content.
+
+    Settings of the file that its reader does not know are ignored if `ignore_settings` names them, and the record's
+    `notes` say so; a name of which there is no unknown setting is an error.
+
+    Raises InputError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
+    or an array that its reader does not know; OSError if it cannot be read. For its memory see safe_pickle.
+    """
+    if os.path.isdir(path):
+        raise InputError(f"{path} is {name_of_folder(path)}; expected a network file")
+    ignored = IgnoredSettings(ignore_settings)
+    with open_file(path) as file:
+        memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
+        with safe_pickle.naming(path):
+            content = _load(file, memory)
+        where = f"{path}"
+        try:
+            found = recognise.find_generator(content, memory)
+            where += ":"  # what follows is said of the generator
+            del content  # the other networks go before the weights of this one are copied
+            with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
+                record = found.to_record(found.generator, memory, ignored)
+            ignored.expect_all_used()
+        except InputError as error:
+            raise InputError(f"{where} {one_line(error)}") from None
+        except Exception as error:  # fields of the wrong kind
+            raise InputError(f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
+                             f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
+                             "another copy, or a network of the original program") from None
+    alpha = ("images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",)
+    notes = found.notes + record.notes + ignored.notes + alpha * (record.num_channels == 4)
+    return dataclasses.replace(record, notes=notes)
+
+
+def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
+    """What is in a file. May raise nearly anything."""
+    start = file.read(START_SIZE)
+    file.seek(0)
+    if name := name_of_foreign(start):
+        raise InputError(f"is {name}")
+    if start.startswith(NPY_START):
+        shape = re.search(rb"'shape': \(([\d, ]*)\)", start)
+        shown = f" [{shape[1].decode().rstrip(', ')}]" if shape else ""
+        raise InputError(f"holds an array{shown}: directions, latent codes or a Jacobian")
+    try:
+        if torch_file.is_torch_file(start):
+            return torch_file.parse(file, recognise.ALLOWED, memory)
+        return safe_pickle.unpickle(file, recognise.ALLOWED, None, memory)
+    except safe_pickle.Refusal as refusal:
+        file.seek(0)
+        pickled = file.read(_MODULE_WITHIN)
+        if b"_modules" in pickled and b"_reconstruct_persistent_obj" not in pickled:
+            raise InputError(f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
+                             "torch.save(network.state_dict(), FILE)") from None
+        raise
+    except InputError:
+        raise
+    except Exception:
+        if start.startswith((b"\x80", ZIP_START)):
+            raise
+        raise InputError(f"begins with {start[:8]!r}, as no network file does") from None

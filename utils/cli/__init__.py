@@ -1,0 +1,1 @@
+"""What the three scripts have in common on the command line."""

@@ -1,0 +1,183 @@
+"""What the three scripts have in common on the command line."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from dnnlib.errors import InputError
+from dnnlib.text import file_name_part, one_line
+from utils.cli.stopping import stopped_by_signals
+
+MOST_LAYERS = 1000  # no network has as many
+MOST_STEPS = 1000  # of an edit: a grid has a column for each
+
+
+class Parser(argparse.ArgumentParser):
+    """Shows defaults and the examples as written; a wrong argument is one line on stderr and exit status 2."""
+
+    def __init__(self, description: str, examples: str) -> None:
+        super().__init__(description=description, epilog=f"examples:\n{examples}", formatter_class=_Formatter)
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        """An empty value, as an unset variable of a shell leaves, is refused: it does not mean what none means."""
+        if not text:
+            raise argparse.ArgumentError(action, "'' given; expected a value: give one, or leave the option out")
+        return super()._get_value(action, text)
+
+    def error(self, message: str) -> NoReturn:
+        fail(f"{message}; see python {self.prog} --help")
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str:
+        """Defaults that are computed stand in the help text itself."""
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def say(text: str) -> None:
+    """Lines on stdout, above a bar if there is one. What is in them from files cannot steer a terminal."""
+    for line in text.split("\n"):
+        tqdm.write(line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line))
+    sys.stdout.flush()
+
+
+def warn(message: str) -> None:
+    """A line on stderr, above a bar if there is one."""
+    tqdm.write(f"WARNING: {one_line(message)}", file=sys.stderr)
+
+
+def fail(message: str) -> NoReturn:
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
+    try:
+        with stopped_by_signals():
+            main()
+            sys.stdout.flush()
+    except InputError as error:
+        fail(str(error))
+    except MemoryError as error:
+        fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")
+    except BrokenPipeError:  # whoever read the output has had enough, as after | head
+        _drop_output()
+        sys.exit(141)
+    except OSError as error:
+        if error.filename is None:
+            _drop_output()
+        fail(_describe(error))
+    except KeyboardInterrupt as stop:
+        print("stopped", file=sys.stderr)
+        sys.exit(getattr(stop, "status", 130))
+
+
+def _drop_output() -> None:
+    """What could not be written to stdout must not be tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _describe(error: OSError) -> str:
+    name = error.filename if error.filename is not None else "the output, or a file,"
+    remedies = {
+        errno.ENOENT: "is not there; expected a file: check the path",
+        errno.EISDIR: "is a folder; expected a file: check the path",
+        errno.ENOTDIR: "lies below something that is no folder; choose another path",
+        errno.EEXIST: "exists and is no folder; choose another --output_dir",
+        errno.EACCES: "may not be read or written by you; check its permissions",
+        errno.ENOSPC: "does not fit on the disk; free some space or choose another --output_dir",
+        errno.ELOOP: "is a link; expected a file of its own: remove it",
+        errno.ENAMETOOLONG: "is too long a name; choose a shorter one",
+        errno.EFBIG: "is larger than files may be here; raise the limit or choose another --output_dir",
+    }
+    return f"{name} {remedies.get(error.errno, f'cannot be used: {error.strerror or error}')}"
+
+
+def duration_text(seconds: float) -> str:
+    """A time for people: about 40 s, about 12 min."""
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+
+
+def _whole_number(text: str, span: range, expected: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value not in span:
+        raise argparse.ArgumentTypeError(f"{text} given; expected a whole number, {expected}")
+    return value
+
+
+def positive_int(text: str) -> int:
+    return _whole_number(text, range(1, 2**31), "1 or more")
+
+
+def step_count(text: str) -> int:
+    return _whole_number(text, range(1, MOST_STEPS + 1), f"1 to {MOST_STEPS}")
+
+
+def not_negative_int(text: str) -> int:
+    return _whole_number(text, range(2**31), "0 or more")
+
+
+def seed(text: str) -> int:
+    return _whole_number(text, range(2**32), f"0 to {2**32 - 1}")
+
+
+def finite_float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e38:  # what a float32 holds
+        raise argparse.ArgumentTypeError(f"{text} given; expected a finite number")
+    return value
+
+
+def positive_float(text: str) -> float:
+    value = finite_float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} given; expected a positive number")
+    return value
+
+
+def distance_or_auto(text: str) -> float | str:
+    try:
+        return text if text == "auto" else positive_float(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} given; expected auto or a positive number") from None
+
+
+def end_row(text: str) -> int:
+    """The row after the last one, or -1 for all rows."""
+    return -1 if text.strip() == "-1" else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
+
+
+def name_part(text: str) -> str:
+    """A part of a file name, as it is."""
+    if text != file_name_part(text):
+        raise argparse.ArgumentTypeError(f"{one_line(text, 100)!r} given; expected a short part of a file name, "
+                                         "such as my_eyes")
+    return text
+
+
+def layer_list(text: str) -> list[int]:
+    """Layer indices from a list such as 4,5,6,7 or 4-7 or 0-3,8."""
+    layers: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            span = range(int(first), int(last if dash else first) + 1)
+            if not span or span.start < 0 or span.stop > MOST_LAYERS:
+                raise ValueError
+            layers += span
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} given; expected layers such as 4,5,6,7 or 4-7") from None
+    return sorted(set(layers))

@@ -1,0 +1,1 @@
+"""Latent codes, the walk along directions, and what it changes."""

@@ -1,0 +1,1 @@
+"""Files of this toolkit: arrays, the JSON beside each, locks and folders."""

@@ -1,0 +1,302 @@
+"""Regions of an image: named boxes of an FFHQ-aligned face, and what the command line offers besides."""
+
+import argparse
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnnlib.errors import InputError
+from dnnlib.text import one_line, stem
+from utils.regions.masks import Drawn, SampleFiles, read_mask
+from utils.regions.segmentations import MOST_LABELS, NAMES, PARSERS, Label, is_colour, percent, read_labels, resolve
+
+FRAME = 256
+MOST_BOX = 10_000  # of its numbers: whoever gives more means something else
+KEPT_MASKS = 2048  # of those read from files, in bits
+LONGEST_NAME = 60  # characters, of a region that is named after its labels
+SHOWN_DOUBTS = 4  # lines
+# [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by Zhu et al. 2021.
+BOXES: dict[str, tuple[int, int, int, int]] = {
+    "left_eye": (120, 95, 20, 38),
+    "right_eye": (120, 159, 20, 38),
+    "eyes": (120, 128, 20, 115),
+    "nose": (142, 131, 40, 46),
+    "mouth": (184, 127, 30, 70),
+    "chin": (217, 130, 42, 110),
+    "left_region": (128, 74, 128, 64),
+    "point_eye": (120, 95, 2, 2),
+    "point_mouth": (184, 127, 2, 2),
+    "brows": (103, 127, 22, 110),
+    "hair": (44, 128, 52, 150),
+}
+
+
+@dataclass(frozen=True)
+class RegionSource:
+    """A region that may differ from sample to sample: see `region_source`."""
+
+    name: str  # short, a part of file names
+    facts: dict[str, Any]  # for a JSON file: region_source(**facts) is this region again
+    draw: Callable[[int, int, int], Drawn]  # (sample, height, width) -> not yet inverted
+    files: SampleFiles | None = None  # None for a box
+
+    def mask(self, sample: int, height: int, width: int) -> np.ndarray:
+        """True inside the region of a sample: bool [height, width].
+
+        Raises InputError if its file cannot be used, or if the mask has no pixel inside or none outside.
+        """
+        inside = self.draw(sample, height, width).inside ^ self.facts.get("invert", False)
+        if inside.all() or not inside.any():
+            raise InputError(f"region {self.name} has no pixel {'outside' if inside.any() else 'inside'} at {height} x "
+                             f"{width}, sample {sample}; expected some of both: choose another region")
+        return inside
+
+    def digest(self, samples: Iterable[int], height: int, width: int) -> str:
+        """The SHA-256 of what the region covers in some samples, at this size. Raises InputError as `mask` does."""
+        digest = hashlib.sha256(f"{height} x {width}".encode())
+        for sample in samples:
+            digest.update(np.packbits(self.mask(sample, height, width)))
+        return digest.hexdigest()
+
+    def describe(self, samples: Sequence[int], height: int, width: int) -> tuple[str, list[str]]:
+        """A line that says how much of the picture the region covers, and a line for each thing that is odd about it.
+
+        Raises InputError as `mask` does, so that what is wrong with any sample is known before any work.
+        """
+        shares: list[float] = []
+        doubts: dict[str, set[Path]] = {}
+        for sample in samples:
+            shares.append(float(self.mask(sample, height, width).mean()))
+            for doubt in self.draw(sample, height, width).doubts:
+                doubts.setdefault(doubt, set()).add(self.files.of(sample))
+        low, high = percent(min(shares)), percent(max(shares))
+        line = f"region {self.name}: {low} of the picture" if low == high else (
+            f"region {self.name}: {low} to {high} of the picture, {percent(float(np.mean(shares)))} on average")
+        if self.files and self.files.numbered is None and len(samples) > 1:
+            line += f"; one {'mask' if 'mask' in self.facts else 'label map'} for all {len(samples)} samples"
+        lines = [f"{min(files)} {doubt}" + (f" (and {len(files) - 1} more such files)" if len(files) > 1 else "")
+                 for doubt, files in doubts.items()]
+        if "mask" in self.facts and not self.facts.get("invert") and max(shares) > 0.5:
+            lines.insert(0, f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: if the "
+                            "rest was meant, add --invert")
+        return line, lines[:SHOWN_DOUBTS]
+
+
+def region_source(*, region: str | None = None, box: Sequence[int] | None = None, mask: str | None = None,
+                  segmentation: str | None = None, labels: Sequence[Label] = (), parser: str | None = None,
+                  invert: bool = False) -> RegionSource:
+    """The region that these options of the command line ask for; `invert` swaps inside and outside.
+
+    One of: region, a name of BOXES; box, [row centre, column centre, height, width] in a 256 frame; mask, a PNG or .npy
+    file that is bright inside; segmentation, a label map, with the labels that are inside: numbers, colours such as
+    #ff0000, or names, whose meaning `parser` tells, one of PARSERS. A folder in place of a file holds one file a
+    sample. Raises InputError for what cannot be.
+    """
+    if sum(kind is not None for kind in (region, box, mask, segmentation)) != 1:
+        raise InputError("expected one region: a name, a box, a mask or a segmentation")
+    labels = [int(label) if isinstance(label, np.integer) else label for label in labels]  # JSON knows no others
+    if segmentation is None and (labels or parser):
+        option = "--labels" if labels else "--parser"
+        raise InputError(f"{option} without --segmentation; expected both: name the label map, or leave out {option}")
+    if region is not None:
+        name, facts = region, {"region": region}
+        named_box = _named_box(region)
+        draw, files = _of_all_samples(lambda height, width: box_mask(named_box, height, width)), None
+    elif box is not None:
+        check_box(box)
+        name, facts = "box_" + "_".join(map(str, box)), {"box": list(box)}
+        draw, files = _of_all_samples(lambda height, width: box_mask(box, height, width)), None
+    elif mask is not None:
+        name, facts = stem(mask), {"mask": os.path.abspath(mask)}
+        files = SampleFiles(mask)
+        draw = _of_files(files, read_mask)
+    else:
+        if not labels:
+            raise InputError("--segmentation without --labels; expected the labels that are inside, such as "
+                             "--labels l_eye,r_eye")
+        resolved = resolve(labels, parser)
+        name = _name_of_labels(resolved)
+        facts = {"segmentation": os.path.abspath(segmentation), "labels": labels}
+        facts |= {"parser": parser} if parser else {}
+        files = SampleFiles(segmentation)
+        draw = _of_files(files, lambda path, size: read_labels(path, resolved, size, parser))
+    if invert:
+        return RegionSource(f"not_{name}", facts | {"invert": True}, draw, files)
+    return RegionSource(name, facts, draw, files)
+
+
+def _name_of_labels(labels: Sequence[Label]) -> str:
+    """A short one, and for other labels another."""
+    kind = "colours" if is_colour(labels[0]) else "labels"
+    names = [str(label).removeprefix("#") for label in labels]
+    name = "_".join([kind, *names])
+    if len(name) <= LONGEST_NAME:
+        return name
+    return "_".join([kind, *names[:3], f"and_{len(names) - 3}_more", hashlib.sha256(name.encode()).hexdigest()[:8]])
+
+
+def _of_all_samples(draw: Callable[[int, int], np.ndarray]) -> Callable[[int, int, int], Drawn]:
+    return lambda sample, height, width: Drawn(draw(height, width))
+
+
+def _of_files(files: SampleFiles,
+              read: Callable[[Path, tuple[int, int]], Drawn]) -> Callable[[int, int, int], Drawn]:
+    """The region in a file, or in the file of the sample, at the size asked for. It is asked for more than once."""
+
+    @functools.lru_cache(KEPT_MASKS)
+    def read_bits(file: Path, height: int, width: int) -> Drawn:
+        inside, doubts = read(file, (height, width))
+        return Drawn(np.packbits(inside), doubts)
+
+    def draw(sample: int, height: int, width: int) -> Drawn:
+        bits, doubts = read_bits(files.of(sample), height, width)
+        return Drawn(np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool), doubts)
+
+    return draw
+
+
+def region_mask(region: str, height: int, width: int) -> np.ndarray:
+    """True inside the named box, scaled to [height, width] and rounded outwards: bool [height, width].
+
+    Raises InputError for an unknown name.
+    """
+    return box_mask(_named_box(region), height, width)
+
+
+def _named_box(region: str) -> tuple[int, int, int, int]:
+    if region not in BOXES:
+        raise InputError(f"region {region!r} is not known; expected one of {', '.join(BOXES)}")
+    return BOXES[region]
+
+
+def box_mask(box: Sequence[int], height: int, width: int) -> np.ndarray:
+    """The same for a box [row centre, column centre, height, width] in a 256 x 256 frame, cut off at its edges."""
+    row, column, box_height, box_width = box
+    mask = np.zeros((height, width), bool)
+    mask[_span(row, box_height, height), _span(column, box_width, width)] = True
+    return mask
+
+
+def check_box(box: Sequence[int]) -> None:
+    """Raises InputError for a box that is no part of an image."""
+    shown = ",".join(map(str, box))[:80]
+    if max(map(abs, box)) > MOST_BOX:
+        raise InputError(f"box {shown} has numbers beyond {MOST_BOX}; expected a box in a {FRAME} x {FRAME} frame")
+    if min(box[2:]) < 1:
+        raise InputError(f"box {shown} has no pixel inside; expected a height and a width of 1 or more")
+    if not box_mask(box, FRAME, FRAME).any():
+        raise InputError(f"box {shown} lies outside the image; expected one that touches the {FRAME} x {FRAME} frame")
+
+
+def _span(centre: int, length: int, size: int) -> slice:
+    """The pixels of an axis of `size` pixels that [centre - length // 2, + length) of the frame touches."""
+    start = max(centre - length // 2, 0)
+    stop = max(min(centre - length // 2 + length, FRAME), 0)
+    return slice(start * size // FRAME, -(-stop * size // FRAME))
+
+
+# The command line -----------------------------------------------------------------------------------------------------
+
+
+def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """--region, --box, --mask, --segmentation with --labels and --parser, and --invert; `default` is a name, or None
+    for no region.
+
+    Read them with `region_from_options`.
+    """
+    group = parser.add_argument_group("the region: one of these")
+    add = group.add_mutually_exclusive_group().add_argument
+    add("--region", default=default, help=f"a box by name: {', '.join(BOXES)}")
+    add("--box", type=_box, metavar="ROW,COL,HEIGHT,WIDTH", help="a box: its centre and size in a 256 x 256 frame")
+    add("--mask", metavar="FILE", help="a PNG or .npy file of any size, bright inside; or a folder with one a sample: "
+                                       "3.png or ..._number_0003.png belongs to sample 3")
+    add("--segmentation", metavar="FILE", help="a label map, PNG or .npy, of any size; or a folder with one a sample")
+    group.add_argument("--labels", type=_labels, metavar="L,L,...",
+                       help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or names: "
+                            f"{', '.join(NAMES)}")
+    group.add_argument("--parser", choices=PARSERS,
+                       help="whose label maps they are, where --labels has names that mean other numbers in those of "
+                            "another: celebamask (CelebAMask-HQ, MaskGAN) or bisenet (face-parsing.PyTorch)")
+    group.add_argument("--invert", action="store_true", help="swap inside and outside")
+
+
+def region_from_options(options: argparse.Namespace) -> RegionSource | None:
+    """The region of the options that `add_region_options` has added, or None if none was asked for.
+
+    The default of --region is dropped from the options if another kind was given. Raises InputError.
+    """
+    if any(value is not None for value in (options.box, options.mask, options.segmentation)):
+        options.region = None
+    elif options.region is None:
+        for name in ("labels", "parser", "invert"):
+            if getattr(options, name):
+                raise InputError(f"--{name} without a region; expected --region, --box, --mask or --segmentation with "
+                                 "it")
+        return None
+    return region_source(region=options.region, box=options.box, mask=options.mask, segmentation=options.segmentation,
+                         labels=options.labels or (), parser=options.parser, invert=options.invert)
+
+
+def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
+    """The region that the JSON file beside directions records, or None if it records none. Raises InputError."""
+    recorded = facts.get("region_options") or ({"region": facts["region"]} if "region" in facts else None)
+    if recorded is None:
+        return None
+    try:
+        for name, is_kind in _RECORDED.items():
+            if name in recorded and not is_kind(recorded[name]):
+                raise ValueError(f"its {name} is {one_line(recorded[name], 80)}")
+        return region_source(**recorded)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected "
+                         "one that compute_directions.py has written: name the region yourself") from None
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(type(n) is int for n in value)
+
+
+def _is_labels(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MOST_LABELS and all(type(n) in (int, str) for n in value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) < 4096
+
+
+def _is_path(value: Any) -> bool:
+    try:
+        return _is_name(value) and b"\0" not in os.fsencode(value)
+    except UnicodeError:
+        return False
+
+
+_RECORDED: dict[str, Callable[[Any], bool]] = {
+    "region": _is_name, "box": _is_box, "mask": _is_path, "segmentation": _is_path, "labels": _is_labels,
+    "parser": _is_name, "invert": lambda value: isinstance(value, bool),
+}
+
+
+def _box(text: str) -> list[int]:
+    try:
+        row, column, height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} given; expected four whole numbers ROW,COL,HEIGHT,WIDTH in a "
+                                         f"{FRAME} x {FRAME} frame, such as 120,128,20,115") from None
+    try:
+        check_box([row, column, height, width])
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return [row, column, height, width]
+
+
+def _labels(text: str) -> list[Label]:
+    """Labels as they are given, each once; `resolve` checks what they mean."""
+    parts = dict.fromkeys(part.lower() if part.startswith("#") else part for part in text.split(","))
+    return [int(part) if part.isascii() and part.isdigit() and len(part) < 12 else part for part in parts]
