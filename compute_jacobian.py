@@ -28,24 +28,68 @@ EXAMPLES = """\
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
-                             "http(s) address; or a name of --list")
+    add(
+        "restore_path",
+        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
+        "http(s) address; or a name of --list",
+    )
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
-    add("--batch_size", type=positive_int, help="tangents at once (default: as many as fit into about 2 GB)")
-    add("--output_dir", help="folder to write to (default: outputs/jacobian_seed_{seed}, or "
-                              "outputs/jacobian_{stem of latent_path})")
-    add("--total_num", type=positive_int, help="number of latent codes (default: 5, or all of --latent_path)")
-    add("--gpu_id", help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there is one, "
-                         "else the CPU)")
+    add(
+        "--batch_size",
+        type=positive_int,
+        help="tangents at once (default: as many as fit into about 2 GB)",
+    )
+    add(
+        "--output_dir",
+        help="folder to write to (default: outputs/jacobian_seed_{seed}, or "
+        "outputs/jacobian_{stem of latent_path})",
+    )
+    add(
+        "--total_num",
+        type=positive_int,
+        help="number of latent codes (default: 5, or all of --latent_path)",
+    )
+    add(
+        "--gpu_id",
+        help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there is one, "
+        "else the CPU)",
+    )
     add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
     add("--save_png", action=BooleanOptionalAction, default=True, help="save the images as PNG")
-    add("--fused_channel", action=BooleanOptionalAction, default=True, help="mean over RGB, not each channel by itself")
-    add("--d_name", type=name_part, default="ffhq", help="name of the data set, part of the file names")
-    add("--allow_tf32", action="store_true", help="let GPUs multiply with mantissas of 10 bits: faster, less exact")
-    add("--ignore_setting", action="append", metavar="NAME",
-        help="load the network without its setting NAME, which is not known; may be given several times")
-    add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
-    add("--overwrite", action="store_true", help="start anew, whatever an earlier run has left in --output_dir")
+    add(
+        "--fused_channel",
+        action=BooleanOptionalAction,
+        default=True,
+        help="mean over RGB, not each channel by itself",
+    )
+    add(
+        "--d_name",
+        type=name_part,
+        default="ffhq",
+        help="name of the data set, part of the file names",
+    )
+    add(
+        "--allow_tf32",
+        action="store_true",
+        help="let GPUs multiply with mantissas of 10 bits: faster, less exact",
+    )
+    add(
+        "--ignore_setting",
+        action="append",
+        metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several times",
+    )
+    add(
+        "--list",
+        action="version",
+        version=list_names(),
+        help="show the networks and directions that have a name",
+    )
+    add(
+        "--overwrite",
+        action="store_true",
+        help="start anew, whatever an earlier run has left in --output_dir",
+    )
     add_code_options(parser)
     return parser.parse_args()
 
@@ -62,28 +106,38 @@ def compute_missing(args) -> None:
     """All of the run that is not there yet."""
     args.restore_path = str(find_file(args.restore_path, "network"))
     if args.compute_z and args.trunc_psi != 1:
-        raise InputError(f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no truncation")
+        raise InputError(
+            f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no truncation"
+        )
     network_hash = files.sha256(args.restore_path)
     latents = read_latents(args.latent_path) if args.latent_path else None
     args.total_num = args.total_num or (None if latents else 5)
     progress = Progress(args, network_hash, files.sha256(args.latent_path) if latents else None)
     if progress.complete:
-        say(f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; --overwrite makes it "
-            "anew")
+        say(
+            f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; --overwrite makes it "
+            "anew"
+        )
         return
     device = select_device(args.gpu_id)
     say(device)
-    generator = load_generator(args.restore_path, allow_tf32=args.allow_tf32,
-                               ignore_settings=args.ignore_setting or ())
+    generator = load_generator(
+        args.restore_path, allow_tf32=args.allow_tf32, ignore_settings=args.ignore_setting or ()
+    )
     for note in generator.notes:
         warn(f"{args.restore_path}: {note}")
     codes = Codes(args, generator, latents, default_num=5)
     size = min(args.image_size, generator.resolution)
     if size < args.image_size:
-        say(f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}")
+        say(
+            f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}"
+        )
 
     channels = () if args.fused_channel else (generator.num_channels,)
-    shapes = {"w": (*channels, size, size, 1, generator.w_dim), "z": (*channels, size, size, 1, generator.z_dim)}
+    shapes = {
+        "w": (*channels, size, size, 1, generator.w_dim),
+        "z": (*channels, size, size, 1, generator.z_dim),
+    }
     with progress.resumed(device.split(" (")[0], generator.batch_size, shapes):
         announce_cost(generator, args, size, args.total_num - progress.count)
         compute_samples(args, generator, codes, size, progress)
@@ -91,8 +145,14 @@ def compute_missing(args) -> None:
 
 def compute_samples(args, generator, codes: Codes, size: int, progress: Progress) -> None:
     """Append the Jacobian of each latent code that is missing, and save its image."""
-    with tqdm(total=args.total_num * generator.w_dim, initial=progress.count * generator.w_dim, desc="Jacobian",
-              unit="tangent", smoothing=0.1, disable=None) as bar:
+    with tqdm(
+        total=args.total_num * generator.w_dim,
+        initial=progress.count * generator.w_dim,
+        desc="Jacobian",
+        unit="tangent",
+        smoothing=0.1,
+        disable=None,
+    ) as bar:
 
         def shown(starts: range) -> Iterator[int]:
             for start in starts:
@@ -107,7 +167,9 @@ def compute_samples(args, generator, codes: Codes, size: int, progress: Progress
                 save_png(path, to_uint8(generator.synthesis(ws))[0])
             while True:
                 try:
-                    jacobian = generator.jacobian(ws, size, args.fused_channel, progress.batch_size, shown)
+                    jacobian = generator.jacobian(
+                        ws, size, args.fused_channel, progress.batch_size, shown
+                    )
                     break
                 except MemoryError:
                     if progress.batch_size == 1:
@@ -116,8 +178,10 @@ def compute_samples(args, generator, codes: Codes, size: int, progress: Progress
                     progress.halve_batch()
             sample = {"w": jacobian}
             if args.compute_z:
-                sample["z"] = generator.chain(jacobian, generator.mapping_jacobian(codes.values[i:i + 1],
-                                                                                   codes.labels[i:i + 1]))
+                sample["z"] = generator.chain(
+                    jacobian,
+                    generator.mapping_jacobian(codes.values[i : i + 1], codes.labels[i : i + 1]),
+                )
             progress.append(sample)
 
 
@@ -128,8 +192,10 @@ def announce_cost(generator, args, size: int, missing: int) -> None:
     space = 4 * missing * rows * columns
     files.expect_room(args.output_dir, space)
     seconds = generator.seconds_per_image() * generator.w_dim * missing
-    say(f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {missing} "
-        f"sample{'s' * (missing > 1)}")
+    say(
+        f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {missing} "
+        f"sample{'s' * (missing > 1)}"
+    )
 
 
 if __name__ == "__main__":

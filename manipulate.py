@@ -38,7 +38,13 @@ from utils.editing.strength import Effect, Probe, save_contact_sheet
 from utils.editing.walk import Edit, edited_codes, even_distances, in_batches, walk
 from utils.files import arrays as files
 from utils.pictures.images import PICTURE_SIZE
-from utils.regions.region import FRAME, RegionSource, add_region_options, region_from_facts, region_from_options
+from utils.regions.region import (
+    FRAME,
+    RegionSource,
+    add_region_options,
+    region_from_facts,
+    region_from_options,
+)
 from utils.results.edit_results import EditResults, claim_results_folder
 
 EXAMPLES = """\
@@ -52,36 +58,89 @@ DISTANCES_TRIED = 6  # about as many for each direction
 def parse_arguments():
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
-    add("restore_path", help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
-                             "http(s) address; or a name of --list")
-    add("matrix_path", nargs="+", help="directions: .npy, .npz, .pt or .pkl files [K, w_dim], from "
-                                       "compute_directions.py, from directions/ or of other programs, or [K, L, w_dim] "
-                                       "with a vector for each layer; or their addresses or names")
-    add("--ignore_setting", action="append", metavar="NAME",
-        help="load the network without its setting NAME, which is not known; may be given several times")
-    add("--list", action="version", version=list_names(), help="show the networks and directions that have a name")
-    add("--batch_size", type=positive_int, help="images at once (default: as many as fit into about 2 GB)")
-    add("--output_dir", help="folder to write to (default: outputs/manipulations/{stem of matrix_path})")
-    add("--total_num", type=positive_int,
-        help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for --contact_sheet)")
+    add(
+        "restore_path",
+        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
+        "http(s) address; or a name of --list",
+    )
+    add(
+        "matrix_path",
+        nargs="+",
+        help="directions: .npy, .npz, .pt or .pkl files [K, w_dim], from "
+        "compute_directions.py, from directions/ or of other programs, or [K, L, w_dim] "
+        "with a vector for each layer; or their addresses or names",
+    )
+    add(
+        "--ignore_setting",
+        action="append",
+        metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several times",
+    )
+    add(
+        "--list",
+        action="version",
+        version=list_names(),
+        help="show the networks and directions that have a name",
+    )
+    add(
+        "--batch_size",
+        type=positive_int,
+        help="images at once (default: as many as fit into about 2 GB)",
+    )
+    add(
+        "--output_dir",
+        help="folder to write to (default: outputs/manipulations/{stem of matrix_path})",
+    )
+    add(
+        "--total_num",
+        type=positive_int,
+        help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for --contact_sheet)",
+    )
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
-    add("--start", type=not_negative_int, default=0, help="first row of the directions to walk along")
-    add("--end", type=end_row,
-        help="the row after the last one; -1: all rows (default: only --start, or all for --contact_sheet)")
-    add("--per_layer", action="store_true",
-        help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L directions")
-    add("--mani_layers", type=layer_list, default="4,5,6,7", help="layers to edit, such as 4,5,6,7 or 4-7")
+    add(
+        "--start",
+        type=not_negative_int,
+        default=0,
+        help="first row of the directions to walk along",
+    )
+    add(
+        "--end",
+        type=end_row,
+        help="the row after the last one; -1: all rows (default: only --start, or all for --contact_sheet)",
+    )
+    add(
+        "--per_layer",
+        action="store_true",
+        help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L directions",
+    )
+    add(
+        "--mani_layers",
+        type=layer_list,
+        default="4,5,6,7",
+        help="layers to edit, such as 4,5,6,7 or 4-7",
+    )
     add("--start_distance", type=finite_float, help="distance of the first step (default: -4)")
     add("--end_distance", type=finite_float, help="distance of the last step (default: 4)")
-    add("--distance", type=distance_or_auto, metavar="D", help="walk from -D to D; auto: as far as --change asks for")
-    add("--change", type=positive_float,
+    add(
+        "--distance",
+        type=distance_or_auto,
+        metavar="D",
+        help="walk from -D to D; auto: as far as --change asks for",
+    )
+    add(
+        "--change",
+        type=positive_float,
         help="mean absolute change inside the region, of images in [-1, 1], for --distance auto and --contact_sheet "
-             "(default: 0.1)")
+        "(default: 0.1)",
+    )
     add("--step", type=step_count, default=7, help=f"number of steps, at most {MOST_STEPS}")
     add("--save_raw", action="store_true", help="save each image at full size as well")
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
-    add("--contact_sheet", action="store_true",
-        help="only one picture a file: every row at the strength of --change, to choose from")
+    add(
+        "--contact_sheet",
+        action="store_true",
+        help="only one picture a file: every row at the strength of --change, to choose from",
+    )
     add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
     add_code_options(parser)
     add_region_options(parser, default=None)
@@ -90,16 +149,28 @@ def parse_arguments():
 
 def settle_options(args) -> None:
     """Fill in what depends on other options; raise InputError for those that would have no effect."""
-    walked = [f"--{name}" for name in ("start_distance", "end_distance") if getattr(args, name) is not None]
+    walked = [
+        f"--{name}"
+        for name in ("start_distance", "end_distance")
+        if getattr(args, name) is not None
+    ]
     if args.distance is not None and walked:
-        raise InputError(f"--distance with {walked[0]}; expected one of the two: each says how far to walk")
+        raise InputError(
+            f"--distance with {walked[0]}; expected one of the two: each says how far to walk"
+        )
     if args.change is not None and not args.contact_sheet and args.distance != "auto":
-        raise InputError("--change without --distance auto or --contact_sheet; expected one of them with it")
+        raise InputError(
+            "--change without --distance auto or --contact_sheet; expected one of them with it"
+        )
     if args.contact_sheet:
         for option in ("distance", "start_distance", "end_distance", "animate", "save_raw"):
-            if getattr(args, option) is not None and getattr(args, option) is not False:  # 0 is given
-                raise InputError(f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
-                                 "picture of all rows, at the strength of --change")
+            if (
+                getattr(args, option) is not None and getattr(args, option) is not False
+            ):  # 0 is given
+                raise InputError(
+                    f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
+                    "picture of all rows, at the strength of --change"
+                )
     args.end = args.end or (-1 if args.contact_sheet else args.start + 1)
     args.change = 0.1 if args.change is None else args.change
     args.start_distance = -4.0 if args.start_distance is None else args.start_distance
@@ -128,25 +199,38 @@ def main() -> None:
     ws = codes.w_plus(slice(PROBES if args.contact_sheet and not asked else None))
     args.total_num = len(ws)
     edits = list(edits_of(args, directions, region))
-    walk(ws[:1], edits[0].direction, args.mani_layers, edits[0].distances)  # errors before anything is written
+    walk(
+        ws[:1], edits[0].direction, args.mani_layers, edits[0].distances
+    )  # errors before anything is written
     check_regions(args, edits, generator.resolution)
 
-    facts = files.provenance(args, seed=None if latents else args.seed, network_sha256=network_hash,
-                             directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
-                             latents_sha256=files.sha256(args.latent_path) if latents else None,
-                             regions_sha256=[region.digest(range(len(ws)), FRAME, FRAME)
-                                             for region in regions_of(edits)],
-                             names=codes.names and codes.names[:len(ws)])
+    facts = files.provenance(
+        args,
+        seed=None if latents else args.seed,
+        network_sha256=network_hash,
+        directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
+        latents_sha256=files.sha256(args.latent_path) if latents else None,
+        regions_sha256=[
+            region.digest(range(len(ws)), FRAME, FRAME) for region in regions_of(edits)
+        ],
+        names=codes.names and codes.names[: len(ws)],
+    )
     record = f"{'contact_sheet' if args.contact_sheet else 'manipulate_results'}_{args.name}.json"
     with claim_results_folder(args.output_dir, args.matrix_path, record, facts) as args.output_dir:
         facts["options"]["output_dir"] = str(args.output_dir)
         edit_images(args, generator, ws, edits, facts, args.output_dir / record)
 
 
-def edit_images(args, generator, ws: np.ndarray, edits: list[Edit], facts: dict, record: Path) -> None:
+def edit_images(
+    args, generator, ws: np.ndarray, edits: list[Edit], facts: dict, record: Path
+) -> None:
     """Walk along all edits and write what is asked for."""
-    probe = Probe(generator.synthesis, args.batch_size or generator.batch_size,
-                  ws if args.contact_sheet else ws[:PROBES], args.mani_layers)
+    probe = Probe(
+        generator.synthesis,
+        args.batch_size or generator.batch_size,
+        ws if args.contact_sheet else ws[:PROBES],
+        args.mani_layers,
+    )
     announce_cost(generator, args, len(edits))
     if args.contact_sheet:
         write_contact_sheets(args, probe, edits, facts, record)
@@ -154,14 +238,20 @@ def edit_images(args, generator, ws: np.ndarray, edits: list[Edit], facts: dict,
     if args.distance == "auto":
         edits = [with_distance(args, edit, effect) for edit, effect in probed(args, probe, edits)]
     edited = edited_codes(ws, edits, args.mani_layers)
-    with (EditResults(args, edits, facts) as results,
-          tqdm(total=len(ws) * (1 + args.step * len(edits)), desc="editing", unit="image", disable=None) as bar):
+    with (
+        EditResults(args, edits, facts) as results,
+        tqdm(
+            total=len(ws) * (1 + args.step * len(edits)), desc="editing", unit="image", disable=None
+        ) as bar,
+    ):
         for batch in in_batches(edited, args.batch_size or generator.batch_size):
             results.add(generator.synthesis(batch))
             bar.update(len(batch))
 
 
-def edits_of(args, directions: dict[str, np.ndarray], region: RegionSource | None) -> Iterator[Edit]:
+def edits_of(
+    args, directions: dict[str, np.ndarray], region: RegionSource | None
+) -> Iterator[Edit]:
     """What is to be walked along: rows --start to --end of each file, measured in the region asked for or recorded."""
     first, last = args.start_distance, args.end_distance
     if isinstance(args.distance, float):
@@ -179,8 +269,15 @@ def unique_names(names: Sequence[str]) -> list[str]:
     taken: dict[str, str] = {}
     for name in names:
         numbered = (f"{name}_{number}" for number in itertools.count(2))
-        unique = name if name.casefold() not in taken else next(
-            each for each in numbered if each.casefold() not in taken and each.casefold() not in wanted)
+        unique = (
+            name
+            if name.casefold() not in taken
+            else next(
+                each
+                for each in numbered
+                if each.casefold() not in taken and each.casefold() not in wanted
+            )
+        )
         taken[unique.casefold()] = unique
     return list(taken.values())
 
@@ -206,8 +303,10 @@ def check_regions(args, edits: list[Edit], resolution: int) -> None:
             warn(doubt)
     for edit in edits:
         if edit.region is None and (args.contact_sheet or args.distance == "auto"):
-            raise InputError(f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a region, and "
-                             f"none is recorded beside {edit.file}.npy; expected one: name it, such as --region eyes")
+            raise InputError(
+                f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a region, and "
+                f"none is recorded beside {edit.file}.npy; expected one: name it, such as --region eyes"
+            )
 
 
 def regions_of(edits: list[Edit]) -> list[RegionSource]:
@@ -220,8 +319,10 @@ def probed(args, probe: Probe, edits: list[Edit]) -> Iterator[tuple[Edit, Effect
     for edit in tqdm(edits, desc="finding distances", unit="direction", leave=False, disable=None):
         effect = probe.effect_of_change(edit.direction, args.change, edit.region)
         if not effect.reached:
-            warn(f"{edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a distance of "
-                 f"{effect.distance:g}, not by {args.change:g}: lower --change, or edit other layers")
+            warn(
+                f"{edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a distance of "
+                f"{effect.distance:g}, not by {args.change:g}: lower --change, or edit other layers"
+            )
         yield edit, effect
 
 
@@ -246,10 +347,16 @@ def announce_cost(generator, args, number: int) -> None:
     shown = 0 if args.contact_sheet else args.total_num * (1 + args.step * number)
     probed = number * DISTANCES_TRIED * 2 * (args.total_num if args.contact_sheet else PROBES)
     total = shown + (probed if args.contact_sheet or args.distance == "auto" else 0)
-    space = shown * generator.resolution**2 * (4 if generator.num_channels == 4 else 3) if args.save_raw else 0
+    space = (
+        shown * generator.resolution**2 * (4 if generator.num_channels == 4 else 3)
+        if args.save_raw
+        else 0
+    )
     files.expect_room(args.output_dir, space)
     disk = f" and up to {files.size_text(space)} of disk" if space else ""
-    say(f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images")
+    say(
+        f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images"
+    )
 
 
 def read_directions(args, path: str) -> np.ndarray:
@@ -262,8 +369,10 @@ def read_directions(args, path: str) -> np.ndarray:
     number = len(found.rows)
     end = args.end if args.end > 0 else number
     if not args.start < end <= number:
-        raise InputError(f"--start {args.start} --end {args.end} of {path}; expected 0 <= start < end <= "
-                         f"{number}, the number of its rows, or --end -1 for all")
+        raise InputError(
+            f"--start {args.start} --end {args.end} of {path}; expected 0 <= start < end <= "
+            f"{number}, the number of its rows, or --end -1 for all"
+        )
     return found.rows
 
 
@@ -271,23 +380,37 @@ def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
     """Raise InputError if directions do not fit the network; say how rows were read that can be read in two ways."""
     layers, vectors = generator.num_layers, rows.shape[-2]
     if rows.shape[-1] != generator.w_dim:
-        raise InputError(f"{path} has directions of {rows.shape[-1]} dimensions; expected {generator.w_dim}, the w "
-                         f"of {args.restore_path}: use directions found on this network")
+        raise InputError(
+            f"{path} has directions of {rows.shape[-1]} dimensions; expected {generator.w_dim}, the w "
+            f"of {args.restore_path}: use directions found on this network"
+        )
     size = size_of_layers(vectors)
     if rows.ndim == 3 and vectors != layers:
-        remedy = "leave out --per_layer" if args.per_layer and not size else "use directions found on this network"
+        remedy = (
+            "leave out --per_layer"
+            if args.per_layer and not size
+            else "use directions found on this network"
+        )
         of_size = f" ({vectors} are those of a network of {size} x {size} pixels)" if size else ""
-        raise InputError(f"{path} has {vectors} vectors for a direction; expected {layers}, one for each layer of "
-                         f"{args.restore_path}{of_size}: {remedy}")
+        raise InputError(
+            f"{path} has {vectors} vectors for a direction; expected {layers}, one for each layer of "
+            f"{args.restore_path}{of_size}: {remedy}"
+        )
     if rows.ndim == 2 and vectors > layers and size and not published.are_unit(rows):
-        raise InputError(f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of {size} x "
-                         f"{size} pixels has; expected {layers} of these for {args.restore_path}: use directions found "
-                         f"on this network, or, if these are {vectors} directions, scale each to length 1")
+        raise InputError(
+            f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of {size} x "
+            f"{size} pixels has; expected {layers} of these for {args.restore_path}: use directions found "
+            f"on this network, or, if these are {vectors} directions, scale each to length 1"
+        )
     if rows.ndim == 3:
         edited = ",".join(map(str, args.mani_layers))
-        print(f"{path}: a vector for each of {layers} layers, of which those of --mani_layers {edited} are used")
+        print(
+            f"{path}: a vector for each of {layers} layers, of which those of --mani_layers {edited} are used"
+        )
     elif len(rows) == layers:
-        print(f"{path}: {layers} directions; --per_layer reads them as one, a vector for each of the {layers} layers")
+        print(
+            f"{path}: {layers} directions; --per_layer reads them as one, a vector for each of the {layers} layers"
+        )
 
 
 def warn_of_another_origin(matrix_path: str, directions_hash: str, network_hash: str) -> None:
@@ -297,12 +420,16 @@ def warn_of_another_origin(matrix_path: str, directions_hash: str, network_hash:
         warn(f"{matrix_path} was found in z, but w is edited: use directions from a w_dataset file")
     known = network_of_directions(directions_hash)
     if known and network_hash != known.sha256 and (known.sha256 or is_known(network_hash)):
-        warn(f"{matrix_path} was found on {known.name}, which this network is not, by its checksum: its effect may be "
-             f"anything, unless this is {known.name} in another format")
+        warn(
+            f"{matrix_path} was found on {known.name}, which this network is not, by its checksum: its effect may be "
+            f"anything, unless this is {known.name} in another format"
+        )
     origin = facts.get("network_sha256")
     if origin not in (None, network_hash):
-        warn(f"{matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
-             f"{network_hash[:12]}…): its effect may be anything")
+        warn(
+            f"{matrix_path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
+            f"{network_hash[:12]}…): its effect may be anything"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a forward pass and a tangent should cost: multiply-adds and bytes of each layer.
 
-    python benchmarks/cost_model.py f 1024 256       the table of config-f at 1024 x 1024, resized to 256 x 256
+python benchmarks/cost_model.py f 1024 256       the table of config-f at 1024 x 1024, resized to 256 x 256
 """
 
 import sys
@@ -27,7 +27,11 @@ def layer_costs(record: NetworkRecord, image_size: int) -> list[Cost]:
     """The convolutions and the elementwise passes between them; the tangent at every step-th pixel at the end."""
     costs = []
     for size in record.resolutions:
-        step = record.resolution // min(image_size, record.resolution) if size == record.resolution else 1
+        step = (
+            record.resolution // min(image_size, record.resolution)
+            if size == record.resolution
+            else 1
+        )
         for name in ("conv0", "conv1", "rgb"):
             if f"{size}/{name}/weight" not in record.arrays:
                 continue
@@ -40,9 +44,13 @@ def layer_costs(record: NetworkRecord, image_size: int) -> list[Cost]:
                 costs.append(Cost(f"{size}/{name}", macs, macs, 4 * floats, 4 * floats))
             else:
                 macs = kernel**2 * inputs * outputs * pixels
-                kept = macs / step**2 / (outputs if name == "rgb" else 1)  # one channel: the mean over RGB
+                kept = (
+                    macs / step**2 / (outputs if name == "rgb" else 1)
+                )  # one channel: the mean over RGB
                 floats = (3 * inputs + 3 * outputs) * pixels
-                kept_floats = ((3 if name == "conv1" else 1) * inputs + 3 * outputs / step**2) * pixels
+                kept_floats = (
+                    (3 if name == "conv1" else 1) * inputs + 3 * outputs / step**2
+                ) * pixels
                 costs.append(Cost(f"{size}/{name}", macs, kept, 4 * floats, 4 * kept_floats))
     return costs
 
@@ -55,10 +63,14 @@ def total(record: NetworkRecord, image_size: int) -> Cost:
 def main() -> None:
     config, resolution, image_size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     record = random_network(config, resolution)
-    print("| layer | forward, multiply-adds | tangent | forward, MB moved | tangent |\n|---|---|---|---|---|")
+    print(
+        "| layer | forward, multiply-adds | tangent | forward, MB moved | tangent |\n|---|---|---|---|---|"
+    )
     for cost in [*layer_costs(record, image_size), total(record, image_size)]:
-        print(f"| {cost.layer} | {cost.forward / 1e9:.2f} G | {cost.tangent / 1e9:.2f} G | "
-              f"{cost.forward_bytes / 1e6:.0f} | {cost.tangent_bytes / 1e6:.0f} |")
+        print(
+            f"| {cost.layer} | {cost.forward / 1e9:.2f} G | {cost.tangent / 1e9:.2f} G | "
+            f"{cost.forward_bytes / 1e6:.0f} | {cost.tangent_bytes / 1e6:.0f} |"
+        )
 
 
 if __name__ == "__main__":

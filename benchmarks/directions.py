@@ -1,7 +1,7 @@
 """Which directions keep the rest alone on faces they have not seen: writes the tables of docs/choosing.md.
 
-    python benchmarks/directions.py                  about fifteen minutes on two cores; first
-    python compute_jacobian.py demo/demo128.pkl --d_name demo
+python benchmarks/directions.py                  about fifteen minutes on two cores; first
+python compute_jacobian.py demo/demo128.pkl --d_name demo
 """
 
 import sys
@@ -20,7 +20,12 @@ from dnnlib import load_generator
 from utils.editing.codes import random_codes
 from utils.editing.strength import Effect, Probe
 from utils.files import arrays as files
-from utils.method.directions import default_lamb, gram_matrices, predicted_change, projected_directions
+from utils.method.directions import (
+    default_lamb,
+    gram_matrices,
+    predicted_change,
+    projected_directions,
+)
 from utils.method.low_rank import factorize
 from utils.method.resefa import resefa
 from utils.regions.region import RegionSource, region_source
@@ -50,14 +55,16 @@ class Measured(NamedTuple):
 def candidates(inside: np.ndarray, outside: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Each method's vectors [K, D] for a pair of Gram matrices [D, D]."""
     for lamb, label in ((default_lamb(len(inside)), ""), (LOW_LAMB, f", `--lamb {LOW_LAMB}`")):
-        found = projected_directions(inside, outside, factorize(inside, lamb), factorize(outside, lamb))
+        found = projected_directions(
+            inside, outside, factorize(inside, lamb), factorize(outside, lamb)
+        )
         if not label:
             principal_axes = np.linalg.eigh(inside)[1].T[::-1]
-            yield "plain PCA of M_f", principal_axes[:found.foreground.rank]
+            yield "plain PCA of M_f", principal_axes[: found.foreground.rank]
             yield "`lowrank`, principal", found.principal
         yield f"`lowrank`, projected{label}", found.projected
     closed = resefa(inside, outside)
-    yield "`resefa`", closed.vectors[:closed.rank]
+    yield "`resefa`", closed.vectors[: closed.rank]
     found = projected_directions(inside, outside, closed, factorize(outside, LOW_LAMB))
     yield f"`resefa`, projected, `--lamb {LOW_LAMB}`", found.projected
 
@@ -67,12 +74,18 @@ class Judge:
 
     def __init__(self, generator: "Generator") -> None:
         ws = generator.mapping(random_codes(SEED, FACES, generator.z_dim))
-        self.few, self.all = (Probe(generator.synthesis, generator.batch_size, codes, list(range(generator.num_layers)))
-                              for codes in (ws[:FEW], ws))
+        self.few, self.all = (
+            Probe(
+                generator.synthesis, generator.batch_size, codes, list(range(generator.num_layers))
+            )
+            for codes in (ws[:FEW], ws)
+        )
 
     def effect(self, direction: np.ndarray, region: RegionSource) -> Effect:
         """On all faces, at the distance that changes the inside by CHANGE_INSIDE on a few."""
-        return self.all.effect(direction, self.few.effect_of_change(direction, CHANGE_INSIDE, region).distance, region)
+        return self.all.effect(
+            direction, self.few.effect_of_change(direction, CHANGE_INSIDE, region).distance, region
+        )
 
 
 def measure_all(jacobians: np.ndarray, judge: Judge) -> dict[tuple[str, str], list[Measured]]:
@@ -89,19 +102,31 @@ def measure_all(jacobians: np.ndarray, judge: Judge) -> dict[tuple[str, str], li
                 effect = judge.effect(vectors[best], source)
                 measured = Measured(predicted[best], effect.change_inside, effect.change_outside)
                 results[region, method].append(measured)
-                print(f"{region:6} {method:34} row {best:2}  predicted {measured.predicted:5.1f}  inside "
-                      f"{measured.inside:.3f}  outside {measured.outside:.4f}  {measured.ratio:5.1f}", flush=True)
+                print(
+                    f"{region:6} {method:34} row {best:2}  predicted {measured.predicted:5.1f}  inside "
+                    f"{measured.inside:.3f}  outside {measured.outside:.4f}  {measured.ratio:5.1f}",
+                    flush=True,
+                )
     return results
 
 
 def pool_table(results: dict[tuple[str, str], list[Measured]]) -> str:
     """Ratios on fresh faces: the samples by themselves against their pool."""
-    lines = ["| region | method | five faces, one by one: worst, mean, best | their pool |", "|---|---|---|---|"]
+    lines = [
+        "| region | method | five faces, one by one: worst, mean, best | their pool |",
+        "|---|---|---|---|",
+    ]
     for (region, method), (*single, pool) in results.items():
-        if method in ("`resefa`", "`lowrank`, projected", f"`lowrank`, projected, `--lamb {LOW_LAMB}`"):
+        if method in (
+            "`resefa`",
+            "`lowrank`, projected",
+            f"`lowrank`, projected, `--lamb {LOW_LAMB}`",
+        ):
             ratios = [measured.ratio for measured in single]
-            lines.append(f"| {region} | {method} | {min(ratios):.1f}, {np.mean(ratios):.1f}, {max(ratios):.1f} | "
-                         f"{pool.ratio:.1f} |")
+            lines.append(
+                f"| {region} | {method} | {min(ratios):.1f}, {np.mean(ratios):.1f}, {max(ratios):.1f} | "
+                f"{pool.ratio:.1f} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -111,8 +136,10 @@ def method_table(results: dict[tuple[str, str], list[Measured]]) -> str:
     for method in dict.fromkeys(method for _, method in results):
         cells = []
         for region in REGIONS:
-            inside, outside = (np.mean([getattr(measured, place) for measured in results[region, method][:-1]])
-                               for place in ("inside", "outside"))
+            inside, outside = (
+                np.mean([getattr(measured, place) for measured in results[region, method][:-1]])
+                for place in ("inside", "outside")
+            )
             cells.append(f"{inside:.3f}, {outside:.4f}")
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -122,8 +149,10 @@ def write_table(marker: str, table: str) -> None:
     """Put a table between the markers of the docs."""
     before, rest = DOCS.read_text(encoding="utf-8").split(f"<!-- {marker} -->\n")
     with files.replacing(DOCS) as partial:
-        partial.write_text(f"{before}<!-- {marker} -->\n{table}<!-- end -->" + rest.split("<!-- end -->", 1)[1],
-                           encoding="utf-8")
+        partial.write_text(
+            f"{before}<!-- {marker} -->\n{table}<!-- end -->" + rest.split("<!-- end -->", 1)[1],
+            encoding="utf-8",
+        )
 
 
 def main() -> None:

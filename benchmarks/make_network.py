@@ -1,7 +1,7 @@
 """Write a StyleGAN2 pickle with random weights, in the public layout, of any size: for benchmarks and memory tests.
 
-    python benchmarks/make_network.py /tmp/f1024.pkl --config f
-    python benchmarks/make_network.py /tmp/e256.pkl --config e --resolution 256 --ada
+python benchmarks/make_network.py /tmp/f1024.pkl --config f
+python benchmarks/make_network.py /tmp/e256.pkl --config e --resolution 256 --ada
 """
 
 import argparse
@@ -21,7 +21,9 @@ FMAP_BASE = {"e": 8192, "f": 16384}
 CONV_CLAMP = 256.0  # StyleGAN2-ADA's
 
 
-def random_network(config: str, resolution: int, w_dim: int = 512, ada: bool = False, seed: int = 1) -> NetworkRecord:
+def random_network(
+    config: str, resolution: int, w_dim: int = 512, ada: bool = False, seed: int = 1
+) -> NetworkRecord:
     """Config e or f with random weights and noise inputs of random strength."""
     record = initial_network(resolution, w_dim, w_dim, 8, FMAP_BASE[config], 512, seed)
     generator = np.random.Generator(np.random.PCG64(seed))
@@ -32,15 +34,23 @@ def random_network(config: str, resolution: int, w_dim: int = 512, ada: bool = F
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("path", help="network file to write")
-    parser.add_argument("--config", choices=FMAP_BASE, default="f", help="width of the layers (default: f)")
-    parser.add_argument("--resolution", type=int, default=1024, choices=[2**r for r in range(2, 12)])
+    parser.add_argument(
+        "--config", choices=FMAP_BASE, default="f", help="width of the layers (default: f)"
+    )
+    parser.add_argument(
+        "--resolution", type=int, default=1024, choices=[2**r for r in range(2, 12)]
+    )
     parser.add_argument("--w_dim", type=int, default=512, help="width of z and w (default: 512)")
     parser.add_argument("--ada", action="store_true", help="the StyleGAN2-ADA layout, with clamps")
     parser.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
     args = parser.parse_args()
-    tensorflow_pickle.write(random_network(args.config, args.resolution, args.w_dim, args.ada, args.seed), args.path)
+    tensorflow_pickle.write(
+        random_network(args.config, args.resolution, args.w_dim, args.ada, args.seed), args.path
+    )
     print(args.path)
 
 

@@ -30,8 +30,13 @@ def save_log_log(path: Path, title: str, panels: list[tuple[str, list[Line]]]) -
         left, right = k * WIDTH + LEFT, (k + 1) * WIDTH - 30
         top, bottom = TOP, HEIGHT - BOTTOM
 
-        def at(x: float, y: float, xs=xs, left=left, right=right, top=top, bottom=bottom) -> tuple[float, float]:
-            along, up = math.log(x / xs[0]) / math.log(xs[-1] / xs[0]), (math.log10(y) - low) / (high - low)
+        def at(
+            x: float, y: float, xs=xs, left=left, right=right, top=top, bottom=bottom
+        ) -> tuple[float, float]:
+            along, up = (
+                math.log(x / xs[0]) / math.log(xs[-1] / xs[0]),
+                (math.log10(y) - low) / (high - low),
+            )
             return left + 12 + along * (right - left - 24), bottom - up * (bottom - top)
 
         for power in range(low, high + 1):

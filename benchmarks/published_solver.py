@@ -3,8 +3,9 @@
 import numpy as np
 
 
-def published_solver(matrix: np.ndarray, lamb: float, max_steps: int = 10000, full_svd: bool = True
-                     ) -> tuple[np.ndarray, int, int]:
+def published_solver(
+    matrix: np.ndarray, lamb: float, max_steps: int = 10000, full_svd: bool = True
+) -> tuple[np.ndarray, int, int]:
     """L of L + S = M by alternating directions with full SVDs and a fixed penalty: L [n, n], its rank, the steps.
 
     It stops on the primal residual alone, 1e-7 of the norm of M (DESIGN 5). Without full_svd the same steps are made

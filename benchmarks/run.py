@@ -1,7 +1,7 @@
 """What the toolkit costs, as ratios in one run: prints tables, writes them to benchmarks/README.md, draws the plot.
 
-    make bench                                       about 25 minutes on two quiet cores
-    python benchmarks/run.py jacobian_1024           one part only, nothing written; on a GPU if there is one
+make bench                                       about 25 minutes on two quiet cores
+python benchmarks/run.py jacobian_1024           one part only, nothing written; on a GPU if there is one
 """
 
 import json
@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from dnnlib.generator import Generator
 
 DEMO, DIRECTION = ROOT / "demo/demo128.pkl", ROOT / "directions/demo128/eyes.npy"
-TRAINED = ROOT / "benchmarks/gram_trained512.npz"  # M_f, M_b of `demo/train.py --w_dim 512`, sample 0 of seed 4, eyes
-PUBLISHED = ROOT / "benchmarks/published_solver.json"  # how the published solver ends on both samples
+TRAINED = (
+    ROOT / "benchmarks/gram_trained512.npz"
+)  # M_f, M_b of `demo/train.py --w_dim 512`, sample 0 of seed 4, eyes
+PUBLISHED = (
+    ROOT / "benchmarks/published_solver.json"
+)  # how the published solver ends on both samples
 TIMED_STEPS = 30  # of it
 
 
@@ -66,7 +70,9 @@ def best_times(*functions: Callable[[], object], repeats: int = 3) -> list[float
 
 
 def make_generator(record: NetworkRecord) -> "Generator":
-    from dnnlib.generator import Generator  # imports TensorFlow, which the workers of a factorization do not need
+    from dnnlib.generator import (
+        Generator,
+    )  # imports TensorFlow, which the workers of a factorization do not need
 
     return Generator(record)
 
@@ -75,8 +81,9 @@ def codes(generator: "Generator", number: int = 1) -> np.ndarray:
     return generator.mapping(random_codes(4, number, generator.z_dim))
 
 
-def image_and_sample_times(generator: "Generator", image_size: int, batches: tuple[int, ...], tangents: int
-                           ) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+def image_and_sample_times(
+    generator: "Generator", image_size: int, batches: tuple[int, ...], tangents: int
+) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
     """By batch: seconds an image of plain synthesis, seconds a tangent, and seconds for the Jacobian of a sample.
 
     The last two come from the first batch of tangents and the first few.
@@ -100,24 +107,41 @@ def image_and_sample_times(generator: "Generator", image_size: int, batches: tup
     return times
 
 
-def jacobian_row(record: NetworkRecord, name: str, image_size: int, limit: str, batches: tuple[int, ...],
-                 tangents: int) -> tuple[Row, float]:
+def jacobian_row(
+    record: NetworkRecord,
+    name: str,
+    image_size: int,
+    limit: str,
+    batches: tuple[int, ...],
+    tangents: int,
+) -> tuple[Row, float]:
     """The ratio to plain forward passes, and the seconds of a whole sample. The toolkit's own batch is among them."""
     generator = make_generator(record)
-    images, tangent_times, samples = image_and_sample_times(generator, image_size, batches, tangents)
+    images, tangent_times, samples = image_and_sample_times(
+        generator, image_size, batches, tangents
+    )
     costs = total(record, image_size)
     for batch in batches:
         image, tangent = images[batch], tangent_times[batch]
-        print(f"{name}, batch {batch}: forward {image * 1e3:.1f} ms, {2e-9 * costs.forward / image:.0f} GFLOP/s; "
-              f"tangents {tangent * 1e3:.1f} ms, {2e-9 * costs.tangent / tangent:.0f} GFLOP/s", flush=True)
+        print(
+            f"{name}, batch {batch}: forward {image * 1e3:.1f} ms, {2e-9 * costs.forward / image:.0f} GFLOP/s; "
+            f"tangents {tangent * 1e3:.1f} ms, {2e-9 * costs.tangent / tangent:.0f} GFLOP/s",
+            flush=True,
+        )
     batch, forward = min(images.items(), key=lambda item: item[1])
     seconds, tangent = samples[generator.batch_size], tangent_times[generator.batch_size]
-    how = (f"{seconds:.1f} s a sample, from {min(tangents + generator.batch_size, generator.w_dim)} of "
-           f"{generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms "
-           f"in batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
-           f"{forward * 1e3:.1f} ms in batches of {batch} ({2e-9 * costs.forward / forward:.0f} GFLOP/s)")
-    return Row(f"Jacobian of a sample over w_dim plain forward passes, {name}",
-               f"{seconds / (forward * generator.w_dim):.2f}", limit, how), seconds
+    how = (
+        f"{seconds:.1f} s a sample, from {min(tangents + generator.batch_size, generator.w_dim)} of "
+        f"{generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms "
+        f"in batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
+        f"{forward * 1e3:.1f} ms in batches of {batch} ({2e-9 * costs.forward / forward:.0f} GFLOP/s)"
+    )
+    return Row(
+        f"Jacobian of a sample over w_dim plain forward passes, {name}",
+        f"{seconds / (forward * generator.w_dim):.2f}",
+        limit,
+        how,
+    ), seconds
 
 
 def reverse_row_time(record: NetworkRecord, rows: int) -> float:
@@ -138,30 +162,47 @@ def reverse_row_time(record: NetworkRecord, rows: int) -> float:
 
     w = tf.constant(random_codes(4, 1, record.w_dim), tf.float32)
     middle = tf.constant(record.resolution // 2)
-    return best_times(lambda: [row(w, middle, tf.constant(i)) for i in range(rows)], repeats=2)[0] / rows
+    return (
+        best_times(lambda: [row(w, middle, tf.constant(i)) for i in range(rows)], repeats=2)[0]
+        / rows
+    )
 
 
 def jacobian_256() -> list[Row]:
     record = random_network("e", 256)
     row, seconds = jacobian_row(record, "config-e, 256 x 256", 256, "1.0", (4, 16, 32), 32)
     reverse = reverse_row_time(record, 5) * 256**2
-    return [row, Row("the same over reverse mode, 256 x 256 outputs", f"1 / {reverse / seconds:.0f}", "1 / 200",
-                     f"reverse mode {reverse / 3600:.1f} hours, from 5 of 65,536 rows")]
+    return [
+        row,
+        Row(
+            "the same over reverse mode, 256 x 256 outputs",
+            f"1 / {reverse / seconds:.0f}",
+            "1 / 200",
+            f"reverse mode {reverse / 3600:.1f} hours, from 5 of 65,536 rows",
+        ),
+    ]
 
 
 def jacobian_1024() -> list[Row]:
-    row, _ = jacobian_row(random_network("f", 1024), "config-f, 1024 x 1024 at 256", 256, "0.85", (1, 2, 4), 8)
+    row, _ = jacobian_row(
+        random_network("f", 1024), "config-f, 1024 x 1024 at 256", 256, "0.85", (1, 2, 4), 8
+    )
     return [row]
 
 
 def jacobian_demo() -> list[Row]:
-    row, _ = jacobian_row(read_network(DEMO), "demo, 128 x 128, w of 64", 128, "none", (1, 4, 16, 32, 64), 64)
+    row, _ = jacobian_row(
+        read_network(DEMO), "demo, 128 x 128, w of 64", 128, "none", (1, 4, 16, 32, 64), 64
+    )
     return [row]
 
 
 def factorization() -> list[Row]:
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    return [factorization_row(name, matrices, published[name]) for name, matrices in gram_cases().items()]
+    return [
+        factorization_row(name, matrices, published[name])
+        for name, matrices in gram_cases().items()
+    ]
 
 
 def gram_cases() -> dict[str, list[np.ndarray]]:
@@ -169,11 +210,15 @@ def gram_cases() -> dict[str, list[np.ndarray]]:
     generator = make_generator(random_network("e", 128))
     jacobian = generator.jacobian(codes(generator))
     with np.load(TRAINED) as trained:
-        return {"random weights": list(gram_matrices(jacobian, region_mask("eyes", 128, 128))),
-                "trained": [trained["foreground"].astype(float), trained["background"].astype(float)]}
+        return {
+            "random weights": list(gram_matrices(jacobian, region_mask("eyes", 128, 128))),
+            "trained": [trained["foreground"].astype(float), trained["background"].astype(float)],
+        }
 
 
-def factorization_row(name: str, matrices: list[np.ndarray], published: list[dict[str, float]]) -> Row:
+def factorization_row(
+    name: str, matrices: list[np.ndarray], published: list[dict[str, float]]
+) -> Row:
     lamb = default_lamb(512)
     with worker_processes() as workers:
         list(workers.map(abs, range(2)))  # they have started
@@ -185,12 +230,20 @@ def factorization_row(name: str, matrices: list[np.ndarray], published: list[dic
         results = both()
         exact = list(workers.map(exact_solution, matrices, [lamb] * 2))
     theirs = a_part / TIMED_STEPS * sum(end["steps"] for end in published)
-    lines = [f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), {result.steps} steps "
-             f"(published {end['steps']:,}), {angle_text(angle(result.vectors[:result.rank].T, truth))} from the "
-             f"converged principal space (published {angle_text(end['angle'])})"
-             for part, result, truth, end in zip(("foreground", "background"), results, exact, published, strict=True)]
-    return Row(f"both factorizations of a 512-d sample over the published solver, {name}", f"1 / {theirs / ours:.0f}",
-               "1 / 50", f"{ours:.1f} s, and {theirs:.0f} s from {TIMED_STEPS} of its steps; " + "; ".join(lines))
+    lines = [
+        f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), {result.steps} steps "
+        f"(published {end['steps']:,}), {angle_text(angle(result.vectors[: result.rank].T, truth))} from the "
+        f"converged principal space (published {angle_text(end['angle'])})"
+        for part, result, truth, end in zip(
+            ("foreground", "background"), results, exact, published, strict=True
+        )
+    ]
+    return Row(
+        f"both factorizations of a 512-d sample over the published solver, {name}",
+        f"1 / {theirs / ours:.0f}",
+        "1 / 50",
+        f"{ours:.1f} s, and {theirs:.0f} s from {TIMED_STEPS} of its steps; " + "; ".join(lines),
+    )
 
 
 def exact_solution(matrix: np.ndarray, lamb: float) -> LowRank:
@@ -205,10 +258,15 @@ def published_steps() -> list[Row]:
         matrices = [matrix for pair in cases.values() for matrix in pair]
         exact = list(workers.map(exact_solution, matrices, [lamb] * len(matrices)))
         ends = list(workers.map(published_end, matrices, [lamb] * len(matrices)))
-    parts = [{"steps": steps, "rank": rank, "angle": angle(np.linalg.svd(low)[0][:, :rank], truth)}
-             for (low, rank, steps), truth in zip(ends, exact, strict=True)]
-    PUBLISHED.write_text(json.dumps({name: parts[2 * i:2 * i + 2] for i, name in enumerate(cases)}, indent=2) + "\n",
-                         encoding="utf-8")
+    parts = [
+        {"steps": steps, "rank": rank, "angle": angle(np.linalg.svd(low)[0][:, :rank], truth)}
+        for (low, rank, steps), truth in zip(ends, exact, strict=True)
+    ]
+    PUBLISHED.write_text(
+        json.dumps({name: parts[2 * i : 2 * i + 2] for i, name in enumerate(cases)}, indent=2)
+        + "\n",
+        encoding="utf-8",
+    )
     return []
 
 
@@ -220,7 +278,7 @@ def angle(space: np.ndarray, truth: LowRank) -> float | None:
     """The largest angle between the columns of `space` and the true principal space, in radians; None: another rank."""
     if space.shape[1] != truth.rank:
         return None
-    return float(np.arcsin(min(1, np.linalg.norm(truth.vectors[truth.rank:] @ space, 2))))
+    return float(np.arcsin(min(1, np.linalg.norm(truth.vectors[truth.rank :] @ space, 2))))
 
 
 def angle_text(radians: float | None) -> str:
@@ -228,7 +286,9 @@ def angle_text(radians: float | None) -> str:
 
 
 def run_script(*arguments: object) -> None:
-    subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, *map(str, arguments)], check=True, capture_output=True, cwd=ROOT
+    )
 
 
 def manipulate() -> list[Row]:
@@ -237,27 +297,50 @@ def manipulate() -> list[Row]:
         network, plain = Path(folder) / "e256.pkl", Path(folder) / "plain.npy"
         tensorflow_pickle.write(random_network("e", 256), network)
         np.save(plain, np.eye(1, 512))
-        np.save(Path(folder) / "eyes.npy", np.load(DIRECTION))  # nothing beside it that names a region
+        np.save(
+            Path(folder) / "eyes.npy", np.load(DIRECTION)
+        )  # nothing beside it that names a region
         for name, path, direction, more, few, many, batch in (
-                ("demo", DEMO, DIRECTION, "heat maps", 10, 210, 64),
-                ("demo", DEMO, Path(folder) / "eyes.npy", "no region", 10, 210, 64),
-                ("demo", DEMO, Path(folder) / "eyes.npy", "--save_raw", 10, 210, 64),
-                ("config-e, 256 x 256", network, plain, "no region", 2, 14, 32),
-                ("config-e, 256 x 256", network, plain, "--save_raw", 2, 14, 32)):
+            ("demo", DEMO, DIRECTION, "heat maps", 10, 210, 64),
+            ("demo", DEMO, Path(folder) / "eyes.npy", "no region", 10, 210, 64),
+            ("demo", DEMO, Path(folder) / "eyes.npy", "--save_raw", 10, 210, 64),
+            ("config-e, 256 x 256", network, plain, "no region", 2, 14, 32),
+            ("config-e, 256 x 256", network, plain, "--save_raw", 2, 14, 32),
+        ):
             generator = load_generator(path)
             edit = partial(edit_images, path, direction, folder, more == "--save_raw")
-            bare, a_few, a_many = best_times(partial(generator.synthesis, codes(generator, batch)),
-                                             partial(edit, few), partial(edit, many), repeats=2)
-            forward, an_image = bare / batch, (a_many - a_few) / ((many - few) * 8)  # the difference: without the start
-            rows.append(Row(f"images of manipulate.py per second over bare synthesis, {name}, {more}",
-                            f"{forward / an_image:.2f}", "none" if more == "--save_raw" else "0.9",
-                            f"{1 / an_image:.1f} and {1 / forward:.1f} images/s"))
+            bare, a_few, a_many = best_times(
+                partial(generator.synthesis, codes(generator, batch)),
+                partial(edit, few),
+                partial(edit, many),
+                repeats=2,
+            )
+            forward, an_image = (
+                bare / batch,
+                (a_many - a_few) / ((many - few) * 8),
+            )  # the difference: without the start
+            rows.append(
+                Row(
+                    f"images of manipulate.py per second over bare synthesis, {name}, {more}",
+                    f"{forward / an_image:.2f}",
+                    "none" if more == "--save_raw" else "0.9",
+                    f"{1 / an_image:.1f} and {1 / forward:.1f} images/s",
+                )
+            )
     return rows
 
 
 def edit_images(path: Path, direction: Path, folder: str, raw: bool, total_num: int) -> None:
-    run_script("manipulate.py", path, direction, "--total_num", total_num, "--output_dir", tempfile.mkdtemp(dir=folder),
-               *["--save_raw"] * raw)
+    run_script(
+        "manipulate.py",
+        path,
+        direction,
+        "--total_num",
+        total_num,
+        "--output_dir",
+        tempfile.mkdtemp(dir=folder),
+        *["--save_raw"] * raw,
+    )
 
 
 MEMORY = """
@@ -283,28 +366,65 @@ def memory() -> list[Row]:
         path = Path(folder) / "f1024.pkl"
         record = random_network("f", 1024)
         tensorflow_pickle.write(record, path)
-        done = subprocess.run([sys.executable, "-c", MEMORY, path], check=True, cwd=ROOT, text=True,
-                              capture_output=True)
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, path],
+            check=True,
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+        )
         loading, jacobian = map(float, done.stdout.split())
-        bound = (2 * sum(array.nbytes for array in record.arrays.values()) + path.stat().st_size) / 2**30
+        bound = (
+            2 * sum(array.nbytes for array in record.arrays.values()) + path.stat().st_size
+        ) / 2**30
         few, many = (sample_memory(folder, total_num) for total_num in (2, 40))
     return [
-        Row("memory over the imports, loading config-f 1024", f"{loading:.2f} GiB",
-            f"{bound:.2f} GiB", "twice the averaged generator, and the file"),
-        Row("memory over the imports, Jacobian of config-f 1024 at 256", f"{jacobian:.1f} GiB", "6 GiB",
-            "3 batches of tangents"),
-        Row("memory of compute_jacobian.py, 40 samples over 2, demo", f"{many / few:.2f}", "1 (flat)",
-            f"{many:.2f} and {few:.2f} GiB"),
+        Row(
+            "memory over the imports, loading config-f 1024",
+            f"{loading:.2f} GiB",
+            f"{bound:.2f} GiB",
+            "twice the averaged generator, and the file",
+        ),
+        Row(
+            "memory over the imports, Jacobian of config-f 1024 at 256",
+            f"{jacobian:.1f} GiB",
+            "6 GiB",
+            "3 batches of tangents",
+        ),
+        Row(
+            "memory of compute_jacobian.py, 40 samples over 2, demo",
+            f"{many / few:.2f}",
+            "1 (flat)",
+            f"{many:.2f} and {few:.2f} GiB",
+        ),
     ]
 
 
 def sample_memory(folder: str, total_num: int) -> float:
     """Peak memory in GiB of compute_jacobian.py on the demo."""
-    code = ("import resource, subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], check=True, "
-            "stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)")
-    done = subprocess.run([sys.executable, "-c", code, "compute_jacobian.py", DEMO, "--total_num", str(total_num),
-                           "--output_dir", f"{folder}/{total_num}", "--gpu_id", "cpu"], check=True, cwd=ROOT, text=True,
-                          capture_output=True)
+    code = (
+        "import resource, subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], check=True, "
+        "stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code,
+            "compute_jacobian.py",
+            DEMO,
+            "--total_num",
+            str(total_num),
+            "--output_dir",
+            f"{folder}/{total_num}",
+            "--gpu_id",
+            "cpu",
+        ],
+        check=True,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+    )
     return float(done.stdout)
 
 
@@ -313,17 +433,28 @@ def start() -> list[Row]:
         run_script("compute_jacobian.py", DEMO, "--output_dir", folder, "--total_num", 1)
         helping, directions = best_times(
             partial(run_script, "compute_jacobian.py", "--help"),
-            partial(run_script, "compute_directions.py", f"{folder}/w_dataset_ffhq.npy", "--output_dir", folder))
-    return [Row("compute_jacobian.py --help", f"{helping:.2f} s", "1 s", ""),
-            Row("compute_directions.py, one sample of the demo", f"{directions:.1f} s", "3 s", "")]
+            partial(
+                run_script,
+                "compute_directions.py",
+                f"{folder}/w_dataset_ffhq.npy",
+                "--output_dir",
+                folder,
+            ),
+        )
+    return [
+        Row("compute_jacobian.py --help", f"{helping:.2f} s", "1 s", ""),
+        Row("compute_directions.py, one sample of the demo", f"{directions:.1f} s", "3 s", ""),
+    ]
 
 
 def plot() -> list[Row]:
     """Seconds of a sample against image size and w_dim, with plain forward passes and reverse mode."""
     sizes, widths = (32, 64, 128), (64, 128, 256, 512)
     panels = []
-    for title, records in (("image size, w of 512", {size: random_network("e", size) for size in sizes}),
-                           ("w_dim, 64 x 64", {width: random_network("e", 64, width) for width in widths})):
+    for title, records in (
+        ("image size, w of 512", {size: random_network("e", size) for size in sizes}),
+        ("w_dim, 64 x 64", {width: random_network("e", 64, width) for width in widths}),
+    ):
         ours, forward, reverse = {}, {}, {}
         for x, record in records.items():
             generator = make_generator(record)
@@ -331,16 +462,41 @@ def plot() -> list[Row]:
             images, _, samples = image_and_sample_times(generator, record.resolution, (batch,), 16)
             ours[x], forward[x] = samples[batch], images[batch] * record.w_dim
             reverse[x] = reverse_row_time(record, 5) * record.resolution**2
-            print(f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse {reverse[x]:.0f} s",
-                  flush=True)
-        panels.append((title, [Line("reverse mode, a row at a time", reverse), Line("w_dim forward passes", forward),
-                               Line("this toolkit", ours)]))
-    save_log_log(ROOT / "benchmarks/jacobian_time.png", "seconds for the Jacobian of a sample, config-e", panels)
+            print(
+                f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse {reverse[x]:.0f} s",
+                flush=True,
+            )
+        panels.append(
+            (
+                title,
+                [
+                    Line("reverse mode, a row at a time", reverse),
+                    Line("w_dim forward passes", forward),
+                    Line("this toolkit", ours),
+                ],
+            )
+        )
+    save_log_log(
+        ROOT / "benchmarks/jacobian_time.png",
+        "seconds for the Jacobian of a sample, config-e",
+        panels,
+    )
     return []
 
 
-PARTS = {part.__name__: part for part in (jacobian_256, jacobian_1024, jacobian_demo, factorization, manipulate,
-                                          memory, start, plot)}
+PARTS = {
+    part.__name__: part
+    for part in (
+        jacobian_256,
+        jacobian_1024,
+        jacobian_demo,
+        factorization,
+        manipulate,
+        memory,
+        start,
+        plot,
+    )
+}
 ONCE = {part.__name__: part for part in (published_steps,)}  # too long for `make bench`
 
 
@@ -365,8 +521,11 @@ def main() -> None:
     path = ROOT / "benchmarks/README.md"
     before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")
     with replacing(path) as partial:
-        partial.write_text(f"{before}<!-- table -->\n{device.split(' (')[0]}\n\n{table(rows)}<!-- end -->"
-                           + rest.split("<!-- end -->")[1], encoding="utf-8")
+        partial.write_text(
+            f"{before}<!-- table -->\n{device.split(' (')[0]}\n\n{table(rows)}<!-- end -->"
+            + rest.split("<!-- end -->")[1],
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

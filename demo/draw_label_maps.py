@@ -1,6 +1,6 @@
 """Label maps of the faces that step 1 finds for the demo network: the drawn faces know their parts.
 
-    python demo/draw_label_maps.py        writes demo/label_maps/0000.png to 0004.png, in a second
+python demo/draw_label_maps.py        writes demo/label_maps/0000.png to 0004.png, in a second
 """
 
 import sys

@@ -12,17 +12,52 @@ import numpy as np
 
 Z_DIM = 64
 ATTRIBUTES = (
-    "background_hue", "background_lightness", "skin_tone", "hair_colour", "hair_height", "fringe",
-    "face_width", "chin_length", "eye_opening", "eye_width", "gaze", "iris_colour",
-    "brow_height", "brow_angle", "brow_thickness", "nose_length", "nose_width", "mouth_opening",
-    "mouth_width", "smile", "lip_colour", "blush", "clothes_hue", "clothes_lightness",
+    "background_hue",
+    "background_lightness",
+    "skin_tone",
+    "hair_colour",
+    "hair_height",
+    "fringe",
+    "face_width",
+    "chin_length",
+    "eye_opening",
+    "eye_width",
+    "gaze",
+    "iris_colour",
+    "brow_height",
+    "brow_angle",
+    "brow_thickness",
+    "nose_length",
+    "nose_width",
+    "mouth_opening",
+    "mouth_width",
+    "smile",
+    "lip_colour",
+    "blush",
+    "clothes_hue",
+    "clothes_lightness",
 )
 FRAME = 256
 AXIS = 128  # the column about which a face is symmetric
 EYE_OFFSET = 32  # from the axis to the centre of an eye
 # The labels of CelebAMask-HQ that occur, left and right as in the picture.
-(BACKGROUND, SKIN, NOSE, L_EYE, R_EYE, L_BROW, R_BROW, L_EAR, R_EAR, MOUTH, U_LIP, L_LIP, HAIR, NECK,
- CLOTH) = 0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17, 18
+(
+    BACKGROUND,
+    SKIN,
+    NOSE,
+    L_EYE,
+    R_EYE,
+    L_BROW,
+    R_BROW,
+    L_EAR,
+    R_EAR,
+    MOUTH,
+    U_LIP,
+    L_LIP,
+    HAIR,
+    NECK,
+    CLOTH,
+) = 0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17, 18
 
 
 def attribute_vectors() -> np.ndarray:
@@ -47,7 +82,9 @@ def draw(attributes: np.ndarray, resolution: int = 128) -> np.ndarray:
     finer = max(64 // resolution, 1)
     canvas = paint_faces(attributes, resolution * finer)[0]
     if finer > 1:
-        canvas = canvas.reshape(3, len(attributes), resolution, finer, resolution, finer).mean((3, 5))
+        canvas = canvas.reshape(3, len(attributes), resolution, finer, resolution, finer).mean(
+            (3, 5)
+        )
     return np.ascontiguousarray(np.moveaxis(canvas, 0, -1)) * 2 - 1
 
 
@@ -61,8 +98,17 @@ def paint_faces(attributes: np.ndarray, resolution: int) -> "Canvas":
     face = {name: values[:, k, None, None] for k, name in enumerate(ATTRIBUTES)}
     size = len(values), resolution, resolution
     canvas = Canvas(np.empty((3, *size), dtype=np.float32), np.full(size, BACKGROUND, np.uint8))
-    for paint in (paint_background, paint_hair_behind, paint_body, paint_head, paint_hair_in_front,
-                  paint_nose, paint_mouth, paint_eyes, paint_brows):
+    for paint in (
+        paint_background,
+        paint_hair_behind,
+        paint_body,
+        paint_head,
+        paint_hair_in_front,
+        paint_nose,
+        paint_mouth,
+        paint_eyes,
+        paint_brows,
+    ):
         paint(canvas, face)
     return canvas
 
@@ -87,7 +133,9 @@ SHADES_OF_HAIR = colours("221a1c 8a4a26 f0cf7c")
 IRIS = colours("5a2c12 4f9a4a 2f6fe0")
 LIPS = colours("f79aa8 b01a48")
 RUDDY = np.array([0.86, 0.55, 0.48], dtype=np.float32).reshape(3, 1, 1, 1)
-WHITE, INK, BROWN, THROAT, TONGUE, BLUSH = colours("ffffff 241a22 2e1710 5a1220 e0707a f0506a").reshape(6, 3, 1, 1, 1)
+WHITE, INK, BROWN, THROAT, TONGUE, BLUSH = colours(
+    "ffffff 241a22 2e1710 5a1220 e0707a f0506a"
+).reshape(6, 3, 1, 1, 1)
 
 
 def palette(t: np.ndarray, stops: np.ndarray) -> np.ndarray:
@@ -124,7 +172,9 @@ class Window:
         resolution = canvas.labels.shape[-1]
         self.pixel = FRAME / resolution
         rows, columns = (
-            slice(max(math.floor(start / self.pixel), 0), min(math.ceil(end / self.pixel), resolution))
+            slice(
+                max(math.floor(start / self.pixel), 0), min(math.ceil(end / self.pixel), resolution)
+            )
             for start, end in ((top, bottom), (left, right))
         )
         centres = ((np.arange(resolution) + 0.5) * self.pixel).astype(np.float32)
@@ -142,18 +192,31 @@ class Window:
         """Coverage of a shape from its signed distance (negative inside), anti-aliased over one pixel."""
         return np.clip(0.5 - distance / self.pixel, 0, 1)
 
-    def oval(self, x: np.ndarray, y: np.ndarray, half_width: np.ndarray | float, half_height: np.ndarray | float,
-             power: float = 2.0) -> np.ndarray:
+    def oval(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        half_width: np.ndarray | float,
+        half_height: np.ndarray | float,
+        power: float = 2.0,
+    ) -> np.ndarray:
         """Coverage of the superellipse |x / half_width|^power + |y / half_height|^power < 1; x, y from its centre."""
         x_ratio, y_ratio = abs(x) / half_width, abs(y) / half_height
         x_slope, y_slope = x_ratio ** (power - 1), y_ratio ** (power - 1)
         level = x_slope * x_ratio + y_slope * y_ratio
         # To first order the distance from the outline is (level - 1) / |gradient of level|.
-        gradient = power * np.sqrt((x_slope / half_width) ** 2 + (y_slope / half_height) ** 2) + 1e-6
+        gradient = (
+            power * np.sqrt((x_slope / half_width) ** 2 + (y_slope / half_height) ** 2) + 1e-6
+        )
         return self.fill((level - 1) / gradient)
 
-    def glow(self, x: np.ndarray, y: np.ndarray, half_width: np.ndarray | float, half_height: np.ndarray | float
-             ) -> np.ndarray:
+    def glow(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        half_width: np.ndarray | float,
+        half_height: np.ndarray | float,
+    ) -> np.ndarray:
         """Coverage of a soft round spot without an edge."""
         return np.exp(-((x / half_width) ** 2)) * np.exp(-((y / half_height) ** 2))
 
@@ -201,10 +264,12 @@ def paint_body(canvas: Canvas, face: dict) -> None:
     window = Window(canvas, 170, FRAME, 0, FRAME)
     window.paint(window.oval(window.x, window.y - 275, 118, 61, 2.6), cloth, CLOTH)
     window.paint(window.oval(window.x, window.y - 214, 47, 34), cloth * 0.72, CLOTH)
-    neck = np.maximum(window.oval(window.x, window.y - 214, 40, 27),
-                      window.oval(window.x, window.y - 190, 35, 38, 5.0))
+    neck = np.maximum(
+        window.oval(window.x, window.y - 214, 40, 27),
+        window.oval(window.x, window.y - 190, 35, 38, 5.0),
+    )
     _, chin = head_size(face)
-    shadow = 0.42 * np.exp(-(np.maximum(window.y - chin, 0) / 9) ** 2)
+    shadow = 0.42 * np.exp(-((np.maximum(window.y - chin, 0) / 9) ** 2))
     window.paint(neck, mix(shadow, skin * 0.94, skin * 0.45), NECK)
 
 
@@ -233,7 +298,9 @@ def paint_hair_in_front(canvas: Canvas, face: dict) -> None:
     cap = window.oval(window.x, y, width + 9, egg(y, top, 24), 2.5)
     swept = window.y - 86 - 0.08 * window.x
     hairline = mix(face["fringe"], 39, 14)
-    cut = window.oval(window.x, swept, width - 3, egg(swept, hairline, 90), 2.5) * head_shape(window, face)
+    cut = window.oval(window.x, swept, width - 3, egg(swept, hairline, 90), 2.5) * head_shape(
+        window, face
+    )
     shine = window.glow(window.x + 22, y + 0.7 * top + 15, 34, 9)
     window.paint(cap * (1 - cut), mix(0.35 * shine, colour, WHITE), HAIR)
 
@@ -257,7 +324,9 @@ def paint_mouth(canvas: Canvas, face: dict) -> None:
     opening = mix(face["mouth_opening"], 1.2, 8.5)
     bend = mix(face["smile"], -13, 13)
     y = window.y - 184 - bend * (0.4 - (window.x / width) ** 2)
-    window.paint(window.oval(window.x, y, width, opening + 4.2), lips, np.where(y < 0, U_LIP, L_LIP))
+    window.paint(
+        window.oval(window.x, y, width, opening + 4.2), lips, np.where(y < 0, U_LIP, L_LIP)
+    )
     inside = window.oval(window.x, y, width - 4, opening)
     window.paint(inside, THROAT, MOUTH)
     window.paint(inside * window.fill(0.45 * opening - y), TONGUE, MOUTH)
@@ -286,6 +355,13 @@ def paint_brows(canvas: Canvas, face: dict) -> None:
     window = Window(canvas, 84, 116, 70, 186)
     colour = mix(0.8, palette(face["hair_colour"], SHADES_OF_HAIR), BROWN)
     along = abs(window.x) - EYE_OFFSET
-    centre = mix(face["brow_height"], 104, 95.5) - mix(face["brow_angle"], -0.3, 0.3) * along + 0.008 * along**2
-    window.paint(window.oval(along, window.y - centre, 19, mix(face["brow_thickness"], 1.8, 5), 2.6), colour,
-                 np.where(window.x < 0, L_BROW, R_BROW))
+    centre = (
+        mix(face["brow_height"], 104, 95.5)
+        - mix(face["brow_angle"], -0.3, 0.3) * along
+        + 0.008 * along**2
+    )
+    window.paint(
+        window.oval(along, window.y - centre, 19, mix(face["brow_thickness"], 1.8, 5), 2.6),
+        colour,
+        np.where(window.x < 0, L_BROW, R_BROW),
+    )

@@ -1,6 +1,6 @@
 """Find the ready directions of directions/demo128/ with the toolkit's own steps, measure them, write the table.
 
-    python demo/find_directions.py                   about a minute on two cores
+python demo/find_directions.py                   about a minute on two cores
 """
 
 import os
@@ -63,8 +63,10 @@ def main() -> None:
     run_step(JACOBIAN_COMMAND)
     generator = load_generator(NETWORK)
     ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
-    commands = {choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
-                for choice in CHOICES}
+    commands = {
+        choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
+        for choice in CHOICES
+    }
     for command in dict.fromkeys(commands.values()):  # once a region
         run_step(command)
     lines = []
@@ -74,15 +76,28 @@ def main() -> None:
         direction = np.load(source)[choice.row]
         layers = layer_list(choice.layers)
         probe = Probe(generator.synthesis, generator.batch_size, ws, layers)
-        effect = probe.effect_of_change(direction, CHANGE_INSIDE, region_source(region=choice.region))
+        effect = probe.effect_of_change(
+            direction, CHANGE_INSIDE, region_source(region=choice.region)
+        )
         files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
-        files.write_json(FOLDER / f"{choice.name}.json", (files.read_json(source.with_suffix(".json")) or {}) | {
-            "command": ["python", *command.split()], "row": choice.row, "layers": layers, "distance": effect.distance,
-            "change_inside": effect.change_inside, "change_outside": effect.change_outside})
-        lines.append(f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | {choice.region} | "
-                     f"{choice.sample}, {choice.row} | {choice.layers} | ±{effect.distance:g} | `--region "
-                     f"{choice.region} --lamb {choice.lamb:g}` | {effect.change_inside:.3f} | "
-                     f"{effect.change_outside:.4f} | {effect.ratio:.1f} |")
+        files.write_json(
+            FOLDER / f"{choice.name}.json",
+            (files.read_json(source.with_suffix(".json")) or {})
+            | {
+                "command": ["python", *command.split()],
+                "row": choice.row,
+                "layers": layers,
+                "distance": effect.distance,
+                "change_inside": effect.change_inside,
+                "change_outside": effect.change_outside,
+            },
+        )
+        lines.append(
+            f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | {choice.region} | "
+            f"{choice.sample}, {choice.row} | {choice.layers} | ±{effect.distance:g} | `--region "
+            f"{choice.region} --lamb {choice.lamb:g}` | {effect.change_inside:.3f} | "
+            f"{effect.change_outside:.4f} | {effect.ratio:.1f} |"
+        )
         print(lines[-1], flush=True)
     write_table(lines)
 
@@ -91,12 +106,16 @@ def write_table(lines: list[str]) -> None:
     """Put the rows between the markers of directions/README.md."""
     path = Path("directions/README.md")
     before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")[:2]
-    head = ("| file | changes | region | sample, row | layers | distance | found with | inside | outside | ratio |\n"
-            "|---|---|---|---|---|---|---|---|---|---|\n")
+    head = (
+        "| file | changes | region | sample, row | layers | distance | found with | inside | outside | ratio |\n"
+        "|---|---|---|---|---|---|---|---|---|---|\n"
+    )
     after = rest.split("<!-- end -->")[1]
     with files.replacing(path) as partial:
-        partial.write_text(before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after,
-                           encoding="utf-8")
+        partial.write_text(
+            before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after,
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,15 @@ import numpy as np
 from dnnlib.record import NetworkRecord
 
 
-def initial_network(resolution: int, z_dim: int, w_dim: int, mapping_layers: int, fmap_base: int, fmap_max: int,
-                    seed: int) -> NetworkRecord:
+def initial_network(
+    resolution: int,
+    z_dim: int,
+    w_dim: int,
+    mapping_layers: int,
+    fmap_base: int,
+    fmap_max: int,
+    seed: int,
+) -> NetworkRecord:
     """A `skip` generator with StyleGAN2's initial weights, noise of strength 0, and w_avg 0.
 
     Channels at resolution R: min(2 fmap_base / R, fmap_max).
@@ -22,7 +29,9 @@ def initial_network(resolution: int, z_dim: int, w_dim: int, mapping_layers: int
         arrays[f"{name}/bias"] = np.zeros(outputs, np.float32)
 
     def styled(name: str, kernel: int, inputs: int, outputs: int) -> None:
-        arrays[f"{name}/weight"] = normal(kernel, kernel, inputs, outputs, fan_in=kernel**2 * inputs)
+        arrays[f"{name}/weight"] = normal(
+            kernel, kernel, inputs, outputs, fan_in=kernel**2 * inputs
+        )
         arrays[f"{name}/bias"] = np.zeros(outputs, np.float32)
         arrays[f"{name}/style_weight"] = normal(w_dim, inputs, fan_in=w_dim)
         arrays[f"{name}/style_bias"] = np.ones(inputs, np.float32)
@@ -34,9 +43,19 @@ def initial_network(resolution: int, z_dim: int, w_dim: int, mapping_layers: int
     for i in range(mapping_layers):
         dense(f"mapping/{i}", z_dim if i == 0 else w_dim, w_dim)
     record = NetworkRecord(
-        z_dim=z_dim, w_dim=w_dim, label_dim=0, resolution=resolution, num_channels=3, architecture="skip",
-        activation="lrelu", mapping_activation="lrelu", normalize_z=True, label_normalization="joint",
-        resample_kernel=(1.0, 3.0, 3.0, 1.0), conv_clamp=None, arrays=arrays,
+        z_dim=z_dim,
+        w_dim=w_dim,
+        label_dim=0,
+        resolution=resolution,
+        num_channels=3,
+        architecture="skip",
+        activation="lrelu",
+        mapping_activation="lrelu",
+        normalize_z=True,
+        label_normalization="joint",
+        resample_kernel=(1.0, 3.0, 3.0, 1.0),
+        conv_clamp=None,
+        arrays=arrays,
     )
     inputs = None
     for size in record.resolutions:

@@ -29,8 +29,15 @@ from dnnlib.families.stylegan2.network import MappingNetwork, SynthesisNetwork
 from dnnlib.record import NetworkRecord
 
 # Resolution (None: the mapping network alone), batch, steps.
-STAGES = ((None, 256, 12000), (16, 32, 2000), (32, 32, 2000), (64, 16, 3000), (128, 16, 7500),
-          (64, 16, 1200), (128, 16, 2200))  # once more, for the details
+STAGES = (
+    (None, 256, 12000),
+    (16, 32, 2000),
+    (32, 32, 2000),
+    (64, 16, 3000),
+    (128, 16, 7500),
+    (64, 16, 1200),
+    (128, 16, 2200),
+)  # once more, for the details
 LEARNING_RATE = 3e-3
 ATTRIBUTE_WEIGHT = 10  # of the squared error of the read-out, against the image loss
 AVERAGE_OVER = 500  # steps
@@ -59,7 +66,9 @@ def image_loss(images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.
     loss = tf.reduce_mean(tf.abs(error) * weights)
     for axis in (1, 2):
         size = error.shape[axis]
-        difference = tf.gather(error, range(1, size), axis=axis) - tf.gather(error, range(size - 1), axis=axis)
+        difference = tf.gather(error, range(1, size), axis=axis) - tf.gather(
+            error, range(size - 1), axis=axis
+        )
         loss += tf.reduce_mean(tf.abs(difference) * tf.gather(weights, range(1, size), axis=axis))
     return loss
 
@@ -67,17 +76,29 @@ def image_loss(images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.
 class Stage:
     """The weights, their running average, and the optimizer, at one resolution."""
 
-    def __init__(self, record: NetworkRecord, resolution: int | None, random: np.random.Generator) -> None:
+    def __init__(
+        self, record: NetworkRecord, resolution: int | None, random: np.random.Generator
+    ) -> None:
         self.record, self.resolution, self.random = record, resolution, random
         fixed = ("noise", "w_avg")
         # Trained at unit variance, so that Adam's steps suit every layer: StyleGAN2's equalized learning rate.
-        self.scales = {name: np.float32(np.prod(array.shape[:-1]) ** -0.5) if name.endswith("weight") else np.float32(1)
-                       for name, array in record.arrays.items() if not name.endswith(fixed)}
-        self.variables = {name: tf.Variable(record.arrays[name] / scale) for name, scale in self.scales.items()}
+        self.scales = {
+            name: np.float32(np.prod(array.shape[:-1]) ** -0.5)
+            if name.endswith("weight")
+            else np.float32(1)
+            for name, array in record.arrays.items()
+            if not name.endswith(fixed)
+        }
+        self.variables = {
+            name: tf.Variable(record.arrays[name] / scale) for name, scale in self.scales.items()
+        }
         self.read_out = tf.Variable(tf.zeros([record.w_dim, len(faces.ATTRIBUTES)]))
         self.averages = {name: tf.Variable(variable) for name, variable in self.variables.items()}
-        self.trained = {name: variable for name, variable in self.variables.items()
-                        if name.startswith("mapping/") or (resolution and _size(name) <= resolution)}
+        self.trained = {
+            name: variable
+            for name, variable in self.variables.items()
+            if name.startswith("mapping/") or (resolution and _size(name) <= resolution)
+        }
         self.optimizer = tf.keras.optimizers.Adam(LEARNING_RATE, beta_1=0.9, beta_2=0.99)
         self.optimizer.build([*self.trained.values(), self.read_out])
         self.pixel_weights = pixel_weights(resolution) if resolution else None
@@ -90,31 +111,43 @@ class Stage:
         variables = [*self.trained.values(), self.read_out]
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         # Over the last tenth of the steps at first, so that the start is soon forgotten.
-        over = tf.minimum(float(AVERAGE_OVER), tf.cast(self.optimizer.iterations, tf.float32) / 10 + 1)
+        over = tf.minimum(
+            float(AVERAGE_OVER), tf.cast(self.optimizer.iterations, tf.float32) / 10 + 1
+        )
         for name, variable in self.trained.items():
             self.averages[name].assign_add((variable - self.averages[name]) / over)
         return loss
 
     def _loss(self, z: tf.Tensor, attributes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-        arrays = self.record.arrays | {name: self.variables[name] * self.scales[name] for name in self.trained}
+        arrays = self.record.arrays | {
+            name: self.variables[name] * self.scales[name] for name in self.trained
+        }
         record = dataclasses.replace(self.record, resolution=self.resolution or 4, arrays=arrays)
         w = MappingNetwork(record, "float32")(z, tf.zeros([tf.shape(z)[0], 0]))
         loss = ATTRIBUTE_WEIGHT * tf.reduce_mean((w @ self.read_out + 0.5 - attributes) ** 2)
         if self.resolution:
             ws = tf.repeat(w[:, None], record.num_layers, axis=1)
-            loss += image_loss(SynthesisNetwork(record, "float32").primal(ws)[0], images, self.pixel_weights)
+            loss += image_loss(
+                SynthesisNetwork(record, "float32").primal(ws)[0], images, self.pixel_weights
+            )
         return loss
 
     def batch(self, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Random z, their attributes, and the drawn faces."""
         z = self.random.standard_normal((size, faces.Z_DIM))
         attributes = faces.attributes(z)
-        images = faces.draw(attributes, self.resolution) if self.resolution else np.zeros((size, 1, 1, 3))
+        images = (
+            faces.draw(attributes, self.resolution)
+            if self.resolution
+            else np.zeros((size, 1, 1, 3))
+        )
         return z.astype(np.float32), attributes.astype(np.float32), images.astype(np.float32)
 
     def averaged_record(self) -> NetworkRecord:
         """The network of the averaged weights, with w_avg over 10,000 z."""
-        averages = {name: average.numpy() * self.scales[name] for name, average in self.averages.items()}
+        averages = {
+            name: average.numpy() * self.scales[name] for name, average in self.averages.items()
+        }
         record = dataclasses.replace(self.record, arrays=self.record.arrays | averages)
         z = np.random.RandomState(0).randn(10000, faces.Z_DIM).astype(np.float32)
         w = MappingNetwork(record, "float32")(z, tf.zeros([len(z), 0]))
@@ -128,10 +161,16 @@ def _size(name: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("path", help="network file to write")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the weights and of the faces (default: 1)")
-    parser.add_argument("--w_dim", type=int, default=64, help="width of w; benchmarks use 512 (default: 64)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the weights and of the faces (default: 1)"
+    )
+    parser.add_argument(
+        "--w_dim", type=int, default=64, help="width of w; benchmarks use 512 (default: 64)"
+    )
     parser.add_argument("--from_stage", type=int, default=0, help="first stage to run (default: 0)")
     args = parser.parse_args()
 
@@ -139,17 +178,25 @@ def main() -> None:
         record = read_network(args.path)
     else:
         record = initial_network(128, faces.Z_DIM, args.w_dim, 2, 1024, 96, args.seed)
-    for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage:]:
+    for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage :]:
         stage = Stage(record, resolution, np.random.Generator(np.random.PCG64([args.seed, k])))
         start, mean_loss = time.perf_counter(), 0.0
         for step in range(1, steps + 1):
-            if resolution in (None, 128):  # the mapping network and full resolution end with a learning rate of zero
-                stage.optimizer.learning_rate.assign(LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps)))
+            if resolution in (
+                None,
+                128,
+            ):  # the mapping network and full resolution end with a learning rate of zero
+                stage.optimizer.learning_rate.assign(
+                    LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps))
+                )
             mean_loss += (float(stage.step(*stage.batch(batch_size))) - mean_loss) / min(step, 100)
             if step % 100 == 0 or step == steps:
                 seconds = (time.perf_counter() - start) / step
-                print(f"{resolution or 'mapping'}: step {step} of {steps}, loss {mean_loss:.4f}, "
-                      f"{seconds:.3f} s a step", flush=True)
+                print(
+                    f"{resolution or 'mapping'}: step {step} of {steps}, loss {mean_loss:.4f}, "
+                    f"{seconds:.3f} s a step",
+                    flush=True,
+                )
             if step % 500 == 0 or step == steps:
                 record = stage.averaged_record()
                 temporary = Path(f"{args.path}.partial")

@@ -14,11 +14,22 @@ if TYPE_CHECKING:
 
 NetworkError = InputError  # its name in earlier versions
 
-__all__ = ["InputError", "NetworkError", "load_generator", "read_latents", "read_network", "select_device"]
+__all__ = [
+    "InputError",
+    "NetworkError",
+    "load_generator",
+    "read_latents",
+    "read_network",
+    "select_device",
+]
 
 
-def load_generator(path: str | Path, dtype: str = "float32", allow_tf32: bool = False,
-                   ignore_settings: Iterable[str] = ()) -> "Generator":
+def load_generator(
+    path: str | Path,
+    dtype: str = "float32",
+    allow_tf32: bool = False,
+    ignore_settings: Iterable[str] = (),
+) -> "Generator":
     """The generator in a network file, ready to run on all visible devices.
 
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits; `ignore_settings` names

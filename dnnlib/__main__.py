@@ -29,19 +29,36 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     shape = argparse.RawDescriptionHelpFormatter
-    parser = _Parser("python -m dnnlib", description="What networks, latent codes, directions and Jacobians hold.",
-                     epilog=EXAMPLES, formatter_class=shape)
+    parser = _Parser(
+        "python -m dnnlib",
+        description="What networks, latent codes, directions and Jacobians hold.",
+        epilog=EXAMPLES,
+        formatter_class=shape,
+    )
     inspect = parser.add_subparsers(dest="command", required=True).add_parser(
-        "inspect", help="say what a file is", epilog=EXAMPLES, formatter_class=shape,
-        description="What a file is; of a network also its layers, with the numbers that --mani_layers takes.")
-    inspect.add_argument("file", help="a network, latent codes, directions or a Jacobian; its http(s) address; or a "
-                                      "name that python manipulate.py --list shows")
-    inspect.add_argument("--ignore_setting", action="append", metavar="NAME",
-                         help="load the network without its setting NAME, which is not known; may be given several "
-                              "times")
+        "inspect",
+        help="say what a file is",
+        epilog=EXAMPLES,
+        formatter_class=shape,
+        description="What a file is; of a network also its layers, with the numbers that --mani_layers takes.",
+    )
+    inspect.add_argument(
+        "file",
+        help="a network, latent codes, directions or a Jacobian; its http(s) address; or a "
+        "name that python manipulate.py --list shows",
+    )
+    inspect.add_argument(
+        "--ignore_setting",
+        action="append",
+        metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several "
+        "times",
+    )
     args = parser.parse_args()
     file = args.file
-    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: names of files need not be text
     try:
         print(describe(find_file(file), args.ignore_setting or ()), flush=True)
     except InputError as error:
@@ -50,7 +67,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
-        _fail(f"{error.filename or file} cannot be read ({error.strerror or error}); expected a file: check the path")
+        _fail(
+            f"{error.filename or file} cannot be read ({error.strerror or error}); expected a file: check the path"
+        )
     except MemoryError:
         _fail(f"{file} does not fit into the memory; expected a smaller file, or more memory")
     except KeyboardInterrupt:

@@ -5,8 +5,10 @@ from typing import Literal, NamedTuple
 STYLEGAN2 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks"
 ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained"
 ADA_PYTORCH = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
-AUTHORS = tuple(f"https://raw.githubusercontent.com/zhujiapeng/LowRankGAN/{branch}/directions"
-                for branch in ("master", "main"))
+AUTHORS = tuple(
+    f"https://raw.githubusercontent.com/zhujiapeng/LowRankGAN/{branch}/directions"
+    for branch in ("master", "main")
+)
 
 
 class Entry(NamedTuple):
@@ -29,50 +31,106 @@ class Entry(NamedTuple):
 
 
 def _stylegan2(name: str, what: str, size: int | None = None, sha256: str | None = None) -> Entry:
-    return Entry(name, "network", f"StyleGAN2 config-f, {what}", (f"{STYLEGAN2}/stylegan2-{name}-config-f.pkl",), size,
-                 sha256)
+    return Entry(
+        name,
+        "network",
+        f"StyleGAN2 config-f, {what}",
+        (f"{STYLEGAN2}/stylegan2-{name}-config-f.pkl",),
+        size,
+        sha256,
+    )
 
 
 def _directions(name: str, what: str, sha256: str) -> Entry:
     network = name.partition("1024/")[0]
-    return Entry(name, "directions", f"the authors' direction for {network}: {what}",
-                 tuple(f"{base}/{name}.npy" for base in AUTHORS), sha256=sha256, network=network)
+    return Entry(
+        name,
+        "directions",
+        f"the authors' direction for {network}: {what}",
+        tuple(f"{base}/{name}.npy" for base in AUTHORS),
+        sha256=sha256,
+        network=network,
+    )
 
 
 ADA_NETWORKS = {
-    "metfaces": "painted faces, 1024 x 1024", "afhqcat": "cats, 512 x 512", "afhqdog": "dogs, 512 x 512",
-    "afhqwild": "wild animals, 512 x 512", "brecahad": "histology, 512 x 512", "cifar10": "CIFAR-10, 32 x 32, classes",
+    "metfaces": "painted faces, 1024 x 1024",
+    "afhqcat": "cats, 512 x 512",
+    "afhqdog": "dogs, 512 x 512",
+    "afhqwild": "wild animals, 512 x 512",
+    "brecahad": "histology, 512 x 512",
+    "cifar10": "CIFAR-10, 32 x 32, classes",
 }
 ENTRIES = (
-    _stylegan2("ffhq", "faces, 1024 x 1024", 381673535,
-               "adf127ea7bb8a7788c8bdeda3c9937f7310b669b09ecf799ca53a631ff46948d"),
-    _stylegan2("car", "cars, 512 x 384"), _stylegan2("cat", "cats, 256 x 256"),
-    _stylegan2("church", "churches, 256 x 256"), _stylegan2("horse", "horses, 256 x 256"),
-    *(Entry(name, "network", f"StyleGAN2-ADA, {what}", (f"{ADA}/{name}.pkl",)) for name, what in ADA_NETWORKS.items()),
-    *(Entry(f"{name}-pytorch", "network", f"StyleGAN2-ADA-PyTorch, {what}", (f"{ADA_PYTORCH}/{name}.pkl",))
-      for name, what in ADA_NETWORKS.items()),
-    _directions("ffhq1024/expression", "expression",
-                "26e75ba68e1685baad1c9bbf3161d4685475f0cc339259045994d17afd320d17"),
-    _directions("ffhq1024/eyes_size", "size of the eyes",
-                "0fabc532ebffc47d9cc62e1508ac2a893e2660371147dcee27ae53bfc4c372a6"),
-    _directions("ffhq1024/mouth_open", "opening of the mouth",
-                "c3c2a21fa4cd9fabe362d54b12d96f25f5830e3797a392175f35bf178dbe5586"),
-    _directions("ffhq1024/nose", "nose",
-                "5d0c60518b69c708d0e15128f327c14acb283b26de8dd855b064e8983865f508"),
-    _directions("metfaces1024/eyeballs", "gaze",
-                "a4f0a78d9dfc2ad4a6efc34c89135ad8c719a8c4c907f81d28d887d0beac90da"),
-    _directions("metfaces1024/eyes_size", "size of the eyes",
-                "3407dfe946bdcac8499bf3a458c78734f57d96465679d300db02de50ca414ad9"),
-    _directions("metfaces1024/mouth", "mouth",
-                "fc170005802274b5a838c13a6a9e3acb3066b39283d0ea482400a3e63cf7b29a"),
-    _directions("metfaces1024/nose", "nose",
-                "f013d8a8bf098ab67fe131af7b3cf04ed013ae1837569eee5ce26cc1e435cd83"),
+    _stylegan2(
+        "ffhq",
+        "faces, 1024 x 1024",
+        381673535,
+        "adf127ea7bb8a7788c8bdeda3c9937f7310b669b09ecf799ca53a631ff46948d",
+    ),
+    _stylegan2("car", "cars, 512 x 384"),
+    _stylegan2("cat", "cats, 256 x 256"),
+    _stylegan2("church", "churches, 256 x 256"),
+    _stylegan2("horse", "horses, 256 x 256"),
+    *(
+        Entry(name, "network", f"StyleGAN2-ADA, {what}", (f"{ADA}/{name}.pkl",))
+        for name, what in ADA_NETWORKS.items()
+    ),
+    *(
+        Entry(
+            f"{name}-pytorch",
+            "network",
+            f"StyleGAN2-ADA-PyTorch, {what}",
+            (f"{ADA_PYTORCH}/{name}.pkl",),
+        )
+        for name, what in ADA_NETWORKS.items()
+    ),
+    _directions(
+        "ffhq1024/expression",
+        "expression",
+        "26e75ba68e1685baad1c9bbf3161d4685475f0cc339259045994d17afd320d17",
+    ),
+    _directions(
+        "ffhq1024/eyes_size",
+        "size of the eyes",
+        "0fabc532ebffc47d9cc62e1508ac2a893e2660371147dcee27ae53bfc4c372a6",
+    ),
+    _directions(
+        "ffhq1024/mouth_open",
+        "opening of the mouth",
+        "c3c2a21fa4cd9fabe362d54b12d96f25f5830e3797a392175f35bf178dbe5586",
+    ),
+    _directions(
+        "ffhq1024/nose", "nose", "5d0c60518b69c708d0e15128f327c14acb283b26de8dd855b064e8983865f508"
+    ),
+    _directions(
+        "metfaces1024/eyeballs",
+        "gaze",
+        "a4f0a78d9dfc2ad4a6efc34c89135ad8c719a8c4c907f81d28d887d0beac90da",
+    ),
+    _directions(
+        "metfaces1024/eyes_size",
+        "size of the eyes",
+        "3407dfe946bdcac8499bf3a458c78734f57d96465679d300db02de50ca414ad9",
+    ),
+    _directions(
+        "metfaces1024/mouth",
+        "mouth",
+        "fc170005802274b5a838c13a6a9e3acb3066b39283d0ea482400a3e63cf7b29a",
+    ),
+    _directions(
+        "metfaces1024/nose",
+        "nose",
+        "f013d8a8bf098ab67fe131af7b3cf04ed013ae1837569eee5ce26cc1e435cd83",
+    ),
 )
 
 
 def network_of_directions(sha256: str) -> Entry | None:
     """The network that known directions were found on, by the checksum of their file; None: they are not known."""
-    name = next((entry.network for entry in ENTRIES if entry.network and entry.sha256 == sha256), None)
+    name = next(
+        (entry.network for entry in ENTRIES if entry.network and entry.sha256 == sha256), None
+    )
     return next((entry for entry in ENTRIES if entry.name == name), None)
 
 

@@ -38,9 +38,17 @@ from dnnlib.text import one_line
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
 _FACTS_SIZE = 1 << 20  # bytes
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
-_ARCHITECTURES = {"skip": "the RGB outputs of all resolutions, summed", "orig": "one RGB output",
-                  "resnet": "residual blocks, one RGB output"}
-_KINDS = {"conv0": "up-sampling convolution", "conv1": "convolution", "skip": "residual", "rgb": "to RGB"}
+_ARCHITECTURES = {
+    "skip": "the RGB outputs of all resolutions, summed",
+    "orig": "one RGB output",
+    "resnet": "residual blocks, one RGB output",
+}
+_KINDS = {
+    "conv0": "up-sampling convolution",
+    "conv1": "convolution",
+    "skip": "residual",
+    "rgb": "to RGB",
+}
 _SCALES = ("coarse", "middle", "fine")  # four w each, the rest fine: as StyleGAN mixes styles
 
 
@@ -62,7 +70,10 @@ def layers(record: NetworkRecord) -> list[Layer]:
             weight = record.arrays.get(f"{size}/{name}/weight")
             if weight is not None:
                 found.append(Layer(None if name == "skip" else w, size, kind, *weight.shape[2:]))
-                w += name in ("conv0", "conv1")  # to RGB shares its w with the first layer of the next resolution
+                w += name in (
+                    "conv0",
+                    "conv1",
+                )  # to RGB shares its w with the first layer of the next resolution
     return found
 
 
@@ -123,37 +134,59 @@ def _is_of_arrays(path: Path) -> bool:
 
 def _lines(title: str, facts: dict[str, Any]) -> list[str]:
     """The title, and the facts under it. Some come from files: none may steer a terminal."""
-    return [one_line(title), *(f"  {name:14}{one_line(value)}" for name, value in facts.items() if value is not None)]
+    return [
+        one_line(title),
+        *(f"  {name:14}{one_line(value)}" for name, value in facts.items() if value is not None),
+    ]
 
 
 def _describe_network(path: Path, record: NetworkRecord) -> str:
     mapping, synthesis = parameters(record)
     noise = sum(values.size for name, values in record.arrays.items() if name.endswith("/noise"))
-    widths = dict.fromkeys(record.arrays[f"mapping/{i}/weight"].shape[1] for i in range(record.mapping_layers))
-    lines = _lines(f"{path}: a network", {
-        "format": record.format,
-        "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), {record.activation}",
-        "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels"
-                 + " (RGB and alpha)" * (record.num_channels == 4),
-        "z": f"{record.z_dim} dimensions",
-        "w": f"{record.w_dim} dimensions; w+ [{record.num_layers}, {record.w_dim}]",
-        "mapping": f"{record.mapping_layers} layers of {', '.join(map(str, widths))}",
-        "labels": f"{record.label_dim} (--class_index 0 to {record.label_dim - 1})" if record.label_dim else "none",
-        "clamp": "none" if record.conv_clamp is None else f"{record.conv_clamp:g}",
-        "w_avg": "the mean of 4096 random w, as the file has none" if record.format.endswith("without latent_avg") else
-                 "in the file",
-        "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis {synthesis:,}), without the {noise:,} "
-                      "of noise inputs",
-    })
-    lines += [f"  {'note' if i == 0 else '':14}{line}" for note in record.notes
-              for i, line in enumerate(textwrap.wrap(one_line(note), 84))]
+    widths = dict.fromkeys(
+        record.arrays[f"mapping/{i}/weight"].shape[1] for i in range(record.mapping_layers)
+    )
+    lines = _lines(
+        f"{path}: a network",
+        {
+            "format": record.format,
+            "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), {record.activation}",
+            "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels"
+            + " (RGB and alpha)" * (record.num_channels == 4),
+            "z": f"{record.z_dim} dimensions",
+            "w": f"{record.w_dim} dimensions; w+ [{record.num_layers}, {record.w_dim}]",
+            "mapping": f"{record.mapping_layers} layers of {', '.join(map(str, widths))}",
+            "labels": f"{record.label_dim} (--class_index 0 to {record.label_dim - 1})"
+            if record.label_dim
+            else "none",
+            "clamp": "none" if record.conv_clamp is None else f"{record.conv_clamp:g}",
+            "w_avg": "the mean of 4096 random w, as the file has none"
+            if record.format.endswith("without latent_avg")
+            else "in the file",
+            "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis {synthesis:,}), without the {noise:,} "
+            "of noise inputs",
+        },
+    )
+    lines += [
+        f"  {'note' if i == 0 else '':14}{line}"
+        for note in record.notes
+        for i, line in enumerate(textwrap.wrap(one_line(note), 84))
+    ]
     lines += ["", "   w  scale   image        layer                    channels in, out"]
     for layer in layers(record):
         w, scale = ("-", "") if layer.w is None else (layer.w, _SCALES[min(layer.w // 4, 2)])
         size = f"{layer.size} x {layer.size}"
-        lines.append(f"  {w:>2}  {scale:7} {size:12} {layer.kind:24} {layer.inputs:11} {layer.outputs:>4}")
-    return "\n".join([*lines, "", "w is what --mani_layers takes: layers of one w change together. As a rule, coarse",
-                      "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture."])
+        lines.append(
+            f"  {w:>2}  {scale:7} {size:12} {layer.kind:24} {layer.inputs:11} {layer.outputs:>4}"
+        )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "w is what --mani_layers takes: layers of one w change together. As a rule, coarse",
+            "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture.",
+        ]
+    )
 
 
 def _describe_arrays(path: Path) -> str:
@@ -182,7 +215,9 @@ def _facts_beside(path: Path) -> dict[str, Any]:
     """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON object."""
     try:
         with open_file(path.with_suffix(".json")) as file:
-            facts = json.loads(file.read(_FACTS_SIZE))  # what is longer was not written by this toolkit
+            facts = json.loads(
+                file.read(_FACTS_SIZE)
+            )  # what is longer was not written by this toolkit
     except (OSError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
@@ -192,14 +227,19 @@ def _describe_jacobian(path: Path, header: NpyHeader, facts: dict[str, Any]) -> 
     samples, (height, width, _, dimensions) = header.shape[0], header.shape[-4:]
     size = math.prod(header.shape[1:]) * header.dtype.itemsize
     space = "z" if facts.get("latent_space") == "z" else "w"
-    return "\n".join(_lines(f"{path}: a Jacobian, d image / d {space}", {
-        "samples": f"{samples}, {size / 1e6:,.1f} MB each, {header.dtype}",
-        "image": f"{height} x {width}, {'mean over the' if len(header.shape) == 5 else header.shape[1]} channels",
-        space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
-        "seed": facts.get("seed"),
-        "network": _network(facts),
-        "next": f"python compute_directions.py {_quoted(path)} --region eyes",
-    }))
+    return "\n".join(
+        _lines(
+            f"{path}: a Jacobian, d image / d {space}",
+            {
+                "samples": f"{samples}, {size / 1e6:,.1f} MB each, {header.dtype}",
+                "image": f"{height} x {width}, {'mean over the' if len(header.shape) == 5 else header.shape[1]} channels",
+                space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
+                "seed": facts.get("seed"),
+                "network": _network(facts),
+                "next": f"python compute_directions.py {_quoted(path)} --region eyes",
+            },
+        )
+    )
 
 
 def _describe_latents(path: Path, latents: Latents) -> str:
@@ -223,23 +263,34 @@ def _describe_latents(path: Path, latents: Latents) -> str:
         space = "must be said, as the length of its rows does not tell: --latent_space z, w or wp"
     if names and len(names) > 3:
         names = [*names[:3], "..."]
-    return "\n".join(_lines(f"{path}: latent codes", {
-        "shape": f"{shape}, {values.dtype}",
-        "key": key and f"{key}{f', {choice}' if choice else ''}",
-        "of": names and ", ".join(names),
-        "taken for": space,
-        "network": network,
-        "assumed": "codes, as most directions have rows of length 1" if key is None and names is None else None,
-        "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {_quoted(path)}",
-    }))
+    return "\n".join(
+        _lines(
+            f"{path}: latent codes",
+            {
+                "shape": f"{shape}, {values.dtype}",
+                "key": key and f"{key}{f', {choice}' if choice else ''}",
+                "of": names and ", ".join(names),
+                "taken for": space,
+                "network": network,
+                "assumed": "codes, as most directions have rows of length 1"
+                if key is None and names is None
+                else None,
+                "next": f"python manipulate.py NETWORK DIRECTIONS --latent_path {_quoted(path)}",
+            },
+        )
+    )
 
 
 def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -> str:
     rows = found.rows
     lengths, dimensions = row_lengths(rows), " x ".join(map(str, rows.shape[1:]))
-    about = {"rows": f"{len(rows)} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
-                     + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else ""),
-             "key": found.key, "space": found.space, "to know": "; ".join(found.notes) or None}
+    about = {
+        "rows": f"{len(rows)} of {dimensions} dimensions, {rows.dtype}, length {lengths.min():.4g}"
+        + (f" to {lengths.max():.4g}" if np.ptp(lengths) > _UNIT else ""),
+        "key": found.key,
+        "space": found.space,
+        "to know": "; ".join(found.notes) or None,
+    }
     options, table = "--start 0", []
     if "region" in facts:
         try:
@@ -251,7 +302,9 @@ def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
     elif found.key not in DIRECTION_KEYS:
-        about["assumed"] = "directions, for the length of the rows: there is no JSON file beside it with their region"
+        about["assumed"] = (
+            "directions, for the length of the rows: there is no JSON file beside it with their region"
+        )
     if "z" not in (facts.get("latent_space"), found.space):  # manipulate.py edits w
         about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"
     return "\n".join(_lines(f"{path}: directions", about) + table)
@@ -260,7 +313,11 @@ def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -
 def _origin(facts: dict[str, Any]) -> dict[str, Any]:
     """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong kind."""
     inside, outside = (facts[part]["rank"] for part in ("foreground", "background"))
-    whose = f"a pool of {facts['samples']} samples" if facts["sample"] == "pool" else f"sample {facts['sample']}"
+    whose = (
+        f"a pool of {facts['samples']} samples"
+        if facts["sample"] == "pool"
+        else f"sample {facts['sample']}"
+    )
     codes = "codes of a file" if facts.get("latents_sha256") else f"seed {facts['seed']}"
     return {
         "region": facts["region"],
@@ -272,7 +329,9 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _network(facts: dict[str, Any]) -> str | None:
-    return f"SHA-256 {str(facts['network_sha256'])[:12]}..." if facts.get("network_sha256") else None
+    return (
+        f"SHA-256 {str(facts['network_sha256'])[:12]}..." if facts.get("network_sha256") else None
+    )
 
 
 def _changes(facts: dict[str, Any], number: int) -> list[str]:
@@ -282,8 +341,12 @@ def _changes(facts: dict[str, Any], number: int) -> list[str]:
     if change is None or len(kept) != number:
         return []
     lines = ["", "  --start   inside  outside  ratio  norm kept"]
-    for row, numbers in enumerate(zip(change["inside"], change["outside"], change["ratio"], kept, strict=True)):
-        cells = ("-" if number is None else format(number, form)  # infinity is null in JSON
-                 for number, form in zip(numbers, (".3g", ".3g", ".1f", ".3f"), strict=True))
+    for row, numbers in enumerate(
+        zip(change["inside"], change["outside"], change["ratio"], kept, strict=True)
+    ):
+        cells = (
+            "-" if number is None else format(number, form)  # infinity is null in JSON
+            for number, form in zip(numbers, (".3g", ".3g", ".1f", ".3f"), strict=True)
+        )
         lines.append("  {:>7} {:>8} {:>8} {:>6} {:>10}".format(row, *cells))
     return lines

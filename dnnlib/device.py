@@ -32,7 +32,9 @@ def import_tensorflow(allow_tf32: bool = False) -> None:
 
         tf.config.list_physical_devices()
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
-        tf.get_logger().setLevel("ERROR")  # networks of several sizes are no mistake, though TensorFlow warns of them
+        tf.get_logger().setLevel(
+            "ERROR"
+        )  # networks of several sizes are no mistake, though TensorFlow warns of them
     tf.config.experimental.enable_tensor_float_32_execution(allow_tf32)
 
 
@@ -47,18 +49,28 @@ def select_device(gpu_id: str | None) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if gpu_id == "cpu" or (gpu_id is None and not gpus):
         tf.config.set_visible_devices([], "GPU")
-        hint = ("drop --gpu_id cpu to use the GPU" if gpus else
-                "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU working, see README.md")
+        hint = (
+            "drop --gpu_id cpu to use the GPU"
+            if gpus
+            else "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU working, see README.md"
+        )
         return f"device: CPU, {os.cpu_count()} cores ({hint})"
     chosen = (gpu_id or "0").split(",")
-    if len(set(chosen)) < len(chosen) or not all(each.isdecimal() and int(each) < len(gpus) for each in chosen):
+    if len(set(chosen)) < len(chosen) or not all(
+        each.isdecimal() and int(each) < len(gpus) for each in chosen
+    ):
         known = ", ".join([*map(str, range(len(gpus))), "cpu"])
-        raise InputError(f"--gpu_id {gpu_id} is not there; expected one of {known}"
-                           + (", or several such as 0,1" if len(gpus) > 1 else "")
-                           + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)"))
+        raise InputError(
+            f"--gpu_id {gpu_id} is not there; expected one of {known}"
+            + (", or several such as 0,1" if len(gpus) > 1 else "")
+            + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)")
+        )
     gpus = [gpus[int(each)] for each in chosen]
     tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    names = {tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model") for gpu in gpus}
+    names = {
+        tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model")
+        for gpu in gpus
+    }
     return f"device: GPU {', '.join(chosen)}, {', '.join(sorted(names))}"

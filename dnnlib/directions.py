@@ -42,7 +42,9 @@ class Directions(NamedTuple):
     rows: np.ndarray  # [K, D] or, with a vector for each layer, [K, L, D]: float32 or float64
     key: str | None  # that they were found under
     space: str | None  # z or w, if the file says so
-    notes: list[str]  # what a user should be told about them, each as it goes behind the name of the file
+    notes: list[
+        str
+    ]  # what a user should be told about them, each as it goes behind the name of the file
 
 
 def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
@@ -61,9 +63,13 @@ def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
         rows = _arranged(rows, per_layer, notes)
     if not are_unit(rows):
         lengths = row_lengths(rows)
-        span = f"{lengths.min():.3g}" + (f" to {lengths.max():.3g}" if np.ptp(lengths) > _UNIT else "")
-        notes.append(f"rows of length {span}, not 1, which is kept: distances are in units of it"
-                     + ("; if these are latent codes, --latent_path takes them" if lengths.min() > 1 else ""))
+        span = f"{lengths.min():.3g}" + (
+            f" to {lengths.max():.3g}" if np.ptp(lengths) > _UNIT else ""
+        )
+        notes.append(
+            f"rows of length {span}, not 1, which is kept: distances are in units of it"
+            + ("; if these are latent codes, --latent_path takes them" if lengths.min() > 1 else "")
+        )
     return Directions(rows, key, space, notes)
 
 
@@ -81,12 +87,22 @@ def _find_directions(content: Any, memory: Memory) -> tuple[Any, str | None, str
     if key is None:
         if codes := [key for key in CODE_KEYS if key in content]:
             raise InputError(f"holds latent codes, under the key {codes[0]}")
-        arrays = [name for name, value in content.items() if shape_of(value) or isinstance(value, (list, tuple))]
+        arrays = [
+            name
+            for name, value in content.items()
+            if shape_of(value) or isinstance(value, (list, tuple))
+        ]
         if len(content) != 1 or len(arrays) != 1:
-            raise InputError(f"holds {listed(content)}, of which none is known to be directions; save them by "
-                             "themselves")
+            raise InputError(
+                f"holds {listed(content)}, of which none is known to be directions; save them by "
+                "themselves"
+            )
         (key,) = arrays
-    notes = [f"its {one_line(key, 80)} is read, of the keys {listed(content)}"] if len(content) > 1 else []
+    notes = (
+        [f"its {one_line(key, 80)} is read, of the keys {listed(content)}"]
+        if len(content) > 1
+        else []
+    )
     if key == "eigvec":
         notes.append("its columns are the directions")
     space = content.get("latent_space")
@@ -107,12 +123,16 @@ def _arranged(rows: np.ndarray, per_layer: bool, notes: list[str]) -> np.ndarray
     elif rows.ndim == 1:
         rows = rows[None]
     elif rows.ndim == 2 and len(rows) in _STYLES:
-        raise InputError(f"has {len(rows)} rows, one for each channel of StyleSpace, as StyleCLIP's fs3.npy has, which "
-                         "are directions of CLIP")
+        raise InputError(
+            f"has {len(rows)} rows, one for each channel of StyleSpace, as StyleCLIP's fs3.npy has, which "
+            "are directions of CLIP"
+        )
     if rows.ndim == 2 and are_equal(rows):
         notes.append(f"{len(rows)} equal rows, read as one direction")
         return rows[:1]
     if rows.ndim == 3 and all(are_equal(row) and row.any() for row in rows):
-        notes.append(f"the vectors for its {rows.shape[1]} layers are equal, read as one for all layers")
+        notes.append(
+            f"the vectors for its {rows.shape[1]} layers are equal, read as one for all layers"
+        )
         return rows[:, 0]
     return rows

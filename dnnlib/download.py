@@ -42,8 +42,10 @@ def cache_folder() -> Path:
         else:
             caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
-        raise InputError("there is no home folder, where files are kept that are fetched; expected another folder: "
-                         "name it by LOWRANKGAN_CACHE") from None
+        raise InputError(
+            "there is no home folder, where files are kept that are fetched; expected another folder: "
+            "name it by LOWRANKGAN_CACHE"
+        ) from None
     return caches / "lowrankgan"
 
 
@@ -77,11 +79,15 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
         found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
         similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
-        raise InputError(f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
-                         "check the path, or see manipulate.py --list")
+        raise InputError(
+            f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
+            "check the path, or see manipulate.py --list"
+        )
     if kind not in (None, entry.kind):
-        raise InputError(f"{name} is the name of {entry.what} ({entry.kind}); expected "
-                         f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order")
+        raise InputError(
+            f"{name} is the name of {entry.what} ({entry.kind}); expected "
+            f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order"
+        )
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 
 
@@ -93,12 +99,16 @@ def _fetch_address(address: str, kind: Literal["network", "directions"] | None) 
     except ValueError:
         usable = False
     if not usable:
-        raise InputError(f"{shown(re.sub('//.*@', '//', address))} is no address: its host or port "
-                         "cannot be read; expected one like https://host/file.pkl: check it")
+        raise InputError(
+            f"{shown(re.sub('//.*@', '//', address))} is no address: its host or port "
+            "cannot be read; expected one like https://host/file.pkl: check it"
+        )
     name = PurePosixPath(unquote(parts.path)).name
     file_name = file_name_part(re.sub(r"[^\w.-]", "_", name).strip(".") or "file")
-    path, query = (quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape")
-                   for part in (parts.path, parts.query))
+    path, query = (
+        quote(part, "!$%&'()*+,/:;=?@~", errors="surrogateescape")
+        for part in (parts.path, parts.query)
+    )
     encoded = urlunsplit(parts._replace(path=path, query=query, fragment=""))
     folder = cache_folder() / hashlib.sha256(os.fsencode(address)).hexdigest()
     return fetch(Entry(shown(address), kind, file_name, (encoded,)), folder / file_name)
@@ -140,8 +150,9 @@ def _turn(target: Path) -> Iterator[None]:
             except BlockingIOError:
                 lock.seek(0)
                 holder = re.match(rb"[0-9]{0,10}", lock.read(10)).group().decode()
-                print(one_line(f"process {holder} is fetching {target}: waiting for it"),
-                      flush=True)
+                print(
+                    one_line(f"process {holder} is fetching {target}: waiting for it"), flush=True
+                )
                 fcntl.flock(lock, fcntl.LOCK_EX)
             lock.truncate(0)
             lock.write(str(os.getpid()).encode())
@@ -164,12 +175,16 @@ def _fetch_to(target: Path, entry: Entry) -> None:
             if wrong := _wrong(part, entry):
                 part.clear()
                 part.kept.unlink(missing_ok=True)
-                raise InputError(f"{shown(address)} does not send {entry.what}: {wrong}; do not use "
-                                 f"this file: try again, or get it elsewhere and put it at {target}")
+                raise InputError(
+                    f"{shown(address)} does not send {entry.what}: {wrong}; do not use "
+                    f"this file: try again, or get it elsewhere and put it at {target}"
+                )
             part.finish()
             return
-    raise InputError(f"{'; '.join(reasons)}; expected the file: try again, or get it elsewhere and "
-                     f"put it at {target}")
+    raise InputError(
+        f"{'; '.join(reasons)}; expected the file: try again, or get it elsewhere and "
+        f"put it at {target}"
+    )
 
 
 def _wrong(part: PartialFile, entry: Entry) -> str | None:
@@ -216,8 +231,14 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
     elif not part.goes_on_with(status, received):
         part.clear()
         raise Failure("does not go on where it was cut")
-    with tqdm(total=part.total, initial=part.length, desc=entry.name, unit="B", unit_scale=True,
-              disable=None) as bar:
+    with tqdm(
+        total=part.total,
+        initial=part.length,
+        desc=entry.name,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+    ) as bar:
         try:
             for block in answer:
                 if part.length + len(block) > (part.total or LARGEST):
@@ -229,7 +250,9 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
                 raise Failure("is cut off")
         except Failure as failure:
             of = f" of {part.total}" if part.total else ""
-            raise Failure(f"{failure}, after {part.length}{of} bytes" if part.length else str(failure)) from None
+            raise Failure(
+                f"{failure}, after {part.length}{of} bytes" if part.length else str(failure)
+            ) from None
 
 
 def _length(status: int, headers: Mapping[str, str], entry: Entry) -> int | None:

@@ -1,6 +1,5 @@
 """What is raised when the trouble is in a user's file or arguments, not in the code."""
 
-
 from dnnlib.text import one_line
 
 

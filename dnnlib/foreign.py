@@ -49,9 +49,15 @@ _PATTERNS = (
     (rb"(\xef\xbb\xbf)?\s*<[?!a-z]", "an XML or SVG document"),
     (rb".{5}\0{3}\{", "a safetensors file"),  # 8 bytes with the length of a header, which is JSON
     (rb"\x08\x01\x12", "a TensorFlow SavedModel"),
-    (rb"\x08[\x02-\x20][\x12\x3a\x42]", "an ONNX model"),  # its version, then the program, the graph or the operators
+    (
+        rb"\x08[\x02-\x20][\x12\x3a\x42]",
+        "an ONNX model",
+    ),  # its version, then the program, the graph or the operators
     (rb"BM.{4}\0{4}", "a BMP picture"),
-    (rb"\0{16,}\Z", "a file that begins with zeros only, as one does whose download was not finished"),
+    (
+        rb"\0{16,}\Z",
+        "a file that begins with zeros only, as one does whose download was not finished",
+    ),
 )
 _FOLDERS = (  # a file in a folder, what that folder is
     ("saved_model.pb", "the folder of a TensorFlow SavedModel"),
@@ -85,9 +91,12 @@ def _name_of_text(start: bytes) -> str | None:
     except UnicodeDecodeError as error:
         if error.start < len(start) - 3:  # else a character that is cut
             return None
-        text = start[:error.start].decode()
+        text = start[: error.start].decode()
     text = text.removeprefix("\ufeff")
-    if not all(character.isprintable() or character in "\t\n\r\f" for character in text) or not text.strip():
+    if (
+        not all(character.isprintable() or character in "\t\n\r\f" for character in text)
+        or not text.strip()
+    ):
         return None
     first = " ".join(text.split())
     return f"text that begins with {first[:40]!r}"
@@ -95,4 +104,6 @@ def _name_of_text(start: bytes) -> str | None:
 
 def name_of_folder(path: str | Path) -> str:
     """What a folder is, as a message says it after "is"."""
-    return next((name for file, name in _FOLDERS if os.path.isfile(os.path.join(path, file))), "a folder")
+    return next(
+        (name for file, name in _FOLDERS if os.path.isfile(os.path.join(path, file))), "a folder"
+    )

@@ -24,7 +24,11 @@ class Generator:
 
     def __init__(self, record: NetworkRecord, dtype: str = "float32") -> None:
         self.z_dim, self.w_dim, self.label_dim = record.z_dim, record.w_dim, record.label_dim
-        self.num_layers, self.resolution, self.num_channels = record.num_layers, record.resolution, record.num_channels
+        self.num_layers, self.resolution, self.num_channels = (
+            record.num_layers,
+            record.resolution,
+            record.num_channels,
+        )
         self.num_colors = record.num_colors  # of the channels, the first ones: without alpha
         self.notes = record.notes  # lines about what the reader of its file ignored or guessed
         self.dtype = np.dtype(dtype)
@@ -37,8 +41,10 @@ class Generator:
         for device in devices:
             with tf.device(device.name):
                 networks.append(SynthesisNetwork(record, dtype))
-        self._linear_maps = [_LinearMap(network, self.num_colors, device.name) for network, device in
-                             zip(networks, devices, strict=True)]
+        self._linear_maps = [
+            _LinearMap(network, self.num_colors, device.name)
+            for network, device in zip(networks, devices, strict=True)
+        ]
 
         def codes(*shape: int) -> tf.TensorSpec:
             return tf.TensorSpec((None, *shape), dtype)
@@ -49,10 +55,14 @@ class Generator:
                 w = mapping(z, labels)
             return tape.jacobian(w, z)  # [N, D, N, z_dim]
 
-        self._mapping = tf.function(mapping, input_signature=[codes(self.z_dim), codes(self.label_dim)])
+        self._mapping = tf.function(
+            mapping, input_signature=[codes(self.z_dim), codes(self.label_dim)]
+        )
         self._mapping_jacobian = tf.function(mapping_jacobian)
-        self._synthesis = tf.function(lambda ws: networks[0].primal(ws)[0],
-                                      input_signature=[codes(self.num_layers, self.w_dim)])
+        self._synthesis = tf.function(
+            lambda ws: networks[0].primal(ws)[0],
+            input_signature=[codes(self.num_layers, self.w_dim)],
+        )
 
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not truncated.
@@ -67,7 +77,9 @@ class Generator:
     def truncate(self, ws: np.ndarray, psi: float, cutoff: int | None = None) -> np.ndarray:
         """w_avg + psi (w - w_avg) on the first `cutoff` layers (None: all): [N, L, D]."""
         ws = self._checked_ws(ws).copy()
-        with np.errstate(over="ignore", invalid="ignore"):  # what is too far is an error of the synthesis
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # what is too far is an error of the synthesis
             ws[:, :cutoff] = self.w_avg + psi * (ws[:, :cutoff] - self.w_avg)
         return ws
 
@@ -91,8 +103,14 @@ class Generator:
         self.synthesis(ws)
         return time.perf_counter() - start
 
-    def jacobian(self, ws: np.ndarray, image_size: int = 256, fused_channel: bool = True,
-                 batch_size: int | None = None, progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:
+    def jacobian(
+        self,
+        ws: np.ndarray,
+        image_size: int = 256,
+        fused_channel: bool = True,
+        batch_size: int | None = None,
+        progress: Callable[[Iterator], Iterator] = iter,
+    ) -> np.ndarray:
         """d image / d w at one w+ code [1, L, D], with respect to a shift common to all layers.
 
         The image is resized to image_size (or left at the network's resolution, if that is smaller).
@@ -117,13 +135,15 @@ class Generator:
             free.put(linear_map)
 
         def push(start: int) -> None:
-            tangents = np.eye(batch_size, self.w_dim, start, dtype=self.dtype)  # the last batch: zeros at its end
+            tangents = np.eye(
+                batch_size, self.w_dim, start, dtype=self.dtype
+            )  # the last batch: zeros at its end
             linear_map = free.get()
             try:
-                derivatives = linear_map(tangents)[:self.w_dim - start, rows][:, :, rows]
+                derivatives = linear_map(tangents)[: self.w_dim - start, rows][:, :, rows]
             finally:
                 free.put(linear_map)
-            jacobian[..., 0, start:start + batch_size] = derivatives.transpose(3, 1, 2, 0)
+            jacobian[..., 0, start : start + batch_size] = derivatives.transpose(3, 1, 2, 0)
 
         if len(self._linear_maps) == 1:
             for start in progress(starts):
@@ -135,12 +155,20 @@ class Generator:
         _expect_finite(jacobian, "the Jacobian")
         return jacobian[0] if fused_channel else jacobian
 
-    def jacobian_z(self, z: np.ndarray, labels: np.ndarray | None = None, image_size: int = 256,
-                   fused_channel: bool = True, batch_size: int | None = None,
-                   progress: Callable[[Iterator], Iterator] = iter) -> np.ndarray:
+    def jacobian_z(
+        self,
+        z: np.ndarray,
+        labels: np.ndarray | None = None,
+        image_size: int = 256,
+        fused_channel: bool = True,
+        batch_size: int | None = None,
+        progress: Callable[[Iterator], Iterator] = iter,
+    ) -> np.ndarray:
         """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last axis [z_dim]."""
         mapping_jacobian = self.mapping_jacobian(z, labels)
-        jacobian = self.jacobian(self.mapping(z, labels), image_size, fused_channel, batch_size, progress)
+        jacobian = self.jacobian(
+            self.mapping(z, labels), image_size, fused_channel, batch_size, progress
+        )
         return self.chain(jacobian, mapping_jacobian)
 
     @staticmethod
@@ -158,17 +186,23 @@ class Generator:
 
     def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[tf.Tensor, tf.Tensor]:
         if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise InputError(f"z codes of shape {list(z.shape)}; expected [N, {self.z_dim}] for this network")
+            raise InputError(
+                f"z codes of shape {list(z.shape)}; expected [N, {self.z_dim}] for this network"
+            )
         if labels is None:
             labels = np.zeros((len(z), self.label_dim))
         if labels.shape != (len(z), self.label_dim):
-            raise InputError(f"labels of shape {list(labels.shape)}; expected [{len(z)}, {self.label_dim}]")
+            raise InputError(
+                f"labels of shape {list(labels.shape)}; expected [{len(z)}, {self.label_dim}]"
+            )
         return tf.constant(self._cast(z)), tf.constant(self._cast(labels))
 
     def _checked_ws(self, ws: np.ndarray, one: bool = False) -> np.ndarray:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_layers, self.w_dim) or (one and len(ws) != 1):
-            raise InputError(f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
-                               f"{self.w_dim}] for this network")
+            raise InputError(
+                f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
+                f"{self.w_dim}] for this network"
+            )
         return self._cast(ws)
 
     def _cast(self, values: np.ndarray) -> np.ndarray:
@@ -184,7 +218,11 @@ class _LinearMap:
 
         def derivatives(kept: list, dw: tf.Tensor, step: int, fused_channel: bool) -> tf.Tensor:
             image = synthesis.tangent(kept, dw, step)
-            return tf.reduce_mean(image[..., :num_colors], axis=3, keepdims=True) if fused_channel else image
+            return (
+                tf.reduce_mean(image[..., :num_colors], axis=3, keepdims=True)
+                if fused_channel
+                else image
+            )
 
         self._linearize = tf.function(synthesis.linearize)
         self._derivatives = tf.function(derivatives, reduce_retracing=True)
@@ -212,9 +250,13 @@ def _memory_error(batch: str) -> Iterator[None]:
 
 
 def _expect_finite(values: np.ndarray, what: str) -> np.ndarray:
-    if values.size and not np.isfinite([values.min(), values.max()]).all():  # without an array of booleans
-        raise InputError(f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
-                           "others, or a smaller distance or --trunc_psi")
+    if (
+        values.size and not np.isfinite([values.min(), values.max()]).all()
+    ):  # without an array of booleans
+        raise InputError(
+            f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
+            "others, or a smaller distance or --trunc_psi"
+        )
     return values
 
 
@@ -225,5 +267,7 @@ def nearest_pixels(size: int, new_size: int) -> np.ndarray:
 
 def _batch_size(record: NetworkRecord, dtype: np.dtype) -> int:
     """How many images fit into BATCH_MEMORY: about four activations of the largest layer are alive at once."""
-    largest = max(size**2 * record.arrays[f"{size}/conv1/weight"].shape[3] for size in record.resolutions)
+    largest = max(
+        size**2 * record.arrays[f"{size}/conv1/weight"].shape[3] for size in record.resolutions
+    )
     return int(np.clip(BATCH_MEMORY // (4 * largest * dtype.itemsize), 1, record.w_dim))

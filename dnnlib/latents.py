@@ -30,10 +30,14 @@ from dnnlib.record import MAX_RESOLUTION
 from dnnlib.text import one_line
 
 W_KEYS = ("w", "dlatents", "latent")  # what lies under another key may be z
-_EXPECTED = ("Expected latent codes, an array [N, D] or [N, L, D] in a .npy, .npz, .pt or .pkl file: see "
-             "docs/formats.md#latent-codes, and for those of a picture #real-photographs")
+_EXPECTED = (
+    "Expected latent codes, an array [N, D] or [N, L, D] in a .npy, .npz, .pt or .pkl file: see "
+    "docs/formats.md#latent-codes, and for those of a picture #real-photographs"
+)
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_MARGIN = 0.1  # how far the mean length of z may be from that of random normal numbers, as a part of it
+_MARGIN = (
+    0.1  # how far the mean length of z may be from that of random normal numbers, as a part of it
+)
 _DEVIATIONS = 4  # of the mean length of random rows, beyond which it is none by chance
 _ROW_DEVIATIONS = 5  # of the length of one of many rows
 _UNIT = 1e-3  # how much longer than 1 a direction may be
@@ -56,7 +60,12 @@ def read_latents(path: str | Path) -> Latents:
     """
     with open_arrays(path, _EXPECTED) as (content, memory):
         codes, key, names, choice = _find_codes(content, memory)
-        return Latents(read_floats(codes, memory), key and one_line(key, 80), names, choice and one_line(choice, 200))
+        return Latents(
+            read_floats(codes, memory),
+            key and one_line(key, 80),
+            names,
+            choice and one_line(choice, 200),
+        )
 
 
 def space_of_rows(values: np.ndarray) -> Literal["z", "w"] | None:
@@ -67,11 +76,19 @@ def space_of_rows(values: np.ndarray) -> Literal["z", "w"] | None:
     mean length are w; rows of that length, none far from it, and not lopsided, are z. Between the two, as a few short
     rows may be by chance, nothing is told. Rows that are all the same are w, once for each layer.
     """
-    lengths, expected, deviation = row_lengths(values).ravel(), math.sqrt(values.shape[-1]), math.sqrt(0.5)
+    lengths, expected, deviation = (
+        row_lengths(values).ravel(),
+        math.sqrt(values.shape[-1]),
+        math.sqrt(0.5),
+    )
     off = abs(lengths.mean() - expected)
-    if off > max(_MARGIN * expected, _DEVIATIONS * deviation / math.sqrt(len(lengths))) or are_equal(values):
+    if off > max(
+        _MARGIN * expected, _DEVIATIONS * deviation / math.sqrt(len(lengths))
+    ) or are_equal(values):
         return "w"
-    one_kind = np.abs(lengths - expected).max() < max(_MARGIN * expected, _ROW_DEVIATIONS * deviation)
+    one_kind = np.abs(lengths - expected).max() < max(
+        _MARGIN * expected, _ROW_DEVIATIONS * deviation
+    )
     return "z" if off <= _MARGIN * expected and one_kind and not _are_lopsided(values) else None
 
 
@@ -101,11 +118,16 @@ def are_short(values: np.ndarray) -> bool:
 
 def size_of_layers(layers: int) -> int | None:
     """The pixels, in height and width, of a StyleGAN2 with so many layers of w+; None if none has as many."""
-    return 2 ** (layers // 2 + 1) if layers in range(4, 2 * MAX_RESOLUTION.bit_length() - 3, 2) else None
+    return (
+        2 ** (layers // 2 + 1)
+        if layers in range(4, 2 * MAX_RESOLUTION.bit_length() - 3, 2)
+        else None
+    )
 
 
-def _find_codes(content: Any, memory: Memory,
-                is_nested: bool = False) -> tuple[Any, str | None, list[str] | None, str | None]:
+def _find_codes(
+    content: Any, memory: Memory, is_nested: bool = False
+) -> tuple[Any, str | None, list[str] | None, str | None]:
     """The array of all codes, or a list with one for each; its key; the names of the codes; what was chosen."""
     content = unwrapped(content, memory)
     if isinstance(content, (list, tuple)):
@@ -126,7 +148,9 @@ def _find_codes(content: Any, memory: Memory,
     if isinstance(content.get(key), NpyArray):  # the only one of a .npz file, of objects
         return _find_codes(value, memory, True)
     if any(isinstance(value, NpyArray) for value in content.values()):
-        raise InputError(f"holds {listed(content)}, of which none is known to be latent codes; save them by themselves")
+        raise InputError(
+            f"holds {listed(content)}, of which none is known to be latent codes; save them by themselves"
+        )
     return _find_named(content, memory)
 
 
@@ -135,7 +159,9 @@ def _find_named(content: dict, memory: Memory) -> tuple[list, str | None, list[s
     codes, keys, iterations = [], set(), 1
     for value in content.values():
         key = None
-        if isinstance(value, dict):  # rosinality's projector: {"img": ..., "latent": ..., "noise": ...}
+        if isinstance(
+            value, dict
+        ):  # rosinality's projector: {"img": ..., "latent": ..., "noise": ...}
             key = _key(value)
             value = value.get(key)
         value = unwrapped(value, memory)

@@ -16,7 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 EPSILON = 1e-8
-GAINS = {"lrelu": (2**0.5, 0.2), "relu": (2**0.5, 0.0), "linear": (1.0, 1.0)}  # the gain, and the slope below 0
+GAINS = {
+    "lrelu": (2**0.5, 0.2),
+    "relu": (2**0.5, 0.0),
+    "linear": (1.0, 1.0),
+}  # the gain, and the slope below 0
 
 # For what runs over whole activations between two convolutions: compiled into one pass over memory, where TensorFlow's
 # own operations take one pass each.
@@ -39,10 +43,18 @@ class StyledConv:
     The style scales the activations, not the weights: the same numbers, and one convolution serves the whole batch.
     """
 
-    def __init__(self, weights: dict[str, tf.Tensor], activation: str, clamp: float | None,
-                 convolve: Callable[..., tf.Tensor]) -> None:
+    def __init__(
+        self,
+        weights: dict[str, tf.Tensor],
+        activation: str,
+        clamp: float | None,
+        convolve: Callable[..., tf.Tensor],
+    ) -> None:
         self.weight = weights["weight"]  # [3, 3, Ci, Co]
-        self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]  # [D, Ci], [Ci]
+        self.style_weight, self.style_bias = (
+            weights["style_weight"],
+            weights["style_bias"],
+        )  # [D, Ci], [Ci]
         self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
         self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
         self.activation, self.clamp, self.convolve = activation, clamp, convolve
@@ -52,13 +64,17 @@ class StyledConv:
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
         p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
         y = fused_activate(p, pixels(d), self.noise, self.bias, self.activation, self.clamp)
-        return y, KeptConv(x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp))
+        return y, KeptConv(
+            x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp)
+        )
 
     def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
         x, s, d, p, slope = kept
         ds = dw @ self.style_weight  # [T, Ci]
         dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
-        dp = self.convolve(product_rule(dx, pixels(s), x, pixels(ds)), self.weight, p.shape[1])  # [T, h, w, Co]
+        dp = self.convolve(
+            product_rule(dx, pixels(s), x, pixels(ds)), self.weight, p.shape[1]
+        )  # [T, h, w, Co]
         return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
 
     @staticmethod
@@ -81,13 +97,18 @@ class ToRGB:
 
     def __init__(self, weights: dict[str, tf.Tensor], clamp: float | None) -> None:
         self.weight, self.bias = weights["weight"], weights["bias"]  # [1, 1, Ci, C], [C]
-        self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]  # [D, Ci], [Ci]
+        self.style_weight, self.style_bias = (
+            weights["style_weight"],
+            weights["style_bias"],
+        )  # [D, Ci], [Ci]
         self.clamp = clamp
 
     def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptRGB]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         p = convolve(x * pixels(s), self.weight) + self.bias
-        return activate(p, "linear", self.clamp), KeptRGB(x, s, slope(p, "linear", self.clamp), self.weight[0, 0])
+        return activate(p, "linear", self.clamp), KeptRGB(
+            x, s, slope(p, "linear", self.clamp), self.weight[0, 0]
+        )
 
     def tangent(self, kept: KeptRGB, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
         x, s, slope, weight = kept
@@ -131,8 +152,14 @@ def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tf.Te
 
 
 @fused
-def fused_activate(p: tf.Tensor, scale: tf.Tensor, noise: tf.Tensor, bias: tf.Tensor, activation: str,
-                   clamp: float | None) -> tf.Tensor:
+def fused_activate(
+    p: tf.Tensor,
+    scale: tf.Tensor,
+    noise: tf.Tensor,
+    bias: tf.Tensor,
+    activation: str,
+    clamp: float | None,
+) -> tf.Tensor:
     """The activation of p scale + noise + bias."""
     return activate(p * scale + noise + bias, activation, clamp)
 
@@ -159,7 +186,9 @@ class Upsampling:
     """Up-sampling by 2 with the network's FIR filter, alone or after a transposed convolution. Linear in x."""
 
     def __init__(self, resample_kernel: tuple[float, ...], dtype: str) -> None:
-        taps = np.asarray(resample_kernel, np.float64) * 2 / np.sum(resample_kernel)  # zeros inserted: gain 2 an axis
+        taps = (
+            np.asarray(resample_kernel, np.float64) * 2 / np.sum(resample_kernel)
+        )  # zeros inserted: gain 2 an axis
         self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
     def convolve(self, x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
@@ -167,11 +196,15 @@ class Upsampling:
         height, width = x.shape[1:3]
         kernel, _, _, outputs = weight.shape
         shape = [tf.shape(x)[0], 2 * height - 2 + kernel, 2 * width - 2 + kernel, outputs]
-        y = tf.nn.conv2d_transpose(x, tf.transpose(weight, [0, 1, 3, 2]), shape, strides=2, padding="VALID")
+        y = tf.nn.conv2d_transpose(
+            x, tf.transpose(weight, [0, 1, 3, 2]), shape, strides=2, padding="VALID"
+        )
         missing = self.fir.shape[0] - kernel + 1  # what the filter would cut below 2h
         border = [(missing + 1) // 2, missing // 2]
         fir = tf.tile(self.fir[::-1, ::-1], [1, 1, outputs, 1])
-        return tf.nn.depthwise_conv2d(tf.pad(y, [[0, 0], border, border, [0, 0]]), fir, [1, 1, 1, 1], "VALID")
+        return tf.nn.depthwise_conv2d(
+            tf.pad(y, [[0, 0], border, border, [0, 0]]), fir, [1, 1, 1, 1], "VALID"
+        )
 
     def image(self, x: tf.Tensor) -> tf.Tensor:
         """Zeros inserted after each pixel, then the filter: [N, h, w, C] -> [N, 2h, 2w, C]."""
@@ -181,9 +214,13 @@ class Upsampling:
         fir = self.fir * tf.eye(channels, dtype=x.dtype)  # each channel by itself
         y = tf.nn.conv2d_transpose(x, fir, shape, strides=2, padding="VALID")
         first = taps // 2 - 1  # the larger half of the border before the image, where it is uneven
-        return y[:, first:first + 2 * height, first:first + 2 * width]
+        return y[:, first : first + 2 * height, first : first + 2 * width]
 
 
 def layer_weights(arrays: dict[str, Any], name: str, dtype: str) -> dict[str, tf.Tensor]:
     """The arrays `name/...` of a network record as tensors, by the last part of their names."""
-    return {key[len(name) + 1:]: tf.cast(value, dtype) for key, value in arrays.items() if key.startswith(name + "/")}
+    return {
+        key[len(name) + 1 :]: tf.cast(value, dtype)
+        for key, value in arrays.items()
+        if key.startswith(name + "/")
+    }

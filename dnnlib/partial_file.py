@@ -65,7 +65,7 @@ class PartialFile:
         rest = memoryview(block)
         with on_disk(self.target):
             while rest:
-                rest = rest[self._file.write(rest):]
+                rest = rest[self._file.write(rest) :]
         self.sha256.update(block)
         self.length += len(block)
 
@@ -77,10 +77,13 @@ class PartialFile:
         """Whether this answer has the rest, all of it, of the same file."""
         left = str(self.total - self.length)
         part = f"bytes {self.length}-{self.total - 1}/{self.total}"
-        return (status == 206 and headers.get("ETag") == self.etag
-                and headers.get("Content-Range") == part
-                and headers.get("Content-Length", left) == left
-                and headers.get("Content-Encoding", "identity").lower() == "identity")
+        return (
+            status == 206
+            and headers.get("ETag") == self.etag
+            and headers.get("Content-Range") == part
+            and headers.get("Content-Length", left) == left
+            and headers.get("Content-Encoding", "identity").lower() == "identity"
+        )
 
     def finish(self) -> None:
         """Give the file its name, once it is on the disk."""
@@ -119,8 +122,13 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
 
     def _state(self) -> dict[str, Any]:
-        return {"address": self.address, "etag": self.etag, "total": self.total,
-                "length": self.length, "sha256": self.sha256.hexdigest()}
+        return {
+            "address": self.address,
+            "etag": self.etag,
+            "total": self.total,
+            "length": self.length,
+            "sha256": self.sha256.hexdigest(),
+        }
 
 
 def open_plain(path: Path, mode: str) -> BinaryIO:
@@ -144,6 +152,8 @@ def on_disk(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{target} cannot be written ({error.strerror or error}); expected a folder "
-                         "that may be written and has room: mend that, or use a name without "
-                         "directions/ and name another folder by LOWRANKGAN_CACHE") from None
+        raise InputError(
+            f"{target} cannot be written ({error.strerror or error}); expected a folder "
+            "that may be written and has room: mend that, or use a name without "
+            "directions/ and name another folder by LOWRANKGAN_CACHE"
+        ) from None

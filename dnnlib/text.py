@@ -14,9 +14,9 @@ SHORTEST_TAIL = 8  # characters of the end that a shortened text keeps
 
 def one_line(text: object, length: int = LONGEST_LINE) -> str:
     """One line of at most `length` characters that cannot steer a terminal."""
-    words = " ".join(str(text)[:length + 1].split())
+    words = " ".join(str(text)[: length + 1].split())
     line = "".join(character if character.isprintable() else "?" for character in words)
-    return line if len(line) <= length else f"{line[:length - 1]}…"
+    return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def file_name_part(name: str) -> str:
@@ -24,7 +24,9 @@ def file_name_part(name: str) -> str:
 
     What no file name should have becomes "_"; of a long one, the beginning and the end stay.
     """
-    part = "".join(c if (c.isprintable() and c not in "/\\") or _is_undecoded(c) else "_" for c in name).strip(". ")
+    part = "".join(
+        c if (c.isprintable() and c not in "/\\") or _is_undecoded(c) else "_" for c in name
+    ).strip(". ")
     if len(os.fsencode(part)) > LONGEST_PART:
         start, end = part[:-SHORTEST_TAIL], part[-SHORTEST_TAIL:]
         while len(os.fsencode(start + end)) > LONGEST_PART - 1:

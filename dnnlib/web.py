@@ -79,8 +79,9 @@ def _connect(address: str, headers: dict[str, str]) -> Iterator[Any]:
             # Else requests follows by itself, and first reads the body, of whatever length.
             session.get_redirect_target = lambda response: None
             for _ in range(REDIRECTS + 1):
-                with session.get(address, headers=headers, stream=True,
-                                 timeout=PATIENCE) as response:
+                with session.get(
+                    address, headers=headers, stream=True, timeout=PATIENCE
+                ) as response:
                     location = requests.Session.get_redirect_target(session, response)
                     if location is None:
                         yield response.status_code, response.headers

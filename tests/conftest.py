@@ -12,8 +12,17 @@ import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the golden numbers are a CPU's
 # pytest-xdist starts as many processes as there are cores.
-os.environ.update(dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS",
-                                 "OPENBLAS_NUM_THREADS"], "1"))
+os.environ.update(
+    dict.fromkeys(
+        [
+            "TF_NUM_INTRAOP_THREADS",
+            "TF_NUM_INTEROP_THREADS",
+            "OMP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+        ],
+        "1",
+    )
+)
 
 from tensorflow_files import edited_pickle
 
@@ -22,8 +31,15 @@ from utils.cli import parser as command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
-TENSORFLOW = ["tf_skip_64", "tf_label_32", "tf_resnet_32", "tf_orig_16", "tf_revised_16", "ada_clamp_64",
-              "ada_label_16"]
+TENSORFLOW = [
+    "tf_skip_64",
+    "tf_label_32",
+    "tf_resnet_32",
+    "tf_orig_16",
+    "tf_revised_16",
+    "ada_clamp_64",
+    "ada_label_16",
+]
 PYTORCH = ["pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16", "ros_64", "ros_old_16"]
 
 
@@ -86,8 +102,12 @@ def generator() -> Callable:
 def edited(tmp_path) -> Callable:
     """edited(name, edit, protocol, pack): a file of edited_pickle, of a golden pickle."""
 
-    def make(name: str, edit: Callable[[dict], None] = lambda state: None, protocol: int = 4,
-             pack: Callable[[Any], Any] = lambda gs: (gs, gs, gs)) -> Path:
+    def make(
+        name: str,
+        edit: Callable[[dict], None] = lambda state: None,
+        protocol: int = 4,
+        pack: Callable[[Any], Any] = lambda gs: (gs, gs, gs),
+    ) -> Path:
         path = tmp_path / f"edited_{name}.pkl"
         path.write_bytes(edited_pickle(DATA / f"{name}.pkl", edit, protocol, pack))
         return path

@@ -53,7 +53,14 @@ MOST_SECONDS = 10  # of processor time, for a case
 LONGEST_MESSAGE = 1500  # characters
 SLACK = 24 << 20  # bytes of memory beside what a reader states: the interpreter's own
 # What no reader does, by the names of Python's audit events.
-FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pickle.find_class")
+FORBIDDEN = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "subprocess.Popen",
+    "pickle.find_class",
+)
 
 
 class Finding(Exception):
@@ -85,22 +92,34 @@ def png(image: Image.Image) -> bytes:
 @functools.cache
 def originals() -> dict[str, dict[str, bytes]]:
     """By the kind of reader and name; most are small, so that a case is quick."""
-    networks = {path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))}
+    networks = {
+        path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))
+    }
     with open(ROOT / "tests" / "data" / "ros_old_16.pt", "rb") as file:
         rosinality_16 = plain(torch_file.load(file, "file", rosinality.ALLOWED))
     with open(ROOT / "tests" / "data" / "pt_label_orig_16.pkl", "rb") as file:
         ada_16 = plain(safe_pickle.load(file, "file", pytorch_pickle.ALLOWED))["G_ema"]
     networks |= {
-        "ros_zip_16.pt": archive(rosinality_16), "ros_bare_16.pt": stream(rosinality_16["g_ema"]),
-        "pt_alone_16.pkl": dumps(ada_16), "pt_tuned_16.pt": archive(ada_16),
+        "ros_zip_16.pt": archive(rosinality_16),
+        "ros_bare_16.pt": stream(rosinality_16["g_ema"]),
+        "pt_alone_16.pkl": dumps(ada_16),
+        "pt_tuned_16.pt": archive(ada_16),
         "pt_arrays_16.pt": archive({"G_ema": dict(arrays_of(ada_16)), "G": {}}),
     }
 
     data = ROOT / "tests" / "data"
     forks = {
         "diffaugment": ("tf_label_32", settings(impl="cuda", epochs=0.0), lambda network: network),
-        "skyflynil": ("tf_orig_16", settings(min_h=4, min_w=4, res_log2=2), lambda network: (network, network)),
-        "eps696": ("ada_label_16", settings(init_res=[4, 4], output_shape=[None, 3, 16, 16], square=True), None),
+        "skyflynil": (
+            "tf_orig_16",
+            settings(min_h=4, min_w=4, res_log2=2),
+            lambda network: (network, network),
+        ),
+        "eps696": (
+            "ada_label_16",
+            settings(init_res=[4, 4], output_shape=[None, 3, 16, 16], square=True),
+            None,
+        ),
         "alpha": ("tf_orig_16", image_channels(4), None),
     }
     for name, (source, edit, pack) in forks.items():
@@ -110,27 +129,45 @@ def originals() -> dict[str, dict[str, bytes]]:
     codes = np.linspace(-2, 2, 3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
     by_name = {"a.png": [codes[0], codes[1]], "b.png": [codes[2]]}
     latents = {
-        "z.npy": npy(codes[0]), "w_plus.npy": npy(codes.astype(float)), "half.npy": npy(codes.astype(np.float16)),
-        "names.npy": npy(by_name), "list.npy": npy(np.array([{"latent": codes[0]}, None], object)),
-        "w.npz": written(np.savez, w=codes), "more.npz": written(np.savez, dlatents=codes, images=codes[:1]),
+        "z.npy": npy(codes[0]),
+        "w_plus.npy": npy(codes.astype(float)),
+        "half.npy": npy(codes.astype(np.float16)),
+        "names.npy": npy(by_name),
+        "list.npy": npy(np.array([{"latent": codes[0]}, None], object)),
+        "w.npz": written(np.savez, w=codes),
+        "more.npz": written(np.savez, dlatents=codes, images=codes[:1]),
         "compressed.npz": written(np.savez_compressed, latents=codes),
-        "objects.npz": written(np.savez, w=np.array(by_name)), "stream.pt": stream({"latent": codes}),
-        "zip.pt": archive({"w": codes, "other": [codes[0]]}), "array.pkl": pickle.dumps({"w": codes, "z": None}),
-        "tensors.pkl": dumps([codes[:1], codes[1:2]]), "half.pt": archive(codes.view("<u2")[..., ::2].view("V2")),
-        "projected.pt": stream({"a.png": {"img": codes[0], "latent": codes[1, 0], "noise": [codes[2]]}}),
+        "objects.npz": written(np.savez, w=np.array(by_name)),
+        "stream.pt": stream({"latent": codes}),
+        "zip.pt": archive({"w": codes, "other": [codes[0]]}),
+        "array.pkl": pickle.dumps({"w": codes, "z": None}),
+        "tensors.pkl": dumps([codes[:1], codes[1:2]]),
+        "half.pt": archive(codes.view("<u2")[..., ::2].view("V2")),
+        "projected.pt": stream(
+            {"a.png": {"img": codes[0], "latent": codes[1, 0], "noise": [codes[2]]}}
+        ),
     }
     rows = np.eye(24, dtype=np.float32)[:, None]
     directions = {
-        "rows.npy": npy(rows[:3]), "layers.npy": npy(codes), "list.pkl": pickle.dumps([*rows[:3]]),
+        "rows.npy": npy(rows[:3]),
+        "layers.npy": npy(codes),
+        "list.pkl": pickle.dumps([*rows[:3]]),
         "age.pt": stream(rows),
-        "ganspace.npz": written(np.savez_compressed, act_comp=codes, lat_comp=rows, lat_stdev=rows[:, 0, 0]),
-        "factor.pt": archive({"ckpt": "a.pt", "eigvec": rows[:, 0]}), "named.pkl": dumps({"comp": rows, "name": "a"}),
+        "ganspace.npz": written(
+            np.savez_compressed, act_comp=codes, lat_comp=rows, lat_stdev=rows[:, 0, 0]
+        ),
+        "factor.pt": archive({"ckpt": "a.pt", "eigvec": rows[:, 0]}),
+        "named.pkl": dumps({"comp": rows, "name": "a"}),
     }
     numbers = np.arange(-60, 60, dtype=np.float32).reshape(2, 3, 4, 1, 5)
     arrays = {
-        "float.npy": npy(numbers), "double.npy": npy(numbers[0, 0, :, 0].astype(float)), "empty.npy": npy(numbers[:0]),
-        "integer.npy": npy(numbers.astype(np.int16)), "big_endian.npy": npy(numbers.astype(">f4")),
-        "columns.npy": npy(np.asfortranarray(numbers[0, 0, :, 0])), "objects.npy": npy(np.array([{"a": 1}], object)),
+        "float.npy": npy(numbers),
+        "double.npy": npy(numbers[0, 0, :, 0].astype(float)),
+        "empty.npy": npy(numbers[:0]),
+        "integer.npy": npy(numbers.astype(np.int16)),
+        "big_endian.npy": npy(numbers.astype(">f4")),
+        "columns.npy": npy(np.asfortranarray(numbers[0, 0, :, 0])),
+        "objects.npy": npy(np.array([{"a": 1}], object)),
     }
     inside = np.zeros((12, 16), np.uint8)
     inside[3:7, 4:11] = 5
@@ -140,27 +177,57 @@ def originals() -> dict[str, dict[str, bytes]]:
     in_code = grey.copy()
     in_code.putpalette(bytes.fromhex(label_maps.COLOURS["celebamask"].replace(" ", "")))
     masks = {
-        "grey.png": png(grey), "bit.png": png(grey.point(lambda value: 255 * (value > 0), "1")),
-        "palette.png": png(palette), "colour.png": png(palette.convert("RGBA")),
-        "labels.png": png(in_code), "coded.png": png(in_code.convert("RGB")), "grey3.png": png(grey.convert("RGB")),
-        "one.npy": npy(inside[None]), "colours.npy": npy(np.asarray(in_code.convert("RGB"))),
-        "deep.png": png(Image.fromarray(inside.astype(np.uint16) * 9999)), "map.npy": npy(inside),
-        "flags.npy": npy(inside > 0), "long.npy": npy(inside.astype(np.longdouble)),
+        "grey.png": png(grey),
+        "bit.png": png(grey.point(lambda value: 255 * (value > 0), "1")),
+        "palette.png": png(palette),
+        "colour.png": png(palette.convert("RGBA")),
+        "labels.png": png(in_code),
+        "coded.png": png(in_code.convert("RGB")),
+        "grey3.png": png(grey.convert("RGB")),
+        "one.npy": npy(inside[None]),
+        "colours.npy": npy(np.asarray(in_code.convert("RGB"))),
+        "deep.png": png(Image.fromarray(inside.astype(np.uint16) * 9999)),
+        "map.npy": npy(inside),
+        "flags.npy": npy(inside > 0),
+        "long.npy": npy(inside.astype(np.longdouble)),
     }
     facts = {
-        "options": {"seed": 4, "image_size": 16, "start": 0, "end": 1, "d_name": "x"}, "network_sha256": "0" * 64,
-        "directions_sha256": ["1" * 64], "latents_sha256": None, "batch_size": 8, "device": "CPU", "samples": 2,
-        "region": "eyes", "region_options": {"box": [120, 128, 20, 115], "invert": True}, "latent_space": "w",
-        "sample": 0, "projected": True, "converged": True, "foreground": {"rank": 1}, "background": {"rank": 3},
-        "norm_kept": [0.5], "after_projection": {"inside": [2.0], "outside": [1.0], "ratio": [2.0]},
+        "options": {"seed": 4, "image_size": 16, "start": 0, "end": 1, "d_name": "x"},
+        "network_sha256": "0" * 64,
+        "directions_sha256": ["1" * 64],
+        "latents_sha256": None,
+        "batch_size": 8,
+        "device": "CPU",
+        "samples": 2,
+        "region": "eyes",
+        "region_options": {"box": [120, 128, 20, 115], "invert": True},
+        "latent_space": "w",
+        "sample": 0,
+        "projected": True,
+        "converged": True,
+        "foreground": {"rank": 1},
+        "background": {"rank": 3},
+        "norm_kept": [0.5],
+        "after_projection": {"inside": [2.0], "outside": [1.0], "ratio": [2.0]},
     }
     labels = {"region_options": {"segmentation": "map.png", "labels": [4, 5]}, "options": {}}
-    names = {"region_options": {"segmentation": "map.png", "labels": ["hair"], "parser": "bisenet"}, "options": {}}
-    return {"network": networks, "latents": latents, "directions": directions, "npy": arrays,
-            "inspect": latents | directions | arrays | networks,
-            "facts": {"facts.json": json.dumps(facts).encode(), "labels.json": json.dumps(labels).encode(),
-                      "names.json": json.dumps(names).encode()},
-            "mask": masks}
+    names = {
+        "region_options": {"segmentation": "map.png", "labels": ["hair"], "parser": "bisenet"},
+        "options": {},
+    }
+    return {
+        "network": networks,
+        "latents": latents,
+        "directions": directions,
+        "npy": arrays,
+        "inspect": latents | directions | arrays | networks,
+        "facts": {
+            "facts.json": json.dumps(facts).encode(),
+            "labels.json": json.dumps(labels).encode(),
+            "names.json": json.dumps(names).encode(),
+        },
+        "mask": masks,
+    }
 
 
 # What is right: each reads a file, and raises the error of its refusal, or Finding ------------------------------------
@@ -173,18 +240,28 @@ def check_network(path: Path) -> None:
 
     def take(name: str, *shape: int | None) -> tuple[int, ...]:
         values = arrays.pop(name, None)
-        expect(isinstance(values, np.ndarray) and values.dtype == np.float32, f"{name} is no float32 array")
-        same = len(values.shape) == len(shape) and all(map(lambda n, e: e in (None, n), values.shape, shape))
+        expect(
+            isinstance(values, np.ndarray) and values.dtype == np.float32,
+            f"{name} is no float32 array",
+        )
+        same = len(values.shape) == len(shape) and all(
+            map(lambda n, e: e in (None, n), values.shape, shape)
+        )
         expect(same, f"{name} has shape {values.shape}, not {shape}")
         expect(np.isfinite(values).all(), f"{name} is not finite")
         return values.shape
 
     for name in ("z_dim", "w_dim", "label_dim", "resolution", "num_channels"):
         expect(type(getattr(record, name)) is int, f"{name} is no whole number")
-    expect(all(note.isprintable() and len(note) < 300 for note in record.notes), f"notes {record.notes}")
+    expect(
+        all(note.isprintable() and len(note) < 300 for note in record.notes),
+        f"notes {record.notes}",
+    )
     expect(record.num_channels <= 64, f"{record.num_channels} channels of images")
     expect(record.conv_clamp is None or record.conv_clamp > 0, f"conv_clamp is {record.conv_clamp}")
-    expect(np.isfinite(record.resample_kernel).all(), f"resample_kernel is {record.resample_kernel}")
+    expect(
+        np.isfinite(record.resample_kernel).all(), f"resample_kernel is {record.resample_kernel}"
+    )
     take("w_avg", record.w_dim)
     inputs = record.z_dim
     if record.label_dim:
@@ -218,10 +295,16 @@ def check_network(path: Path) -> None:
 def check_latents(path: Path) -> None:
     """The codes are finite floats, and a network takes them or it is an InputError."""
     latents = values, key, names, choice = read_latents(path)
-    expect(values.dtype in (np.float32, np.float64) and np.isfinite(values).all(), "codes that are no finite floats")
+    expect(
+        values.dtype in (np.float32, np.float64) and np.isfinite(values).all(),
+        "codes that are no finite floats",
+    )
     expect(1 <= values.ndim <= 3 and values.size, f"codes of shape {values.shape}")
     expect(names is None or len(names) == len(values), f"{names} for codes of shape {values.shape}")
-    expect(all(text.isprintable() for text in (key or "", choice or "", *(names or []))), "a name of several lines")
+    expect(
+        all(text.isprintable() for text in (key or "", choice or "", *(names or []))),
+        "a name of several lines",
+    )
     for space in ("auto", "z", "w", "wp"):
         with contextlib.suppress(InputError), contextlib.redirect_stdout(io.StringIO()):
             _, codes = codes_for_network(str(path), latents, space, 24, 24, 6)
@@ -232,17 +315,25 @@ def check_directions(path: Path) -> None:
     """The directions are finite floats in rows, and what is told of them is text."""
     for per_layer in (False, True):
         rows, key, space, notes = read_directions(path, per_layer)
-        expect(rows.dtype in (np.float32, np.float64) and np.isfinite(rows).all(), "rows that are no finite floats")
+        expect(
+            rows.dtype in (np.float32, np.float64) and np.isfinite(rows).all(),
+            "rows that are no finite floats",
+        )
         expect(2 <= rows.ndim <= 3 and rows.size, f"directions of shape {rows.shape}")
         expect(space in ("z", "w", None), f"the space {space}")
-        expect(all(text.isprintable() and len(text) < 1000 for text in (key or "", *notes)), "a note that is no text")
+        expect(
+            all(text.isprintable() and len(text) < 1000 for text in (key or "", *notes)),
+            "a note that is no text",
+        )
 
 
 def check_inspect(path: Path) -> None:
     """The lines are text, and not endless."""
     lines = describe(path).splitlines()
     expect(all(line.isprintable() for line in lines), "a line that is no text")
-    expect(len(lines) < 1000 and max(map(len, lines)) < 2000, f"{len(lines)} lines, or very long ones")
+    expect(
+        len(lines) < 1000 and max(map(len, lines)) < 2000, f"{len(lines)} lines, or very long ones"
+    )
 
 
 def check_npy(path: Path) -> None:
@@ -251,8 +342,13 @@ def check_npy(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         same = np.load(path, allow_pickle=False)
-    expect(values.dtype.kind in "fiu" and values.dtype == same.dtype and values.shape == same.shape
-           and values.tobytes() == same.tobytes(), "not what NumPy reads")
+    expect(
+        values.dtype.kind in "fiu"
+        and values.dtype == same.dtype
+        and values.shape == same.shape
+        and values.tobytes() == same.tobytes(),
+        "not what NumPy reads",
+    )
 
 
 def check_all(*uses: Callable[[], None]) -> None:
@@ -270,18 +366,22 @@ def check_all(*uses: Callable[[], None]) -> None:
 
 def check_mask(path: Path) -> None:
     """A mask is of booleans, of which some are true; so is what has a number or a colour in a label map."""
+
     def check_with(read: Callable[..., mask_files.Drawn], *labels: list) -> None:
         inside, doubts = read(path, *labels)
         expect(inside.dtype == bool and inside.ndim == 2 and inside.any(), "no mask")
         expect(all(doubt.isprintable() for doubt in doubts), "a doubt of several lines")
 
-    check_all(lambda: check_with(mask_files.read_mask),
-              lambda: check_with(label_maps.read_labels, [5, 49995, 1, 255]),
-              lambda: check_with(label_maps.read_labels, ["#cc00cc", "#050505"]))
+    check_all(
+        lambda: check_with(mask_files.read_mask),
+        lambda: check_with(label_maps.read_labels, [5, 49995, 1, 255]),
+        lambda: check_with(label_maps.read_labels, ["#cc00cc", "#050505"]),
+    )
 
 
 def check_facts(path: Path) -> None:
     """What the scripts and inspect make of the facts beside directions, a Jacobian and results."""
+
     def region() -> None:
         if source := region_from_facts(files.read_json(path) or {}):
             expect(len(source.name) <= 120, f"a region of {len(source.name)} characters")
@@ -291,10 +391,19 @@ def check_facts(path: Path) -> None:
         path.with_name(f"{name}.json").write_bytes(path.read_bytes())
         path.with_name(f"{name}.npy").write_bytes(npy(np.ones(shape, np.float32)))
         check_inspect(path.with_name(f"{name}.npy"))
-    options = argparse.Namespace(output_dir=path.parent, d_name="x", compute_z=False, overwrite=False, batch_size=None,
-                                 total_num=2, seed=4, image_size=16)
-    check_all(region, lambda: Progress(options, "0" * 64),
-              lambda: is_same_run(path, {"options": {}}))
+    options = argparse.Namespace(
+        output_dir=path.parent,
+        d_name="x",
+        compute_z=False,
+        overwrite=False,
+        batch_size=None,
+        total_num=2,
+        seed=4,
+        image_size=16,
+    )
+    check_all(
+        region, lambda: Progress(options, "0" * 64), lambda: is_same_run(path, {"options": {}})
+    )
 
 
 class Reader(NamedTuple):
@@ -357,9 +466,14 @@ def expect_line(error: Exception) -> None:
     """A user's error is one line; the scripts print that of an InputError so that it cannot steer a terminal."""
     message = str(error)
     printable = message.isprintable() or not isinstance(error, InputError)
-    expect("\n" not in message and printable, f"a message that is no line of text: {message[:300]!r}")
+    expect(
+        "\n" not in message and printable, f"a message that is no line of text: {message[:300]!r}"
+    )
     expect(0 < len(message) < LONGEST_MESSAGE, f"a message of {len(message)} characters")
-    expect("llocate" not in message and "(MemoryError)" not in message, f"too much memory asked for: {message}")
+    expect(
+        "llocate" not in message and "(MemoryError)" not in message,
+        f"too much memory asked for: {message}",
+    )
 
 
 def check(case: Case, path: Path) -> str | None:
@@ -421,8 +535,11 @@ def run_cases(args: argparse.Namespace) -> int:
             findings += 1
             print(f"case {number}, {case.reader}: {finding}\n  {path}", flush=True)
         slowest = max(slowest, (time.monotonic() - began, number))
-    print(f"seed {args.seed}: {count} cases from {args.start} in {time.monotonic() - start:.0f} s, {read} are read, "
-          f"{findings} findings; the slowest, {slowest[1]}, took {slowest[0]:.1f} s", flush=True)
+    print(
+        f"seed {args.seed}: {count} cases from {args.start} in {time.monotonic() - start:.0f} s, {read} are read, "
+        f"{findings} findings; the slowest, {slowest[1]}, took {slowest[0]:.1f} s",
+        flush=True,
+    )
     return findings
 
 
@@ -431,28 +548,49 @@ def supervise(args: argparse.Namespace) -> int:
     found, end, until = 0, args.start + args.cases, time.monotonic() + args.seconds
     while args.start < end and time.monotonic() < until:
         before = set(args.folder.iterdir())
-        options = {"seed": args.seed, "start": args.start, "cases": end - args.start,
-                   "seconds": until - time.monotonic(), "folder": args.folder}
-        run = subprocess.run([sys.executable, __file__, "--worker",
-                              *(f"--{name}={value}" for name, value in options.items())])
+        options = {
+            "seed": args.seed,
+            "start": args.start,
+            "cases": end - args.start,
+            "seconds": until - time.monotonic(),
+            "folder": args.folder,
+        }
+        run = subprocess.run(
+            [
+                sys.executable,
+                __file__,
+                "--worker",
+                *(f"--{name}={value}" for name, value in options.items()),
+            ]
+        )
         if run.returncode in (0, 1):
             return found or run.returncode
         names = [path.name for path in set(args.folder.iterdir()) - before]
-        last = max((int(name.split("_")[1]) for name in names if name.startswith("case_")), default=args.start)
+        last = max(
+            (int(name.split("_")[1]) for name in names if name.startswith("case_")),
+            default=args.start,
+        )
         print(f"case {last} ended the process, status {run.returncode}", flush=True)
         found, args.start = 1, last + 1
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--seed", type=int, default=1, help="which cases (default: 1)")
     add("--seconds", type=float, default=60, help="for how long (default: 60)")
     add("--cases", type=int, default=1 << 32, help="how many at the most")
     add("--start", type=int, default=0, help="the first of them (default: 0)")
     add("--case", type=int, help="only this one")
-    add("--folder", type=Path, default=Path("outputs/fuzz"), help="for the files (default: outputs/fuzz)")
+    add(
+        "--folder",
+        type=Path,
+        default=Path("outputs/fuzz"),
+        help="for the files (default: outputs/fuzz)",
+    )
     add("--worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.folder = args.folder.absolute()

@@ -11,8 +11,12 @@ from dnnlib.containers.safe_pickle import Array, Network, load
 from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
 
 
-def edited_pickle(source: Path, edit: Callable[[dict], None] = lambda state: None, protocol: int = 4,
-                  pack: Callable[[Any], Any] = lambda gs: (gs, gs, gs)) -> bytes:
+def edited_pickle(
+    source: Path,
+    edit: Callable[[dict], None] = lambda state: None,
+    protocol: int = 4,
+    pack: Callable[[Any], Any] = lambda gs: (gs, gs, gs),
+) -> bytes:
     """A pickle of pack(Gs), where the Gs of a pickle has gone through edit(state).
 
     There the state of a component, and the variables of each network, are plain dicts.
@@ -26,7 +30,9 @@ def edited_pickle(source: Path, edit: Callable[[dict], None] = lambda state: Non
             instance = stand_in()
             instance.__dict__ = dict(state)
             if "components" in state:
-                instance.components = {name: dressed(part) for name, part in state["components"].items()}
+                instance.components = {
+                    name: dressed(part) for name, part in state["components"].items()
+                }
             if "variables" in state:
                 instance.variables = list(state["variables"].items())
             return instance
@@ -38,8 +44,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Network):
         components = {name: _plain(part) for name, part in value.state["components"].items()}
         variables = {name: _plain(array) for name, array in value.state["variables"]}
-        return {**value.state, "static_kwargs": dict(value.state["static_kwargs"]), "components": components,
-                "variables": variables}
+        return {
+            **value.state,
+            "static_kwargs": dict(value.state["static_kwargs"]),
+            "components": components,
+            "variables": variables,
+        }
     return np.array(value.values) if isinstance(value, Array) else value
 
 
@@ -61,7 +71,7 @@ def image_channels(count: int) -> Callable[[dict], None]:
         for name, values in variables.items():
             if "ToRGB" in name and name.endswith(("/weight", "/bias")):
                 repeated = np.resize(np.moveaxis(values, -1, 0), (count, *values.shape[:-1]))
-                repeated[values.shape[-1]:] /= 2
+                repeated[values.shape[-1] :] /= 2
                 variables[name] = np.ascontiguousarray(np.moveaxis(repeated, 0, -1))
         settings(num_channels=count)(state)
 

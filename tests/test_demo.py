@@ -55,7 +55,9 @@ def test_attributes_are_uniform():
 @pytest.mark.parametrize("resolution", [4, 16, 32, 64, 128, 256])
 def test_range_and_shape(resolution):
     """Faces are float32 [N, R, R, 3] within [-1, 1], also at extreme attributes."""
-    values = np.concatenate([np.zeros((1, 24)), np.ones((1, 24)), np.random.RandomState(3).rand(4, 24)])
+    values = np.concatenate(
+        [np.zeros((1, 24)), np.ones((1, 24)), np.random.RandomState(3).rand(4, 24)]
+    )
     drawn = faces.draw(values, resolution)
     assert (drawn.shape, drawn.dtype) == ((6, resolution, resolution, 3), np.float32)
     assert drawn.min() >= -1 - 1e-6
@@ -69,11 +71,13 @@ def test_faces_are_the_drawings_of_their_attributes():
     drawn = faces.faces(z, 64)
     np.testing.assert_array_equal(drawn, faces.draw(faces.attributes(z), 64))
     for n in range(3):
-        np.testing.assert_allclose(faces.faces(z[n:n + 1], 64)[0], drawn[n], atol=1e-6)
+        np.testing.assert_allclose(faces.faces(z[n : n + 1], 64)[0], drawn[n], atol=1e-6)
 
 
-@pytest.mark.parametrize(("coarse", "fine", "tolerance"), [(4, 64, 1e-5), (16, 64, 1e-5), (32, 64, 1e-5),
-                                                          (64, 128, 0.02), (128, 256, 0.01)])
+@pytest.mark.parametrize(
+    ("coarse", "fine", "tolerance"),
+    [(4, 64, 1e-5), (16, 64, 1e-5), (32, 64, 1e-5), (64, 128, 0.02), (128, 256, 0.01)],
+)
 def test_resolutions_agree(coarse, fine, tolerance):
     """A coarse drawing is the fine one averaged in blocks: exactly below 64, but for anti-aliasing above."""
     z = np.random.RandomState(5).randn(4, faces.Z_DIM)
@@ -89,12 +93,15 @@ def test_every_attribute_shows(name):
     assert 0 < changed(name, 0.5, 0.51).mean() < changed(name).mean()
 
 
-@pytest.mark.parametrize(("region", "names"), [
-    ("eyes", ["eye_opening", "eye_width", "gaze", "iris_colour"]),
-    ("mouth", ["mouth_opening", "mouth_width", "smile", "lip_colour"]),
-    ("nose", ["nose_length", "nose_width"]),
-    ("brows", ["brow_height", "brow_angle", "brow_thickness"]),
-])
+@pytest.mark.parametrize(
+    ("region", "names"),
+    [
+        ("eyes", ["eye_opening", "eye_width", "gaze", "iris_colour"]),
+        ("mouth", ["mouth_opening", "mouth_width", "smile", "lip_colour"]),
+        ("nose", ["nose_length", "nose_width"]),
+        ("brows", ["brow_height", "brow_angle", "brow_thickness"]),
+    ],
+)
 def test_attributes_are_local(region, names):
     """What belongs to a part of the face changes its box, and hardly anything outside."""
     mask = region_mask(region, 256, 256)
@@ -104,10 +111,17 @@ def test_attributes_are_local(region, names):
         assert change[mask].max() > 0.2, name
 
 
-@pytest.mark.parametrize(("name", "labels"), [
-    ("iris_colour", [4, 5]), ("lip_colour", [11, 12]), ("hair_colour", [6, 7, 13]), ("clothes_hue", [18]),
-    ("skin_tone", [1, 2, 8, 9, 17]), ("background_hue", [0]),
-])
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("iris_colour", [4, 5]),
+        ("lip_colour", [11, 12]),
+        ("hair_colour", [6, 7, 13]),
+        ("clothes_hue", [18]),
+        ("skin_tone", [1, 2, 8, 9, 17]),
+        ("background_hue", [0]),
+    ],
+)
 def test_labels_are_where_the_parts_are(name, labels):
     """What changes the colour of a part shows where the labels of that part are."""
     change, drawn = changed(name), faces.draw_labels(MEAN, 256)[0]
@@ -132,5 +146,7 @@ def test_place_of_the_eyes():
     """The eyes stand at the centres of their boxes, 32 columns to the left and right of the axis."""
     opening = changed("eye_opening").sum(axis=0)
     left, right = opening[:128], opening[128:][::-1]
-    assert np.abs(left - right).sum() < 0.05 * opening.sum()  # but for the highlights, on the same side in both
+    assert (
+        np.abs(left - right).sum() < 0.05 * opening.sum()
+    )  # but for the highlights, on the same side in both
     assert abs(np.average(np.arange(128), weights=left) - 96) < 2

@@ -45,7 +45,10 @@ def test_ready_direction_changes_its_region(generator, name):
     ws = generator.mapping(np.random.RandomState(31).randn(16, generator.z_dim))
     ends = walk(ws, direction[0], facts["layers"], facts["distance"] * np.array([-1, 1]))
     originals = generator.synthesis(ws).clip(-1, 1)
-    change = np.mean([abs(generator.synthesis(ends[:, k]).clip(-1, 1) - originals) for k in (0, 1)], axis=(0, 1, 4))
+    change = np.mean(
+        [abs(generator.synthesis(ends[:, k]).clip(-1, 1) - originals) for k in (0, 1)],
+        axis=(0, 1, 4),
+    )
     inside, outside = change[mask].mean(), change[~mask].mean()
     assert inside > 0.08
     assert inside / outside > 0.75 * facts["change_inside"] / facts["change_outside"]

@@ -15,8 +15,15 @@ def test_damaged_and_hostile_files(root, tmp_path):
     seconds = os.environ.get("FUZZ_SECONDS")
     limit = ["--seconds", seconds] if seconds else ["--cases", str(CASES), "--seconds", "600"]
     program = [sys.executable, root / "tests" / "fuzz.py", *limit]
-    runs = [subprocess.Popen([*program, "--seed", seed, "--folder", tmp_path / seed], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True) for seed in "12"]
+    runs = [
+        subprocess.Popen(
+            [*program, "--seed", seed, "--folder", tmp_path / seed],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for seed in "12"
+    ]
     for run in runs:
         output, _ = run.communicate()
         assert run.returncode == 0, output

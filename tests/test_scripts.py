@@ -38,18 +38,31 @@ EDITS = Path("outputs/manipulations") / STEM
 
 def run_process(root, cwd, script, *arguments):
     """Run a script as a user does, in the folder cwd."""
-    return subprocess.run([sys.executable, root / f"{script}.py", *map(str, arguments)], cwd=cwd, text=True,
-                          capture_output=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, root / f"{script}.py", *map(str, arguments)],
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def without_bars(err: str) -> list[str]:
     """The lines of stderr that no progress bar has written."""
-    return [line for line in re.split(r"[\r\n]+", err) if line.strip() and not re.search(r"\d+%\|| \d+/\d+ \[", line)]
+    return [
+        line
+        for line in re.split(r"[\r\n]+", err)
+        if line.strip() and not re.search(r"\d+%\|| \d+/\d+ \[", line)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +96,32 @@ def test_published_steps_succeed(published):
 def test_published_files(published):
     """The files of DESIGN 7 are there under their names, each output with its JSON, and no others."""
     cwd, _ = published
-    directions = [f"directions_img_{i:02d}_region_eyes_lowrankgan{p}" for i in range(2) for p in ("", "_projected")]
+    directions = [
+        f"directions_img_{i:02d}_region_eyes_lowrankgan{p}"
+        for i in range(2)
+        for p in ("", "_projected")
+    ]
     expected = {
         *(str(JACOBIAN.with_suffix(suffix)) for suffix in (".npy", ".json")),
         *(str(JACOBIAN.with_name(f"syn_dataset_ffhq_number_{i:04d}.png")) for i in range(2)),
-        *(f"outputs/directions/{name}{suffix}" for name in directions for suffix in (".npy", ".json")),
-        *(f"outputs/directions/directions_img_{i:02d}_region_eyes_lowrankgan_spectra.png" for i in range(2)),
+        *(
+            f"outputs/directions/{name}{suffix}"
+            for name in directions
+            for suffix in (".npy", ".json")
+        ),
+        *(
+            f"outputs/directions/directions_img_{i:02d}_region_eyes_lowrankgan_spectra.png"
+            for i in range(2)
+        ),
         *(f"outputs/directions/region_img_{i:02d}_eyes_lowrankgan.png" for i in range(2)),
-        *(str(EDITS / f"manipulate_results_lowrankgan{suffix}") for suffix in (".html", ".json", ".csv")),
-        *(str(EDITS / f"{STEM}_direction_00_{name}") for name in ("lowrankgan.png", "lowrankgan.json",
-                                                                  "change_lowrankgan.jpg")),
+        *(
+            str(EDITS / f"manipulate_results_lowrankgan{suffix}")
+            for suffix in (".html", ".json", ".csv")
+        ),
+        *(
+            str(EDITS / f"{STEM}_direction_00_{name}")
+            for name in ("lowrankgan.png", "lowrankgan.json", "change_lowrankgan.jpg")
+        ),
     }
     assert set(tree(cwd)) == expected
 
@@ -119,7 +148,12 @@ def test_published_facts(published, data):
         assert (facts["seed"], facts["network_sha256"]) == (4, network)
         assert {"python", "tensorflow", "numpy", "scipy"} <= set(facts["versions"])
     facts = json.loads((cwd / EYES.with_suffix(".json")).read_text())
-    assert (facts["region"], facts["sample"], facts["converged"], facts["projected"]) == ("eyes", 0, True, False)
+    assert (facts["region"], facts["sample"], facts["converged"], facts["projected"]) == (
+        "eyes",
+        0,
+        True,
+        False,
+    )
     assert facts["options"]["lamb"] == 8
     assert facts["foreground"]["rank"] == len(np.load(cwd / EYES)) == len(facts["norm_kept"])
     assert max(facts["foreground"]["error_bound"], facts["background"]["error_bound"]) <= 1e-5
@@ -131,10 +165,16 @@ def test_published_pictures(published, golden, generator):
     cwd, _ = published
     g = generator("tf_skip_64")
     image = g.synthesis(g.mapping(np.random.RandomState(4).randn(2, 32)[:1]))[0]
-    png = np.asarray(Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0000.png"))).astype(int)
+    png = np.asarray(
+        Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0000.png"))
+    ).astype(int)
     assert np.abs(png - np.clip((image + 1) * 127.5, 0, 255)).max() <= 1
     grid = np.asarray(Image.open(cwd / EDITS / f"{STEM}_direction_00_lowrankgan.png"))[30:]
-    cells = grid.reshape(3, 68, 4 + 8 * 68, 3)[:, :64, 4:].reshape(3, 64, 8, 68, 3)[:, :, :, :64].swapaxes(1, 2)
+    cells = (
+        grid.reshape(3, 68, 4 + 8 * 68, 3)[:, :64, 4:]
+        .reshape(3, 64, 8, 68, 3)[:, :, :, :64]
+        .swapaxes(1, 2)
+    )
     np.testing.assert_array_equal(cells[0, 0], np.clip(np.rint((image + 1) * 127.5), 0, 255))
     np.testing.assert_array_equal(cells[:, 0], cells[:, 4])
     assert (cells[:, 0] != cells[:, 1]).any(axis=(1, 2, 3)).all()
@@ -145,8 +185,12 @@ def test_published_pictures(published, golden, generator):
 @pytest.mark.parametrize("script", ["compute_jacobian", "compute_directions", "manipulate"])
 def test_help(root, tmp_path, script):
     """--help shows defaults and two examples, and imports no TensorFlow before arguments are parsed."""
-    done = subprocess.run([sys.executable, "-X", "importtime", root / f"{script}.py", "--help"], cwd=tmp_path,
-                          text=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", root / f"{script}.py", "--help"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+    )
     assert done.returncode == 0
     imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
     assert {"argparse", "numpy"} <= imported
@@ -162,8 +206,18 @@ def test_same_seed_same_bytes(run_script, data, tmp_path):
     """A second run with the same seed writes the same bytes; another seed does not."""
     model = data / "tf_orig_16.pkl"
     for folder, seed in (("a", 4), ("b", 4), ("c", 5)):
-        run = run_script("compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 2, "--output_dir", folder,
-                         "--seed", seed)
+        run = run_script(
+            "compute_jacobian",
+            model,
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            2,
+            "--output_dir",
+            folder,
+            "--seed",
+            seed,
+        )
         assert run.status == 0
     once, again, other = (tree(tmp_path / folder) for folder in "abc")
     names = {name for name in once if not name.endswith(".json")}
@@ -177,8 +231,24 @@ def test_edit_again_same_bytes(published, run_script, data, tmp_path):
     """The same edit, in two folders and in batches of another size, gives the same pictures."""
     cwd, _ = published
     for folder, more in (("a", []), ("b", [])):
-        assert run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
-                          "--step", 3, "--output_dir", folder, "--save_raw", *more).status == 0
+        assert (
+            run_script(
+                "manipulate",
+                data / "tf_skip_64.pkl",
+                cwd / EYES,
+                "--gpu_id",
+                "cpu",
+                "--total_num",
+                2,
+                "--step",
+                3,
+                "--output_dir",
+                folder,
+                "--save_raw",
+                *more,
+            ).status
+            == 0
+        )
     once, again = (tree(tmp_path / folder) for folder in "ab")
     names = {name for name in once if name.endswith(".png")}
     assert len(names) == 2 + 2 * 3 + 1
@@ -187,27 +257,70 @@ def test_edit_again_same_bytes(published, run_script, data, tmp_path):
 
 def test_compute_z(run_script, data, golden):
     """--compute_z writes the Jacobian with respect to z as well, which is the original program's."""
-    run = run_script("compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 1, "--compute_z",
-                     "--no-save_png", "--batch_size", 9)
+    run = run_script(
+        "compute_jacobian",
+        data / "tf_skip_64.pkl",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--compute_z",
+        "--no-save_png",
+        "--batch_size",
+        9,
+    )
     assert run.status == 0
     folder = Path("outputs/jacobian_seed_4")
-    assert sorted(os.listdir(folder)) == [f"{space}_dataset_ffhq.{kind}" for space in "wz" for kind in ("json", "npy")]
+    assert sorted(os.listdir(folder)) == [
+        f"{space}_dataset_ffhq.{kind}" for space in "wz" for kind in ("json", "npy")
+    ]
     for space in "wz":
-        jacobian, expected = np.load(folder / f"{space}_dataset_ffhq.npy"), golden("tf_skip_64")[f"jacobian_{space}"]
+        jacobian, expected = (
+            np.load(folder / f"{space}_dataset_ffhq.npy"),
+            golden("tf_skip_64")[f"jacobian_{space}"],
+        )
         assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
-        assert json.loads((folder / f"{space}_dataset_ffhq.json").read_text())["latent_space"] == space
+        assert (
+            json.loads((folder / f"{space}_dataset_ffhq.json").read_text())["latent_space"] == space
+        )
 
 
 def test_no_fused_channel(run_script, data, golden):
     """--no-fused_channel writes a Jacobian for each channel, and compute_directions.py takes it."""
-    assert run_script("compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 1, "--image_size",
-                      32, "--no-fused_channel", "--d_name", "rgb", "--output_dir", "here").status == 0
-    jacobian, expected = np.load("here/w_dataset_rgb.npy"), golden("tf_skip_64")["jacobian_w_32_rgb"]
+    assert (
+        run_script(
+            "compute_jacobian",
+            data / "tf_skip_64.pkl",
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            1,
+            "--image_size",
+            32,
+            "--no-fused_channel",
+            "--d_name",
+            "rgb",
+            "--output_dir",
+            "here",
+        ).status
+        == 0
+    )
+    jacobian, expected = (
+        np.load("here/w_dataset_rgb.npy"),
+        golden("tf_skip_64")["jacobian_w_32_rgb"],
+    )
     assert jacobian.shape == (1, 3, 32, 32, 1, 32)
     assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
     assert Path("here/syn_dataset_rgb_number_0000.png").exists()
-    assert run_script("compute_directions", "here/w_dataset_rgb.npy", "--lamb", 8, "--region", "mouth").status == 0
-    assert Path("outputs/directions/directions_img_00_region_mouth_lowrankgan_projected.npy").exists()
+    assert (
+        run_script(
+            "compute_directions", "here/w_dataset_rgb.npy", "--lamb", 8, "--region", "mouth"
+        ).status
+        == 0
+    )
+    assert Path(
+        "outputs/directions/directions_img_00_region_mouth_lowrankgan_projected.npy"
+    ).exists()
 
 
 def test_save_raw_start_end_latent_path(run_script, data, tmp_path, generator):
@@ -216,9 +329,33 @@ def test_save_raw_start_end_latent_path(run_script, data, tmp_path, generator):
     directions = np.random.RandomState(8).randn(4, 24)
     np.save("z.npy", z)
     np.save("some.npy", directions)
-    assert run_script("manipulate", data / "tf_orig_16.pkl", "some.npy", "--gpu_id", "cpu", "--latent_path", "z.npy",
-                      "--start", 1, "--end", 3, "--mani_layers", "2-3", "--step", 3, "--start_distance", -2,
-                      "--end_distance", 1, "--save_raw", "--name", "test").status == 0
+    assert (
+        run_script(
+            "manipulate",
+            data / "tf_orig_16.pkl",
+            "some.npy",
+            "--gpu_id",
+            "cpu",
+            "--latent_path",
+            "z.npy",
+            "--start",
+            1,
+            "--end",
+            3,
+            "--mani_layers",
+            "2-3",
+            "--step",
+            3,
+            "--start_distance",
+            -2,
+            "--end_distance",
+            1,
+            "--save_raw",
+            "--name",
+            "test",
+        ).status
+        == 0
+    )
     folder = tmp_path / "outputs" / "manipulations" / "some"
     ws = g.mapping(z)
     expected = {f"ori_{row:06d}.png": ws[row] for row in range(2)}
@@ -233,9 +370,14 @@ def test_save_raw_start_end_latent_path(run_script, data, tmp_path, generator):
         png = np.asarray(Image.open(folder / name)).astype(int)
         assert np.abs(png - np.clip((image + 1) * 127.5, 0, 255)).max() <= 1, name
     assert {path.name for path in folder.iterdir()} == {
-        *expected, "some_direction_01_test.png", "some_direction_01_test.json", "some_direction_02_test.png",
-        "some_direction_02_test.json", "manipulate_results_test.html",
-        "manipulate_results_test.json"}
+        *expected,
+        "some_direction_01_test.png",
+        "some_direction_01_test.json",
+        "some_direction_02_test.png",
+        "some_direction_02_test.json",
+        "manipulate_results_test.html",
+        "manipulate_results_test.json",
+    }
 
 
 def raw_images(folder, names):
@@ -256,11 +398,28 @@ def test_codes_of_w_plus(run_script, data, generator, tmp_path):
     np.save("d.npy", directions)
     np.savez("projected_w.npz", w=ws)
     np.save("encoded.npy", {"a.png": [0 * ws[0], ws[0]], "b.png": [ws[1]]}, allow_pickle=True)
-    for folder, path, more in (("a", "projected_w.npz", ""),
-                               ("b", "encoded.npy", r" \(a.png, b.png\), the last of 2 iterations")):
-        run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--latent_path", path,
-                         "--mani_layers", "1-4", "--step", 1, "--start_distance", 2, "--save_raw", "--output_dir",
-                         folder)
+    for folder, path, more in (
+        ("a", "projected_w.npz", ""),
+        ("b", "encoded.npy", r" \(a.png, b.png\), the last of 2 iterations"),
+    ):
+        run = run_script(
+            "manipulate",
+            data / "tf_orig_16.pkl",
+            "d.npy",
+            "--gpu_id",
+            "cpu",
+            "--latent_path",
+            path,
+            "--mani_layers",
+            "1-4",
+            "--step",
+            1,
+            "--start_distance",
+            2,
+            "--save_raw",
+            "--output_dir",
+            folder,
+        )
         assert run.status == 0
         assert re.search(rf"^latent codes: 2 of w\+{more}$", run.out, re.MULTILINE)
         expect_images(raw_images(tmp_path / folder, ["ori_000000", "ori_000001"]), g.synthesis(ws))
@@ -278,7 +437,14 @@ def test_jacobian_of_w_plus(run_script, data, generator):
     ws = g.mapping(np.random.RandomState(9).randn(3, 24))
     ws[:, 2:] = ws[[1, 2, 0], 2:]
     np.savez("projected_w.npz", w=ws)
-    command = ["compute_jacobian", data / "tf_orig_16.pkl", "--gpu_id", "cpu", "--latent_path", "projected_w.npz"]
+    command = [
+        "compute_jacobian",
+        data / "tf_orig_16.pkl",
+        "--gpu_id",
+        "cpu",
+        "--latent_path",
+        "projected_w.npz",
+    ]
     assert run_script(*command, "--total_num", 1).status == 0
     run = run_script(*command)
     assert "going on after the 1 finished samples of outputs/jacobian_projected_w" in run.out
@@ -287,7 +453,9 @@ def test_jacobian_of_w_plus(run_script, data, generator):
     for w, jacobian in zip(ws, jacobians, strict=True):
         shift = 1e-6 * np.random.RandomState(1).randn(24)
         change = (g.synthesis(w[None] + shift) - g.synthesis(w[None] - shift))[0].mean(axis=-1) / 2
-        np.testing.assert_allclose(jacobian[:, :, 0] @ shift, change, atol=1e-4 * np.abs(change).max())
+        np.testing.assert_allclose(
+            jacobian[:, :, 0] @ shift, change, atol=1e-4 * np.abs(change).max()
+        )
     assert "complete, with 3 samples" in run_script(*command).out
     facts = json.loads(Path("outputs/jacobian_projected_w/w_dataset_ffhq.json").read_text())
     codes = hashlib.sha256(Path("projected_w.npz").read_bytes()).hexdigest()
@@ -302,29 +470,66 @@ def test_direction_with_a_vector_for_each_layer(run_script, data, generator, tmp
     g, vectors = generator("tf_orig_16"), np.random.RandomState(8).randn(2, 6, 24)
     np.save("three.npy", vectors)
     np.save("two.npy", vectors[1])
-    command = ["--gpu_id", "cpu", "--total_num", 1, "--mani_layers", "2-4", "--step", 1, "--start_distance", 2,
-               "--save_raw"]
+    command = [
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        "2-4",
+        "--step",
+        1,
+        "--start_distance",
+        2,
+        "--save_raw",
+    ]
     ws = g.mapping(np.random.RandomState(4).randn(1, 24))
     layers, rows = ws.copy(), ws.copy()
     layers[:, 2:5] += (2 * vectors[1, 2:5]).astype(np.float32)
     rows[:, 2:5] += (2 * vectors[1, 1]).astype(np.float32)
     for path, more, row, expected, said in (
-            ("three.npy", ["--start", 1, "--end", 2], 1, layers, "a vector for each of 6 layers, of which those of "
-                                                                 "--mani_layers 2,3,4 are used"),
-            ("two.npy", ["--per_layer"], 0, layers, "a vector for each of 6 layers"),
-            ("two.npy", ["--start", 1, "--end", 2], 1, rows, "6 directions; --per_layer reads them as one")):
+        (
+            "three.npy",
+            ["--start", 1, "--end", 2],
+            1,
+            layers,
+            "a vector for each of 6 layers, of which those of --mani_layers 2,3,4 are used",
+        ),
+        ("two.npy", ["--per_layer"], 0, layers, "a vector for each of 6 layers"),
+        (
+            "two.npy",
+            ["--start", 1, "--end", 2],
+            1,
+            rows,
+            "6 directions; --per_layer reads them as one",
+        ),
+    ):
         run = run_script("manipulate", data / "tf_orig_16.pkl", path, *command, *more)
         assert run.status == 0
         assert f"{path}: {said}" in run.out
         folder = Path(run.out.splitlines()[-1]).parent
-        expect_images(raw_images(tmp_path / folder, [f"mani_000000_ind_00000{row}_000000"]), g.synthesis(expected))
+        expect_images(
+            raw_images(tmp_path / folder, [f"mani_000000_ind_00000{row}_000000"]),
+            g.synthesis(expected),
+        )
 
 
 def test_a_single_direction_may_be_a_vector(run_script, data):
     """A direction of shape [w_dim] is one row."""
     np.save("vector.npy", np.eye(24)[3])
-    run = run_script("manipulate", data / "tf_orig_16.pkl", "vector.npy", "--gpu_id", "cpu", "--total_num", 1,
-                     "--mani_layers", "0-5", "--step", 1)
+    run = run_script(
+        "manipulate",
+        data / "tf_orig_16.pkl",
+        "vector.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        "0-5",
+        "--step",
+        1,
+    )
     assert run.status == 0
     assert Path("outputs/manipulations/vector/vector_direction_00_lowrankgan.png").exists()
 
@@ -333,22 +538,47 @@ def test_measured_region_is_the_recorded_one(published, run_script, data, tmp_pa
     """Numbers in the JSON are those of the raw images, in the region recorded beside the directions or asked for."""
     cwd, _ = published
     for region in ("eyes", "mouth"):
-        run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 1,
-                         "--step", 2, "--output_dir", region, "--save_raw",
-                         *(["--region", region] if region != "eyes" else []))
+        run = run_script(
+            "manipulate",
+            data / "tf_skip_64.pkl",
+            cwd / EYES,
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            1,
+            "--step",
+            2,
+            "--output_dir",
+            region,
+            "--save_raw",
+            *(["--region", region] if region != "eyes" else []),
+        )
         assert run.status == 0
-        assert re.search(rf"{region} changed by 0\.\d+ inside, 0\.\d+ outside, ratio \d.* at -4 and \+4", run.out)
-        facts = json.loads((tmp_path / region / f"{EYES.stem}_direction_00_lowrankgan.json").read_text())
-        images = [np.asarray(Image.open(tmp_path / region / name)).astype(float) / 127.5
-                  for name in ("ori_000000.png", *(f"mani_000000_ind_000000_00000{step}.png" for step in (0, 1)))]
+        assert re.search(
+            rf"{region} changed by 0\.\d+ inside, 0\.\d+ outside, ratio \d.* at -4 and \+4", run.out
+        )
+        facts = json.loads(
+            (tmp_path / region / f"{EYES.stem}_direction_00_lowrankgan.json").read_text()
+        )
+        images = [
+            np.asarray(Image.open(tmp_path / region / name)).astype(float) / 127.5
+            for name in (
+                "ori_000000.png",
+                *(f"mani_000000_ind_000000_00000{step}.png" for step in (0, 1)),
+            )
+        ]
         mask = region_mask(region, 64, 64)
         for step in (0, 1):
             change = images[1 + step] - images[0]
-            numbers = {name: values[step] for name, values in facts["steps_of_each_sample"][0].items()}
+            numbers = {
+                name: values[step] for name, values in facts["steps_of_each_sample"][0].items()
+            }
             assert numbers["change_inside"] == pytest.approx(np.abs(change[mask]).mean(), rel=1e-4)
-            assert numbers["change_outside"] == pytest.approx(np.abs(change[~mask]).mean(), rel=1e-4)
-            assert numbers["mse_inside"] == pytest.approx((change[mask]**2).mean(), rel=1e-4)
-            assert numbers["mse_outside"] == pytest.approx((change[~mask]**2).mean(), rel=1e-4)
+            assert numbers["change_outside"] == pytest.approx(
+                np.abs(change[~mask]).mean(), rel=1e-4
+            )
+            assert numbers["mse_inside"] == pytest.approx((change[mask] ** 2).mean(), rel=1e-4)
+            assert numbers["mse_outside"] == pytest.approx((change[~mask] ** 2).mean(), rel=1e-4)
 
 
 def test_several_files_and_all_rows(published, run_script, data):
@@ -357,13 +587,28 @@ def test_several_files_and_all_rows(published, run_script, data):
     Path("one").mkdir()
     shutil.copy(cwd / EYES, "one/same.npy")
     np.save("same.npy", np.eye(32)[:2])
-    run = run_script("manipulate", data / "tf_skip_64.pkl", "one/same.npy", "same.npy", "--gpu_id", "cpu",
-                     "--total_num", 1, "--step", 2, "--end", -1, "--name", "n")
+    run = run_script(
+        "manipulate",
+        data / "tf_skip_64.pkl",
+        "one/same.npy",
+        "same.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--step",
+        2,
+        "--end",
+        -1,
+        "--name",
+        "n",
+    )
     assert run.status == 0
     folder = Path("outputs/manipulations/same_and_1_more")
     expected = {f"same_direction_{row:02d}_n.png" for row in range(len(np.load(cwd / EYES)))}
-    assert {path.name for path in folder.glob("*.png")} == expected | {f"same_2_direction_{row:02d}_n.png"
-                                                                       for row in range(2)}
+    assert {path.name for path in folder.glob("*.png")} == expected | {
+        f"same_2_direction_{row:02d}_n.png" for row in range(2)
+    }
     page = (folder / "manipulate_results_n.html").read_text(encoding="utf-8")
     assert "same, same_2 on tf_skip_64" in page
     assert '"direction":"same_2, direction 1"' in page
@@ -373,9 +618,24 @@ def test_distance_auto(published, run_script, data):
     """--distance auto walks each direction as far as its region changes by --change."""
     cwd, _ = published
     for distance in ("auto", "1.5"):
-        run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
-                         "--step", 3, "--end", 2, "--distance", distance, "--output_dir", distance,
-                         *(["--change", 0.05] if distance == "auto" else []))
+        run = run_script(
+            "manipulate",
+            data / "tf_skip_64.pkl",
+            cwd / EYES,
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            2,
+            "--step",
+            3,
+            "--end",
+            2,
+            "--distance",
+            distance,
+            "--output_dir",
+            distance,
+            *(["--change", 0.05] if distance == "auto" else []),
+        )
         assert run.status == 0
     for row in range(2):
         facts = json.loads(Path(f"auto/{EYES.stem}_direction_0{row}_lowrankgan.json").read_text())
@@ -389,8 +649,18 @@ def test_contact_sheet(published, run_script, data, tmp_path):
     """--contact_sheet writes one picture of all rows and its numbers, the same bytes each time, and nothing else."""
     cwd, _ = published
     for folder in "ab":
-        run = run_script("manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--total_num", 2,
-                         "--contact_sheet", "--output_dir", folder)
+        run = run_script(
+            "manipulate",
+            data / "tf_skip_64.pkl",
+            cwd / EYES,
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            2,
+            "--contact_sheet",
+            "--output_dir",
+            folder,
+        )
         assert run.status == 0
     once, again = tree(tmp_path / "a"), tree(tmp_path / "b")
     sheet = f"{EYES.stem}_contact_sheet_lowrankgan.png"
@@ -398,65 +668,146 @@ def test_contact_sheet(published, run_script, data, tmp_path):
     assert once[sheet] == again[sheet]
     rows = json.loads(once["contact_sheet_lowrankgan.json"])["directions"]
     assert [row["row"] for row in rows] == list(range(len(np.load(cwd / EYES))))
-    assert all(row["change_inside"] == pytest.approx(0.1, rel=0.05) for row in rows if row["reached"])
+    assert all(
+        row["change_inside"] == pytest.approx(0.1, rel=0.05) for row in rows if row["reached"]
+    )
 
 
 def test_lost_region_is_a_warning(run_script, data, tmp_path):
     """Where the recorded region cannot be drawn any more, the edit goes on without numbers, and says why."""
     np.save("d.npy", np.eye(24)[:1])
     Path("d.json").write_text(json.dumps({"region_options": {"mask": "gone.png"}}))
-    run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--total_num", 1,
-                     "--mani_layers", 1, "--step", 2)
+    run = run_script(
+        "manipulate",
+        data / "tf_orig_16.pkl",
+        "d.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        1,
+        "--step",
+        2,
+    )
     assert run.status == 0
-    assert re.search(r"WARNING: the region recorded beside d\.npy is not measured: .*gone\.png", run.err)
+    assert re.search(
+        r"WARNING: the region recorded beside d\.npy is not measured: .*gone\.png", run.err
+    )
     assert not list(tmp_path.rglob("*.csv"))
 
 
 def test_authors_directions_on_another_network(run_script, data, monkeypatch):
     """Directions of the catalogue know their network, though no JSON file lies beside them."""
     np.save("eyes.npy", np.eye(24)[:1])
-    network, directions = (hashlib.sha256(path.read_bytes()).hexdigest() for path in
-                           (data / "tf_orig_16.pkl", Path("eyes.npy")))
+    network, directions = (
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (data / "tf_orig_16.pkl", Path("eyes.npy"))
+    )
     known = Entry("set1024/eyes", "directions", "eyes", (), sha256=directions, network="set")
-    command = ["manipulate", data / "tf_orig_16.pkl", "eyes.npy", "--gpu_id", "cpu", "--total_num", 1,
-               "--mani_layers", 1, "--step", 1]
+    command = [
+        "manipulate",
+        data / "tf_orig_16.pkl",
+        "eyes.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        1,
+        "--step",
+        1,
+    ]
     other = Entry("other", "network", "another set", (), sha256=network)  # the one in use
-    for checksum, more, warned in ((network, [], False), ("0" * 64, [], True), (None, [], False),
-                                   (None, [other], True)):
+    for checksum, more, warned in (
+        (network, [], False),
+        ("0" * 64, [], True),
+        (None, [], False),
+        (None, [other], True),
+    ):
         entries = (Entry("set", "network", "a set", (), sha256=checksum), known, *more)
         monkeypatch.setattr(catalogue, "ENTRIES", entries)
         run = run_script(*command)
-        assert (run.status, "eyes.npy was found on set, which this network is not" in run.err) == (0, warned)
+        assert (run.status, "eyes.npy was found on set, which this network is not" in run.err) == (
+            0,
+            warned,
+        )
 
 
 def test_names_of_pictures(run_script, data):
     """The names of codes are those of the cards, and recorded."""
     np.save("codes.npy", {"me.jpg": [np.zeros((6, 24))], "you.jpg": [np.ones((6, 24))]})
     np.save("d.npy", np.eye(24)[:1])
-    run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--latent_path", "codes.npy",
-                     "--mani_layers", 1, "--step", 2)
+    run = run_script(
+        "manipulate",
+        data / "tf_orig_16.pkl",
+        "d.npy",
+        "--gpu_id",
+        "cpu",
+        "--latent_path",
+        "codes.npy",
+        "--mani_layers",
+        1,
+        "--step",
+        2,
+    )
     assert run.status == 0
-    page = Path("outputs/manipulations/d/manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
+    page = Path("outputs/manipulations/d/manipulate_results_lowrankgan.html").read_text(
+        encoding="utf-8"
+    )
     assert '"sample":1' in page
     assert '"name":"you.jpg"' in page
-    facts = json.loads(Path("outputs/manipulations/d/manipulate_results_lowrankgan.json").read_text())
+    facts = json.loads(
+        Path("outputs/manipulations/d/manipulate_results_lowrankgan.json").read_text()
+    )
     assert facts["names"] == ["me.jpg", "you.jpg"]
 
 
 def test_start_alone(run_script, data):
     """--start alone walks along that row."""
     np.save("d.npy", np.eye(24)[:3])
-    assert run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--total_num", 1,
-                      "--mani_layers", 1, "--step", 2, "--start", 2).status == 0
-    assert [path.name for path in Path("outputs").rglob("*.png")] == ["d_direction_02_lowrankgan.png"]
+    assert (
+        run_script(
+            "manipulate",
+            data / "tf_orig_16.pkl",
+            "d.npy",
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            1,
+            "--mani_layers",
+            1,
+            "--step",
+            2,
+            "--start",
+            2,
+        ).status
+        == 0
+    )
+    assert [path.name for path in Path("outputs").rglob("*.png")] == [
+        "d_direction_02_lowrankgan.png"
+    ]
 
 
 def test_facts_cannot_steer_the_terminal(run_script, data):
     """Whatever the JSON file beside directions says, lines of text are printed."""
     np.save("d.npy", np.eye(24)[:1])
-    Path("d.json").write_text(json.dumps({"region_options": {"mask": "\x1b[2J.png"}, "network_sha256": "\x1b[2J"}))
-    run = run_script("manipulate", data / "tf_orig_16.pkl", "d.npy", "--gpu_id", "cpu", "--total_num", 1,
-                     "--mani_layers", 1, "--step", 2)
+    Path("d.json").write_text(
+        json.dumps({"region_options": {"mask": "\x1b[2J.png"}, "network_sha256": "\x1b[2J"})
+    )
+    run = run_script(
+        "manipulate",
+        data / "tf_orig_16.pkl",
+        "d.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        1,
+        "--step",
+        2,
+    )
     assert run.status == 0
     assert len([line for line in run.err.splitlines() if line.startswith("WARNING: ")]) == 2
     assert "\x1b[2J" not in run.out + run.err
@@ -471,26 +822,52 @@ def test_other_directions_of_the_same_name_are_kept(run_script, data, tmp_path):
     runs = [run_script("manipulate", data / "tf_orig_16.pkl", "one/eyes.npy", *arguments)]
     first = tree(tmp_path / "outputs/manipulations/eyes")
     runs.append(run_script("manipulate", data / "tf_orig_16.pkl", "two/eyes.npy", *arguments))
-    runs.append(run_script("manipulate", data / "tf_orig_16.pkl", "one/eyes.npy", *arguments, "--start", 1, "--end", 2))
+    runs.append(
+        run_script(
+            "manipulate",
+            data / "tf_orig_16.pkl",
+            "one/eyes.npy",
+            *arguments,
+            "--start",
+            1,
+            "--end",
+            2,
+        )
+    )
     assert [run.status for run in runs] == [0, 0, 0]
     assert tree(tmp_path / "outputs/manipulations/eyes") == first
     assert sorted(os.listdir("outputs/manipulations")) == ["eyes", "eyes_2", "eyes_3"]
     assert "eyes_2" in runs[1].out
 
 
-@pytest.mark.parametrize(("more", "said", "class_of"), [([], True, None), (["--class_index", 3], False, 3)])
+@pytest.mark.parametrize(
+    ("more", "said", "class_of"), [([], True, None), (["--class_index", 3], False, 3)]
+)
 def test_network_with_labels(run_script, data, generator, more, said, class_of):
     """--class_index chooses the class in both scripts; without it all labels are zero, which is said."""
     model, g = data / "tf_label_32.pkl", generator("tf_label_32")
-    run = run_script("compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 1, "--output_dir", "j", *more)
+    run = run_script(
+        "compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 1, "--output_dir", "j", *more
+    )
     assert run.status == 0
     assert ("no --class_index given: all 5 labels are zero" in run.out) == said
     z = np.random.RandomState(4).randn(1, 32)
     ws = g.mapping(z, None if class_of is None else np.eye(5)[[class_of]])
     np.testing.assert_allclose(np.load("j/w_dataset_ffhq.npy")[0], g.jacobian(ws), atol=1e-5)
     np.save("d.npy", np.eye(32)[:1])
-    run = run_script("manipulate", model, "d.npy", "--gpu_id", "cpu", "--total_num", 1, "--step", 1, "--save_raw",
-                     *more)
+    run = run_script(
+        "manipulate",
+        model,
+        "d.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--step",
+        1,
+        "--save_raw",
+        *more,
+    )
     assert run.status == 0
     png = np.asarray(Image.open("outputs/manipulations/d/ori_000000.png")).astype(int)
     assert np.abs(png - np.clip((g.synthesis(ws)[0] + 1) * 127.5, 0, 255)).max() <= 1
@@ -513,7 +890,9 @@ def test_warning_of_another_network(published, run_script, data):
     arguments = [cwd / EYES, "--gpu_id", "cpu", "--total_num", 1, "--step", 1, "--output_dir"]
     run = run_script("manipulate", data / "tf_label_32.pkl", *arguments, "a")
     assert run.status == 0
-    assert [line for line in without_bars(run.err) if "WARNING" in line and "another network" in line]
+    assert [
+        line for line in without_bars(run.err) if "WARNING" in line and "another network" in line
+    ]
     run = run_script("manipulate", data / "tf_skip_64.pkl", *arguments, "b")
     assert run.status == 0
     assert "WARNING" not in run.err
@@ -525,14 +904,23 @@ def test_rank_0_sample_is_skipped(published, run_script, tmp_path):
     jacobian = np.load(cwd / JACOBIAN)
     jacobian[0] = 0
     rows, columns = np.arange(64)[:, None], np.arange(64)
-    jacobian[0, rows, columns, 0, (rows + columns) % 32] = 1  # Gram matrices near a multiple of 1: all sparse
+    jacobian[0, rows, columns, 0, (rows + columns) % 32] = (
+        1  # Gram matrices near a multiple of 1: all sparse
+    )
     np.save("mixed.npy", jacobian)
     run = run_script("compute_directions", "mixed.npy", "--lamb", 8)
     assert run.status == 0
     assert re.search(r"sample 0\n.*rank 0 .*\n.*\n.*WARNING: rank 0.*--lamb", run.out)
     names = {Path(name).name for name in tree(tmp_path / "outputs")}
-    assert names == {"region_img_01_eyes_lowrankgan.png", "directions_img_01_region_eyes_lowrankgan_spectra.png", *(
-        f"directions_img_01_region_eyes_lowrankgan{p}.{kind}" for p in ("", "_projected") for kind in ("npy", "json"))}
+    assert names == {
+        "region_img_01_eyes_lowrankgan.png",
+        "directions_img_01_region_eyes_lowrankgan_spectra.png",
+        *(
+            f"directions_img_01_region_eyes_lowrankgan{p}.{kind}"
+            for p in ("", "_projected")
+            for kind in ("npy", "json")
+        ),
+    }
 
 
 def test_max_iter_is_marked(published, run_script):
@@ -542,14 +930,20 @@ def test_max_iter_is_marked(published, run_script):
     assert run.status == 0
     assert "WARNING: not converged, raise --max_iter" in run.out
     facts = json.loads(EYES.with_suffix(".json").read_text())
-    assert (facts["converged"], facts["foreground"]["converged"], facts["foreground"]["steps"]) == (False, False, 3)
+    assert (facts["converged"], facts["foreground"]["converged"], facts["foreground"]["steps"]) == (
+        False,
+        False,
+        3,
+    )
     assert EYES.exists()
 
 
 def test_pictures_of_directions(published):
     """The region lies over the sample's own picture, bright inside; the spectra are a picture of two panels."""
     cwd, _ = published
-    sample = Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0001.png")).resize((512, 512), 3)
+    sample = Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0001.png")).resize(
+        (512, 512), 3
+    )
     shown = np.asarray(Image.open(cwd / "outputs/directions/region_img_01_eyes_lowrankgan.png"))
     inside = region_mask("eyes", 64, 64).repeat(8, axis=0).repeat(8, axis=1)
     np.testing.assert_array_equal(shown[inside], np.asarray(sample)[inside])
@@ -566,17 +960,22 @@ def test_table_and_json_say_what_the_jacobian_says(published, run_script, method
     assert run.status == 0
     jacobian, mask = np.load(cwd / JACOBIAN)[0, :, :, 0], region_mask("eyes", 64, 64)
     table = re.findall(r"^ +(\d+) +(.*[\d.]+.*)$", run.out.split("sample 1")[0], re.MULTILINE)
-    for path, key, columns in ((EYES, "before_projection", (1, 2, 3)), (EYES_PROJECTED, "after_projection", (5, 6, 7))):
+    for path, key, columns in (
+        (EYES, "before_projection", (1, 2, 3)),
+        (EYES_PROJECTED, "after_projection", (5, 6, 7)),
+    ):
         rows, facts = np.load(path), json.loads(path.with_suffix(".json").read_text())
         assert (facts["method"], facts["foreground"]["rank"]) == (method, len(rows))
         assert [int(row) for row, _ in table] == list(range(len(rows)))
         moved = jacobian @ rows.T
-        inside, outside = (np.sqrt(np.mean(moved[part]**2, axis=0)) for part in (mask, ~mask))
+        inside, outside = (np.sqrt(np.mean(moved[part] ** 2, axis=0)) for part in (mask, ~mask))
         expected = {"inside": inside, "outside": outside, "ratio": inside / outside}
         for (name, values), column in zip(expected.items(), columns, strict=True):
             np.testing.assert_allclose(facts[key][name], values, rtol=1e-3)
             printed = [float(cells.split()[column]) for _, cells in table]
-            np.testing.assert_allclose(printed, values, rtol=0.01, atol=0.06 if name == "ratio" else 0)
+            np.testing.assert_allclose(
+                printed, values, rtol=0.01, atol=0.06 if name == "ratio" else 0
+            )
 
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
@@ -588,28 +987,54 @@ def test_pool(published, run_script, tmp_path, method):
     masks = [region_mask(region, 64, 64) for region in ("eyes", "mouth")]
     for i, mask in enumerate(masks):
         Image.fromarray(mask.astype(np.uint8) * 255).save(f"masks/painted_number_{i:04d}.png")
-    run = run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--pool", "--mask", "masks", "--method", method)
+    run = run_script(
+        "compute_directions",
+        cwd / JACOBIAN,
+        "--lamb",
+        8,
+        "--pool",
+        "--mask",
+        "masks",
+        "--method",
+        method,
+    )
     assert run.status == 0
     assert "pool of 2 samples\n" in run.out
     assert "a pool of 2 samples" in run.out.splitlines()[-1]
     pair = np.mean([gram_matrices(*both) for both in zip(jacobians, masks, strict=True)], axis=0)
     found = resefa(*pair) if method == "resefa" else factorize(pair[0], 8)
     rows = np.load("outputs/directions/directions_img_pool_region_masks_lowrankgan.npy")
-    np.testing.assert_allclose(np.abs(np.sum(rows * found.vectors[:found.rank], axis=1)), 1, atol=1e-4)
-    facts = json.loads(Path("outputs/directions/directions_img_pool_region_masks_lowrankgan.json").read_text())
+    np.testing.assert_allclose(
+        np.abs(np.sum(rows * found.vectors[: found.rank], axis=1)), 1, atol=1e-4
+    )
+    facts = json.loads(
+        Path("outputs/directions/directions_img_pool_region_masks_lowrankgan.json").read_text()
+    )
     assert (facts["sample"], facts["samples"], facts["region"]) == ("pool", 2, "masks")
     np.testing.assert_array_equal(region_from_facts(facts).mask(1, 64, 64), masks[1])
     assert sorted(path.name for path in (tmp_path / "outputs/directions").glob("region_*")) == [
-        f"region_img_{i:02d}_masks_lowrankgan.png" for i in range(2)]
+        f"region_img_{i:02d}_masks_lowrankgan.png" for i in range(2)
+    ]
 
 
 def test_region_without_a_picture(published, run_script):
     """Without the sample's picture the region is drawn on a plain ground, and that is said."""
     cwd, _ = published
     shutil.copy(cwd / JACOBIAN, "w_dataset_alone.npy")
-    run = run_script("compute_directions", "w_dataset_alone.npy", "--lamb", 8, "--box", "120,128,60,60", "--invert")
+    run = run_script(
+        "compute_directions",
+        "w_dataset_alone.npy",
+        "--lamb",
+        8,
+        "--box",
+        "120,128,60,60",
+        "--invert",
+    )
     assert run.status == 0
-    assert "no picture syn_dataset_alone_number_0000.png: the region is drawn on a plain ground" in run.out
+    assert (
+        "no picture syn_dataset_alone_number_0000.png: the region is drawn on a plain ground"
+        in run.out
+    )
     assert Path("outputs/directions/region_img_00_not_box_120_128_60_60_lowrankgan.png").exists()
 
 
@@ -617,7 +1042,12 @@ def test_region_without_a_picture(published, run_script):
 def test_num_relax(published, run_script, num_relax):
     """--num_relax gives the null space that many dimensions back, up to all but one."""
     cwd, _ = published
-    assert run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--num_relax", num_relax).status == 0
+    assert (
+        run_script(
+            "compute_directions", cwd / JACOBIAN, "--lamb", 8, "--num_relax", num_relax
+        ).status
+        == 0
+    )
     facts = json.loads(EYES.with_suffix(".json").read_text())
     assert facts["null_space_dimension"] == min(32 - facts["background"]["rank"] + num_relax, 31)
 
@@ -630,8 +1060,13 @@ def heed_interrupts():
 def interrupt(root, cwd, ready, script, *arguments, how=signal.SIGINT):
     """Send a signal to a script as soon as ready() is true; its status and stderr."""
     with open(cwd / "stderr", "w+") as err:
-        process = subprocess.Popen([sys.executable, root / f"{script}.py", *map(str, arguments)], cwd=cwd, stderr=err,
-                                   stdout=subprocess.DEVNULL, preexec_fn=heed_interrupts)
+        process = subprocess.Popen(
+            [sys.executable, root / f"{script}.py", *map(str, arguments)],
+            cwd=cwd,
+            stderr=err,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=heed_interrupts,
+        )
         try:
             deadline = time.monotonic() + 90
             while not ready() and process.poll() is None and time.monotonic() < deadline:
@@ -654,8 +1089,17 @@ def size_so_far(cwd: Path) -> int:
 def test_interrupted_jacobian(root, data, tmp_path):
     """Ctrl-C keeps the finished samples in a readable file, says so in its JSON, and exits 130 without a traceback."""
     sample = 64 * 64 * 32 * 4
-    status, err = interrupt(root, tmp_path, lambda: size_so_far(tmp_path) > 2.5 * sample,
-                            "compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 500)
+    status, err = interrupt(
+        root,
+        tmp_path,
+        lambda: size_so_far(tmp_path) > 2.5 * sample,
+        "compute_jacobian",
+        data / "tf_skip_64.pkl",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        500,
+    )
     assert status == 130
     assert "Traceback" not in err
     assert without_bars(err)[-1] == "stopped"
@@ -663,7 +1107,9 @@ def test_interrupted_jacobian(root, data, tmp_path):
     jacobian = np.load(tmp_path / JACOBIAN)
     assert 2 <= len(jacobian) < 500
     assert np.abs(jacobian).max(axis=(1, 2, 3, 4)).min() > 0
-    assert json.loads((tmp_path / JACOBIAN.with_suffix(".json")).read_text())["samples"] == len(jacobian)
+    assert json.loads((tmp_path / JACOBIAN.with_suffix(".json")).read_text())["samples"] == len(
+        jacobian
+    )
     assert not list(tmp_path.rglob("*.partial"))
 
 
@@ -672,8 +1118,13 @@ def test_killed_jacobian(root, data, tmp_path):
     command = ["compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 30]
     sample = 64 * 64 * 32 * 4
     for samples in (1.1, 4.1):
-        status, _ = interrupt(root, tmp_path, lambda samples=samples: size_so_far(tmp_path) > samples * sample,
-                              *command, how=signal.SIGKILL)
+        status, _ = interrupt(
+            root,
+            tmp_path,
+            lambda samples=samples: size_so_far(tmp_path) > samples * sample,
+            *command,
+            how=signal.SIGKILL,
+        )
         assert status == -signal.SIGKILL
         assert not (tmp_path / JACOBIAN).exists()
     resumed = run_process(root, tmp_path, *command)
@@ -705,7 +1156,16 @@ def test_less_memory_means_a_smaller_batch(run_script, data, monkeypatch):
         return whole(self, ws, size, fused, batch_size, progress)
 
     monkeypatch.setattr(Generator, "jacobian", limited)
-    command = ["compute_jacobian", data / "tf_orig_16.pkl", "--gpu_id", "cpu", "--total_num", 2, "--batch_size", 20]
+    command = [
+        "compute_jacobian",
+        data / "tf_orig_16.pkl",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        2,
+        "--batch_size",
+        20,
+    ]
     limit = 5
     run = run_script(*command)
     assert run.status == 0
@@ -725,8 +1185,20 @@ def test_interrupted_edit(root, data, tmp_path):
     """Ctrl-C keeps the finished rows of an edit on the page, and exits 130 without a traceback."""
     np.save(tmp_path / "d.npy", np.eye(32))
     folder = tmp_path / "outputs" / "manipulations" / "d"
-    status, err = interrupt(root, tmp_path, lambda: (folder / "d_direction_00_lowrankgan.json").exists(), "manipulate",
-                            data / "tf_skip_64.pkl", "d.npy", "--gpu_id", "cpu", "--end", 32, "--total_num", 40)
+    status, err = interrupt(
+        root,
+        tmp_path,
+        lambda: (folder / "d_direction_00_lowrankgan.json").exists(),
+        "manipulate",
+        data / "tf_skip_64.pkl",
+        "d.npy",
+        "--gpu_id",
+        "cpu",
+        "--end",
+        32,
+        "--total_num",
+        40,
+    )
     assert status == 130
     assert "Traceback" not in err
     page = (folder / "manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
@@ -741,8 +1213,21 @@ def test_scripts_run_from_another_folder_with_odd_names(root, data, tmp_path):
     folder.mkdir()
     shutil.copy(data / "tf_orig_16.pkl", folder / "my <net>.pkl")
     np.save(folder / "my <way>.npy", np.eye(24)[:1])
-    done = run_process(root, folder, "manipulate", "my <net>.pkl", "my <way>.npy", "--gpu_id", "cpu", "--total_num", 1,
-                       "--mani_layers", 1, "--step", 1)
+    done = run_process(
+        root,
+        folder,
+        "manipulate",
+        "my <net>.pkl",
+        "my <way>.npy",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        1,
+        "--step",
+        1,
+    )
     assert (done.returncode, without_bars(done.stderr)) == (0, [])
     page = next(folder.rglob("*.html")).read_text(encoding="utf-8")
     assert "my &lt;way&gt; on my &lt;net&gt;" in page
@@ -755,8 +1240,21 @@ def test_names_that_are_no_text(run_script, data, tmp_path):
     network, directions = os.fsdecode(b"n\xff.pkl"), os.fsdecode(b"d\xff.npy")
     shutil.copy(data / "tf_orig_16.pkl", network)
     np.save(directions, np.eye(24)[:1])
-    run = run_script("manipulate", network, directions, "--gpu_id", "cpu", "--total_num", 1, "--mani_layers", 1,
-                     "--step", 3, "--region", "eyes")
+    run = run_script(
+        "manipulate",
+        network,
+        directions,
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        1,
+        "--mani_layers",
+        1,
+        "--step",
+        3,
+        "--region",
+        "eyes",
+    )
     assert (run.status, without_bars(run.err)) == (0, [])
     assert "d?_direction_00_lowrankgan.png: eyes changed" in run.out
     page = next(tmp_path.rglob("*.html")).read_text(encoding="utf-8")
@@ -781,8 +1279,17 @@ def test_files_by_address(run_script, data, tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        run = run_script("manipulate", f"{url}/tf_orig_16.pkl", f"{url}/d.npy", "--gpu_id", "cpu", "--total_num", 1,
-                         "--mani_layers", "0-5")
+        run = run_script(
+            "manipulate",
+            f"{url}/tf_orig_16.pkl",
+            f"{url}/d.npy",
+            "--gpu_id",
+            "cpu",
+            "--total_num",
+            1,
+            "--mani_layers",
+            "0-5",
+        )
         server.shutdown()
     assert run.status == 0, run.err
     assert f"fetching {url}/d.npy to " in run.out
@@ -792,7 +1299,16 @@ def test_files_by_address(run_script, data, tmp_path, monkeypatch):
 def test_truncation(run_script, data, generator):
     """At --trunc_psi 0 every code is the mean; on some layers only, it is not."""
     g = generator("tf_orig_16")
-    command = ["compute_jacobian", data / "tf_orig_16.pkl", "--gpu_id", "cpu", "--total_num", 2, "--trunc_psi", 0]
+    command = [
+        "compute_jacobian",
+        data / "tf_orig_16.pkl",
+        "--gpu_id",
+        "cpu",
+        "--total_num",
+        2,
+        "--trunc_psi",
+        0,
+    ]
     assert run_script(*command).status == 0
     mean = np.repeat(g.w_avg[None, None], g.num_layers, axis=1)
     for jacobian in np.load(JACOBIAN):
@@ -800,7 +1316,10 @@ def test_truncation(run_script, data, generator):
     assert run_script(*command, "--trunc_layers", 2, "--output_dir", "some").status == 0
     first, second = np.load(Path("some") / JACOBIAN.name)
     assert np.abs(first - second).max() > 1e-3 * np.abs(first).max()
-    assert "--trunc_psi 0 with --compute_z" in run_script(*command, "--compute_z", "--output_dir", "z").err
+    assert (
+        "--trunc_psi 0 with --compute_z"
+        in run_script(*command, "--compute_z", "--output_dir", "z").err
+    )
 
 
 def test_results_of_other_options_stay(published, run_script, data, tmp_path):
@@ -808,12 +1327,24 @@ def test_results_of_other_options_stay(published, run_script, data, tmp_path):
     replace their files."""
     cwd, _ = published
     shutil.copytree(cwd / JACOBIAN.parent, JACOBIAN.parent)
-    edit = ["manipulate", data / "tf_skip_64.pkl", cwd / EYES, "--gpu_id", "cpu", "--step", 2, "--animate", "webp"]
+    edit = [
+        "manipulate",
+        data / "tf_skip_64.pkl",
+        cwd / EYES,
+        "--gpu_id",
+        "cpu",
+        "--step",
+        2,
+        "--animate",
+        "webp",
+    ]
     find = ["compute_directions", JACOBIAN]
     assert run_script(*edit, "--total_num", 2).status == run_script(*find, "--lamb", 8).status == 0
     before = tree(tmp_path)
-    for command, more, folder in ((edit, ["--total_num", 1], f"outputs/manipulations/{EYES.stem}"),
-                                  (find, ["--lamb", 9], "outputs/directions")):
+    for command, more, folder in (
+        (edit, ["--total_num", 1], f"outputs/manipulations/{EYES.stem}"),
+        (find, ["--lamb", 9], "outputs/directions"),
+    ):
         run = run_script(*command, *more)
         assert (run.status, run.err) == (0, "")
         assert f"{folder} holds results of other options: writing to {folder}_2" in run.out
@@ -824,10 +1355,15 @@ def test_results_of_other_options_stay(published, run_script, data, tmp_path):
     assert tree(tmp_path).keys() == after.keys()
 
 
-@pytest.mark.parametrize(("names", "expected"), [
-    (["a", "a", "a_2"], ["a", "a_3", "a_2"]), (["a_2", "a", "a"], ["a_2", "a", "a_3"]), (["A", "a"], ["A", "a_2"]),
-    (["a", "b"], ["a", "b"]),
-])
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+        (["a_2", "a", "a"], ["a_2", "a", "a_3"]),
+        (["A", "a"], ["A", "a_2"]),
+        (["a", "b"], ["a", "b"]),
+    ],
+)
 def test_unique_names(names, expected):
     """Files of one stem get names of their own, that no other has, also where a file system ignores case."""
     assert unique_names(names) == expected

@@ -22,7 +22,15 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from dnnlib.containers import torch_file
-from dnnlib.containers.safe_pickle import PLAIN, Array, Memory, StandIn, brief, expect_shape, unpickle
+from dnnlib.containers.safe_pickle import (
+    PLAIN,
+    Array,
+    Memory,
+    StandIn,
+    brief,
+    expect_shape,
+    unpickle,
+)
 from dnnlib.containers.torch_file import ZIP_START, Tensor
 from dnnlib.errors import InputError
 from dnnlib.families.stylegan2 import rosinality
@@ -31,12 +39,28 @@ from dnnlib.reading import open_file
 from dnnlib.record import MAX_DIMENSIONS
 from dnnlib.text import one_line
 
-CODE_KEYS = ("w", "dlatents", "latents", "latent", "z")  # of latent codes: the first that is there is read
-DIRECTION_KEYS = ("lat_comp", "comp", "eigvec", "directions", "direction", "boundary")  # likewise, of directions
+CODE_KEYS = (
+    "w",
+    "dlatents",
+    "latents",
+    "latent",
+    "z",
+)  # of latent codes: the first that is there is read
+DIRECTION_KEYS = (
+    "lat_comp",
+    "comp",
+    "eigvec",
+    "directions",
+    "direction",
+    "boundary",
+)  # likewise, of directions
 NPY_START = b"\x93NUMPY"
 PICKLE_START = b"\x80"  # of protocol 2 and later
 _OLD_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|\([dl]p\d+\n")  # of protocol 0
-_NETWORKS = {("dnnlib.tflib.network", "Network"), ("torch_utils.persistence", "_reconstruct_persistent_obj")}
+_NETWORKS = {
+    ("dnnlib.tflib.network", "Network"),
+    ("torch_utils.persistence", "_reconstruct_persistent_obj"),
+}
 _BYTES_PER_ITEM = 512  # of a list of arrays: what the views of one take
 _HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 _BLOCK = 1 << 18  # numbers that are read or looked at together
@@ -72,9 +96,13 @@ def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]
         except MemoryError:
             raise
         except Exception as error:  # a damaged file can raise nearly anything
-            if isinstance(error, UnicodeDecodeError) and error.encoding == "ascii":  # bytes were text in Python 2
-                raise InputError(f"{path} is a pickle of Python 2: load it there and numpy.save the array. "
-                                 f"{expected}") from None
+            if (
+                isinstance(error, UnicodeDecodeError) and error.encoding == "ascii"
+            ):  # bytes were text in Python 2
+                raise InputError(
+                    f"{path} is a pickle of Python 2: load it there and numpy.save the array. "
+                    f"{expected}"
+                ) from None
             reason = one_line(error, 200) or type(error).__name__
             raise InputError(f"{path} is truncated or damaged ({reason}). {expected}") from None
 
@@ -126,8 +154,14 @@ class _Allowed(dict):
         return _Allowed({**self, **other})
 
 
-_ALLOWED = _Allowed(rosinality.ALLOWED | {("numpy", "dtype"): _new_type} | {
-    (f"{package}.multiarray", "_reconstruct"): _new_array for package in ("numpy.core", "numpy._core")})
+_ALLOWED = _Allowed(
+    rosinality.ALLOWED
+    | {("numpy", "dtype"): _new_type}
+    | {
+        (f"{package}.multiarray", "_reconstruct"): _new_array
+        for package in ("numpy.core", "numpy._core")
+    }
+)
 
 
 class NpyHeader(NamedTuple):
@@ -151,14 +185,25 @@ class NpyArray:
         """Raises UnpicklingError if the file has none."""
         file = self.start()
         head = io.BytesIO(file.read(2 * _HEADER_SIZE))
-        parsers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        parsers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
         try:
             header = parsers[np.lib.format.read_magic(head)](head, _HEADER_SIZE)
-        except (ValueError, MemoryError) as error:  # the latter is the parser's, of brackets in brackets
-            raise pickle.UnpicklingError(str(error).partition("\n")[0] or "a header that cannot be parsed") from None
+        except (
+            ValueError,
+            MemoryError,
+        ) as error:  # the latter is the parser's, of brackets in brackets
+            raise pickle.UnpicklingError(
+                str(error).partition("\n")[0] or "a header that cannot be parsed"
+            ) from None
         shape, column_major, dtype = header
         expect_shape(shape)
-        left, needed = self._size - head.tell(), 0 if dtype.kind == "O" else math.prod(shape) * dtype.itemsize
+        left, needed = (
+            self._size - head.tell(),
+            0 if dtype.kind == "O" else math.prod(shape) * dtype.itemsize,
+        )
         if needed > left:
             raise pickle.UnpicklingError(f"{left} bytes where {needed} are announced")
         return NpyHeader(shape, column_major, dtype, head.tell())
@@ -181,7 +226,7 @@ class NpyArray:
         file.read(self.header.end)
         for place in range(0, len(values), _BLOCK):
             block = file.read(min(_BLOCK, len(values) - place) * dtype.itemsize)
-            values[place:place + _BLOCK] = np.frombuffer(block, dtype)
+            values[place : place + _BLOCK] = np.frombuffer(block, dtype)
 
 
 def _content(file: BinaryIO, memory: Memory) -> Any:
@@ -216,14 +261,23 @@ def _members(file: BinaryIO, entries: Iterable[zipfile.ZipInfo]) -> dict[str, Np
 
     def start(entry: zipfile.ZipInfo) -> BinaryIO:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"has {entry.filename} compressed in a way that NumPy does not know; save it with "
-                             "numpy.savez")
+            raise InputError(
+                f"has {entry.filename} compressed in a way that NumPy does not know; save it with "
+                "numpy.savez"
+            )
         return archive.open(entry)
 
-    members = {entry.filename.removesuffix(".npy"): NpyArray(functools.partial(start, entry), entry.file_size)
-               for entry in entries if entry.filename.endswith(".npy")}
+    members = {
+        entry.filename.removesuffix(".npy"): NpyArray(
+            functools.partial(start, entry), entry.file_size
+        )
+        for entry in entries
+        if entry.filename.endswith(".npy")
+    }
     if not members:
-        raise InputError(f"is a zip file of {listed(entry.filename for entry in entries)}, of which none is an array")
+        raise InputError(
+            f"is a zip file of {listed(entry.filename for entry in entries)}, of which none is an array"
+        )
     return members
 
 
@@ -269,10 +323,14 @@ def read_floats(value: Any, memory: Memory) -> np.ndarray:
         different = [shape for shape in shapes if shape != shapes[0]]
         if different:
             of_styles = ", as codes of StyleSpace have" if len(different) > 3 else ""
-            raise InputError(f"holds arrays of shapes {list(shapes[0])} and {list(different[0])}, not all "
-                             f"alike{of_styles}")
+            raise InputError(
+                f"holds arrays of shapes {list(shapes[0])} and {list(different[0])}, not all "
+                f"alike{of_styles}"
+            )
     shape = _few_dimensions((len(parts), *shapes[0]) if is_list else shapes[0])
-    dtype = np.dtype(np.float64 if any(_dtype_of(part).itemsize >= 8 for part in parts) else np.float32)
+    dtype = np.dtype(
+        np.float64 if any(_dtype_of(part).itemsize >= 8 for part in parts) else np.float32
+    )
     memory.take(math.prod(shape) * dtype.itemsize)
     with np.errstate(all="ignore"):  # what is too large is an error, not a warning before it
         if is_list:
@@ -291,17 +349,26 @@ def read_floats(value: Any, memory: Memory) -> np.ndarray:
 
 def is_jacobian(shape: tuple[int, ...]) -> bool:
     """Whether this is the shape of a Jacobian, [N, H, W, 1, D] or [N, C, H, W, 1, D]."""
-    return len(shape) in (5, 6) and shape[-2] == 1 and min(shape) > 0 and min(shape[-3], shape[-4], shape[-1]) > 1
+    return (
+        len(shape) in (5, 6)
+        and shape[-2] == 1
+        and min(shape) > 0
+        and min(shape[-3], shape[-4], shape[-1]) > 1
+    )
 
 
 def _expect_array(value: Any) -> tuple[int, ...]:
     shape = shape_of(value)
     if shape is None:
         if isinstance(value, (list, tuple, int, float)):
-            raise InputError("holds plain numbers, or lists in lists; save them as an array, with numpy.save")
+            raise InputError(
+                "holds plain numbers, or lists in lists; save them as an array, with numpy.save"
+            )
         raise InputError(f"holds an object of type {_type_name(value)}, which is no array")
     if is_jacobian(shape):
-        raise InputError(f"has shape {list(shape)}, as a Jacobian has, in which compute_directions.py finds directions")
+        raise InputError(
+            f"has shape {list(shape)}, as a Jacobian has, in which compute_directions.py finds directions"
+        )
     if not shape or 0 in shape:
         raise InputError(f"has shape {list(shape)}")
     return shape
@@ -318,19 +385,28 @@ def _few_dimensions(shape: tuple[int, ...]) -> list[int]:
     while len(few) > 1 and few[-1] == 1:
         few.pop()
     while len(few) > 3 and 1 in few:
-        del few[len(few) - 1 - few[::-1].index(1)]  # the last of them: [1, L, 1, D] is one code of w+
+        del few[
+            len(few) - 1 - few[::-1].index(1)
+        ]  # the last of them: [1, L, 1, D] is one code of w+
     if len(few) > 3:
         raise InputError(f"has shape {list(shape)}")
     if few[-1] > MAX_DIMENSIONS:
-        raise InputError(f"has shape {list(shape)}, more than the {MAX_DIMENSIONS} dimensions that networks may "
-                         "have")
+        raise InputError(
+            f"has shape {list(shape)}, more than the {MAX_DIMENSIONS} dimensions that networks may "
+            "have"
+        )
     return few
 
 
 def _dtype_of(value: Any) -> np.dtype:
     """The type of an array's numbers. Raises InputError if they are none."""
-    dtype = value.header.dtype if isinstance(value, NpyArray) else np.dtype(
-        value.storage.code) if isinstance(value, Tensor) else value.values.dtype
+    dtype = (
+        value.header.dtype
+        if isinstance(value, NpyArray)
+        else np.dtype(value.storage.code)
+        if isinstance(value, Tensor)
+        else value.values.dtype
+    )
     if dtype.kind not in "fiu" and not _is_bfloat16(value, dtype):
         raise InputError(f"holds values of type {one_line(dtype, 80)}; save them as float32")
     return dtype
@@ -372,7 +448,7 @@ def blocks_of_rows(values: np.ndarray) -> Iterator[np.ndarray]:
     rows = values.reshape(-1, values.shape[-1])
     step = max(1, _BLOCK // rows.shape[1])
     for start in range(0, len(rows), step):
-        yield rows[start:start + step].astype(np.float64)
+        yield rows[start : start + step].astype(np.float64)
 
 
 def row_lengths(values: np.ndarray) -> np.ndarray:

@@ -40,13 +40,17 @@ class NamedArrays:
         array = self._left.get(name)
         if isinstance(array, Array):
             return np.shape(array.values)
-        return array.shape if isinstance(array, Tensor) else () if isinstance(array, float) else None
+        return (
+            array.shape if isinstance(array, Tensor) else () if isinstance(array, float) else None
+        )
 
     def sizes(self, name: str, dimensions: int) -> tuple[int, ...]:
         """The same, where it must be there and have so many dimensions: raises InputError if not."""
         shape = self.shape(name)
         if shape is None or len(shape) != dimensions:
-            raise InputError(f"lacks the array {name} of {dimensions} dimensions; expected it, as its program saves it")
+            raise InputError(
+                f"lacks the array {name} of {dimensions} dimensions; expected it, as its program saves it"
+            )
         return shape
 
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
@@ -56,25 +60,39 @@ class NamedArrays:
         """
         size = self.shape(name) or ()
         if len(size) > 2 and max(size) > MOST_CHANNELS:
-            raise InputError(f"its array {name} has shape {_text(size)}; expected {MOST_CHANNELS} channels at most")
+            raise InputError(
+                f"its array {name} has shape {_text(size)}; expected {MOST_CHANNELS} channels at most"
+            )
         values = self._left.pop(name, None)
         if isinstance(values, (Array, Tensor)):
             values = values.values
-        elif isinstance(values, float):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
+        elif isinstance(
+            values, float
+        ):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
             values = np.float32(values)
         if not isinstance(values, (np.ndarray, np.float32)):
             raise InputError(f"lacks the array {name}; expected one of shape {_text(shape)}")
-        if len(values.shape) != len(shape) or any(e not in (None, f) for f, e in zip(values.shape, shape, strict=True)):
-            raise InputError(f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}")
+        if len(values.shape) != len(shape) or any(
+            e not in (None, f) for f, e in zip(values.shape, shape, strict=True)
+        ):
+            raise InputError(
+                f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}"
+            )
         if not values.size:
-            raise InputError(f"its array {name} has shape {_text(values.shape)}; expected some numbers in it")
+            raise InputError(
+                f"its array {name} has shape {_text(values.shape)}; expected some numbers in it"
+            )
         if values.dtype.kind not in "fiub":
-            raise InputError(f"its array {name} is of a type that NumPy does not have; expected float32")
+            raise InputError(
+                f"its array {name} is of a type that NumPy does not have; expected float32"
+            )
         size = 4 * values.size
         self._memory.take(size, besides=size)  # the same bytes may have many names
         values = np.multiply(values, np.float32(scale), dtype=np.float32)
         if not np.isfinite(values.sum(dtype=np.float64)):  # without an array of booleans
-            raise InputError(f"its array {name} holds NaN or infinity; expected finite numbers: download it again")
+            raise InputError(
+                f"its array {name} holds NaN or infinity; expected finite numbers: download it again"
+            )
         return values
 
     def take_filter(self, names: list[str], total: float) -> tuple[float, ...]:
@@ -91,10 +109,16 @@ class NamedArrays:
                 taps = values if values.ndim == 1 else values.sum(axis=1) / total**0.5
                 full = values if values.ndim == 1 else np.outer(taps, taps)
                 first = values if first is None else first
-            if not is_small or not np.allclose(full, values, atol=1e-6 * total) \
-                    or not np.isclose(values.sum(), total) or not np.array_equal(values, first):
-                raise InputError(f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
-                                   "the other layers; expected StyleGAN2's, made of 1, 3, 3, 1")
+            if (
+                not is_small
+                or not np.allclose(full, values, atol=1e-6 * total)
+                or not np.isclose(values.sum(), total)
+                or not np.array_equal(values, first)
+            ):
+                raise InputError(
+                    f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
+                    "the other layers; expected StyleGAN2's, made of 1, 3, 3, 1"
+                )
         return tuple(taps.tolist())
 
     def skip(self, name: str) -> None:
@@ -104,15 +128,19 @@ class NamedArrays:
     def expect_none_left(self) -> None:
         """Raises InputError, naming one, if the file has arrays that were not asked for."""
         if self._left:
-            raise InputError(f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
-                               "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator")
+            raise InputError(
+                f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
+                "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator"
+            )
 
 
 def expect_name(count: int, name: Any) -> None:
     """Raises InputError unless an array may have this name, and a network so many arrays besides."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME or count >= MOST_ARRAYS:
-        raise InputError(f"its array {brief(name)} is one of too many, or has no name as a network's; expected "
-                           f"{MOST_ARRAYS} arrays at most, with names of {LONGEST_NAME} characters")
+        raise InputError(
+            f"its array {brief(name)} is one of too many, or has no name as a network's; expected "
+            f"{MOST_ARRAYS} arrays at most, with names of {LONGEST_NAME} characters"
+        )
 
 
 def _text(shape: tuple) -> str:

@@ -24,8 +24,10 @@ import numpy as np
 from dnnlib.errors import InputError
 from dnnlib.text import one_line
 
-_EXPECTED = ("Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt checkpoint): "
-             "download one from a source you trust")
+_EXPECTED = (
+    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt checkpoint): "
+    "download one from a source you trust"
+)
 BOUND = 64 << 20  # bytes
 _SMALL = 1 << 16  # a read of this size may simply be tried
 _LONGEST_NAME = 1 << 12  # characters
@@ -37,9 +39,9 @@ _MOST_DIMENSIONS = 32
 # most besides those that it reads: an object, its place on the stack, and in a container or the memo.
 _OPCODES = {
     96: "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINSTRING "
-        "SHORT_BINSTRING SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8 "
-        "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS ADDITEMS BUILD "
-        "BINGET LONG_BINGET BINPERSID",
+    "SHORT_BINSTRING SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8 "
+    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS ADDITEMS BUILD "
+    "BINGET LONG_BINGET BINPERSID",
     128: "BINPUT LONG_BINPUT MEMOIZE",
     256: "EMPTY_SET GLOBAL STACK_GLOBAL REDUCE NEWOBJ",
 }
@@ -68,7 +70,9 @@ class Memory:
         """Raises InputError if so many bytes are not left, nor those that are needed `besides` for a moment."""
         self._left -= size
         if self._left < besides:
-            raise InputError(f"would take more memory than twice its size and {BOUND >> 20} MiB; refused")
+            raise InputError(
+                f"would take more memory than twice its size and {BOUND >> 20} MiB; refused"
+            )
 
     def give_back(self, size: int) -> None:
         """So many bytes that were taken are no longer in use."""
@@ -135,14 +139,19 @@ class Array(StandIn):
 
 def expect_shape(shape: Any) -> None:
     """Raises UnpicklingError if this is no tuple of whole numbers, or has more than arrays have dimensions."""
-    if not (isinstance(shape, tuple) and len(shape) <= _MOST_DIMENSIONS
-            and all(type(n) is int and n >= 0 for n in shape)):
+    if not (
+        isinstance(shape, tuple)
+        and len(shape) <= _MOST_DIMENSIONS
+        and all(type(n) is int and n >= 0 for n in shape)
+    ):
         raise pickle.UnpicklingError(f"{brief(shape)} where the shape of an array is expected")
 
 
 def _view(buffer: Any, dtype: _DType, shape: tuple, order: str) -> np.ndarray:
     expect_shape(shape)
-    if not isinstance(buffer, (bytes, bytearray)) or math.prod(shape) * dtype.plain.itemsize != len(buffer):
+    if not isinstance(buffer, (bytes, bytearray)) or math.prod(shape) * dtype.plain.itemsize != len(
+        buffer
+    ):
         raise pickle.UnpicklingError(f"an array of shape {shape} that does not fit its data")
     return np.frombuffer(buffer, dtype.plain).reshape(shape, order=order)
 
@@ -226,9 +235,13 @@ def expect_keys(keys: Iterable[Any], whole_numbers: int = 0) -> int:
     for key in keys:
         count += isinstance(key, int)
         if count > whole_numbers or not (
-                key is None or (isinstance(key, (str, bytes)) and len(key) <= _LONGEST_NAME)
-                or (isinstance(key, int) and abs(key) < 1 << 62)):
-            raise pickle.UnpicklingError("a dict or a set with a key that is no name, or with too many whole numbers")
+            key is None
+            or (isinstance(key, (str, bytes)) and len(key) <= _LONGEST_NAME)
+            or (isinstance(key, int) and abs(key) < 1 << 62)
+        ):
+            raise pickle.UnpicklingError(
+                "a dict or a set with a key that is no name, or with too many whole numbers"
+            )
     return count
 
 
@@ -244,7 +257,9 @@ class _Opcodes(dict):
 class _Unpickler(pickle._Unpickler):
     dispatch = _Opcodes()  # filled below
 
-    def __init__(self, file: _Input, allowed: AllowList, storage: Callable[[Any], Any] | None) -> None:
+    def __init__(
+        self, file: _Input, allowed: AllowList, storage: Callable[[Any], Any] | None
+    ) -> None:
         super().__init__(file)
         self._allowed, self._storage, self._memory = allowed, storage, file.memory
 
@@ -272,8 +287,12 @@ class _Unpickler(pickle._Unpickler):
 
     def _load_text(self, count: int) -> None:
         data = self.read(count)
-        if not data.isascii() and np.frombuffer(data, np.uint8).max() > 0xC3:  # then all take four bytes each, not one
-            self._memory.take(3 * count, besides=3 * count)  # the bytes, and the text with two for each
+        if (
+            not data.isascii() and np.frombuffer(data, np.uint8).max() > 0xC3
+        ):  # then all take four bytes each, not one
+            self._memory.take(
+                3 * count, besides=3 * count
+            )  # the bytes, and the text with two for each
         self.append(str(data, "utf-8", "surrogatepass"))
 
     def _load_short_binunicode(self) -> None:
@@ -338,8 +357,12 @@ for _cost, _names in _OPCODES.items():
         _Unpickler.dispatch[_code] = _charged(_load, _cost)
 
 
-def unpickle(file: BinaryIO, allowed: AllowList, storage: Callable[[Any], Any] | None = None,
-             memory: Memory | None = None) -> Any:
+def unpickle(
+    file: BinaryIO,
+    allowed: AllowList,
+    storage: Callable[[Any], Any] | None = None,
+    memory: Memory | None = None,
+) -> Any:
     """The object in the pickle at the file's position, which moves to its end.
 
     `storage` makes an object of a persistent id; None: there are none. `memory` is what is left for this file; None:
@@ -357,10 +380,14 @@ def naming(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = one_line(error, 200) or type(error).__name__
-        raise InputError(f"{path} is no network file, or a truncated or damaged one ({reason}). {_EXPECTED}") from None
+        raise InputError(
+            f"{path} is no network file, or a truncated or damaged one ({reason}). {_EXPECTED}"
+        ) from None
 
 
-def load(file: BinaryIO, path: str | Path, allowed: AllowList = ALLOWED, memory: Memory | None = None) -> Any:
+def load(
+    file: BinaryIO, path: str | Path, allowed: AllowList = ALLOWED, memory: Memory | None = None
+) -> Any:
     """The object in an open pickle, made of plain containers and the stand-ins above.
 
     Raises InputError if the file is damaged, is no pickle, or asks for anything outside the allow-list, or for more

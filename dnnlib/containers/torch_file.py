@@ -23,7 +23,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dnnlib.containers.safe_pickle import PLAIN, AllowList, Memory, Metered, expect_keys, expect_shape, naming, unpickle
+from dnnlib.containers.safe_pickle import (
+    PLAIN,
+    AllowList,
+    Memory,
+    Metered,
+    expect_keys,
+    expect_shape,
+    naming,
+    unpickle,
+)
 from dnnlib.errors import InputError
 from dnnlib.text import one_line
 
@@ -39,8 +48,15 @@ _OF_DIRECTORY = 24  # bytes that one of a zip file's directory takes at most
 
 # A storage class is handed out as the type of its numbers: text cannot be altered by a file.
 _STORAGES = {
-    "FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "LongStorage": "<i8", "IntStorage": "<i4",
-    "ShortStorage": "<i2", "CharStorage": "|i1", "ByteStorage": "|u1", "BoolStorage": "|b1",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "DoubleStorage": "<f8",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
     "BFloat16Storage": "|V2",  # not a type of NumPy: may be in the file, not in the generator
 }
 _STORAGE_CLASSES = {("torch", name): code for name, code in _STORAGES.items()}
@@ -72,8 +88,10 @@ class _File:
         data = _Lent(size, self._memory)
         self._file.seek(begin)
         if self._file.readinto(data) < size:
-            raise InputError("became shorter while it was read; expected a file that no other program writes: wait "
-                             "until it is complete")
+            raise InputError(
+                "became shorter while it was read; expected a file that no other program writes: wait "
+                "until it is complete"
+            )
         return data
 
 
@@ -84,7 +102,7 @@ class _Bytes:
         self._data, self.size = memoryview(data), len(data)
 
     def read(self, begin: int, size: int) -> memoryview:
-        return self._data[begin:begin + size]
+        return self._data[begin : begin + size]
 
 
 class Storage:
@@ -100,10 +118,14 @@ class Storage:
     def is_placed(self) -> bool:
         return self._source is not None
 
-    def place(self, source: _File | _Bytes, begin: int, size: int, checksum: int | None = None) -> None:
+    def place(
+        self, source: _File | _Bytes, begin: int, size: int, checksum: int | None = None
+    ) -> None:
         """Its numbers are these bytes. Raises UnpicklingError if they cannot be."""
         if size != self.count * self._itemsize or begin + size > source.size:
-            raise pickle.UnpicklingError(f"a storage of {self.count} numbers that does not fit its data")
+            raise pickle.UnpicklingError(
+                f"a storage of {self.count} numbers that does not fit its data"
+            )
         self._source, self._begin, self._checksum = source, begin, checksum
 
     def read(self, first: int, count: int) -> bytearray | memoryview:
@@ -115,26 +137,46 @@ class Storage:
     def _check(self) -> None:
         checksum, size = 0, self.count * self._itemsize
         for begin in range(0, size, _CHUNK):
-            checksum = zlib.crc32(self._source.read(self._begin + begin, min(_CHUNK, size - begin)), checksum)
+            checksum = zlib.crc32(
+                self._source.read(self._begin + begin, min(_CHUNK, size - begin)), checksum
+            )
         if checksum != self._checksum:
-            raise InputError("holds numbers that do not fit their checksum; expected those that were written: "
-                             "download it again")
+            raise InputError(
+                "holds numbers that do not fit their checksum; expected those that were written: "
+                "download it again"
+            )
         self._checksum = None
 
 
 class Tensor:
     """A torch.Tensor: numbers of a storage, with a shape and strides."""
 
-    def __init__(self, storage: Storage, offset: int, shape: tuple, strides: tuple, requires_grad: bool = False,
-                 hooks: Any = None, metadata: Any = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        offset: int,
+        shape: tuple,
+        strides: tuple,
+        requires_grad: bool = False,
+        hooks: Any = None,
+        metadata: Any = None,
+    ) -> None:
         if not isinstance(storage, Storage) or metadata:
             raise pickle.UnpicklingError("a tensor that is not made of a storage alone")
         for numbers in ((offset,), shape, strides):
             expect_shape(numbers)
         length = 1 + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
         if math.prod(shape) and offset + length > storage.count:
-            raise pickle.UnpicklingError(f"a tensor that does not fit its storage of {storage.count} numbers")
-        self.storage, self._offset, self._length, self.shape, self._strides = storage, offset, length, shape, strides
+            raise pickle.UnpicklingError(
+                f"a tensor that does not fit its storage of {storage.count} numbers"
+            )
+        self.storage, self._offset, self._length, self.shape, self._strides = (
+            storage,
+            offset,
+            length,
+            shape,
+            strides,
+        )
 
     @property
     def values(self) -> np.ndarray:
@@ -144,11 +186,17 @@ class Tensor:
         """
         if not math.prod(self.shape):
             return np.zeros(self.shape)
-        if self._length > _MOST_APART * (math.prod(self.shape) + _MOST_APART):  # all between is read
-            raise InputError("holds a tensor whose numbers lie far apart; expected a copy of it: save tensor.clone()")
+        if self._length > _MOST_APART * (
+            math.prod(self.shape) + _MOST_APART
+        ):  # all between is read
+            raise InputError(
+                "holds a tensor whose numbers lie far apart; expected a copy of it: save tensor.clone()"
+            )
         dtype = np.dtype(self.storage.code)
         strides = [stride * dtype.itemsize for stride in self._strides]
-        values = np.ndarray(self.shape, dtype, self.storage.read(self._offset, self._length), 0, strides)
+        values = np.ndarray(
+            self.shape, dtype, self.storage.read(self._offset, self._length), 0, strides
+        )
         values.flags.writeable = False
         return values
 
@@ -215,7 +263,9 @@ def is_torch_file(start: bytes) -> bool:
     return start.startswith((ZIP_START, _STREAM_START))
 
 
-def load(file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory: Memory | None = None) -> Any:
+def load(
+    file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory: Memory | None = None
+) -> Any:
     """The object in an open file that torch.save wrote; its tensors are `Tensor`s that read this file.
 
     Raises InputError if the file is damaged or asks for anything outside the allow-list, or for more than the memory.
@@ -249,7 +299,9 @@ def _load_stream(file: BinaryIO, source: _File | _Bytes, allowed: AllowList, mem
         file.seek(position)
         (count,) = struct.unpack("<q", file.read(8))
         if count != storage.count or storage.is_placed:
-            raise pickle.UnpicklingError(f"a storage of {count} numbers where {storage.count} are declared")
+            raise pickle.UnpicklingError(
+                f"a storage of {count} numbers where {storage.count} are declared"
+            )
         size = count * np.dtype(storage.code).itemsize
         storage.place(source, position + 8, size)
         position += 8 + size
@@ -266,9 +318,13 @@ def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory)
         raise InputError(f"is {_name_of_zip(list(entries))}")
     folder = pickles[0].removesuffix("data.pkl")
     if folder + "constants.pkl" in entries:
-        raise InputError("is a TorchScript program, as torch.jit.save writes it: save the state_dict of its network")
+        raise InputError(
+            "is a TorchScript program, as torch.jit.save writes it: save the state_dict of its network"
+        )
 
-    if sum(entry.file_size for entry in entries.values()) > source.size:  # else each may be read as a whole
+    if (
+        sum(entry.file_size for entry in entries.values()) > source.size
+    ):  # else each may be read as a whole
         raise pickle.UnpicklingError("a zip file whose members are compressed or overlap")
 
     def place(storage: Storage, name: str) -> Storage:
@@ -310,8 +366,15 @@ def _storage_finder(storages: dict[str, Storage]) -> Callable[[Any], Storage]:
 
     def find(pid: Any) -> Storage:
         kind, code, key, _, count, *view = pid if isinstance(pid, tuple) and len(pid) < 7 else ()
-        if kind != "storage" or code not in _STORAGES.values() or not isinstance(key, str) or view not in ([], [None]):
-            raise pickle.UnpicklingError("asks for an external object that is no storage of numbers")
+        if (
+            kind != "storage"
+            or code not in _STORAGES.values()
+            or not isinstance(key, str)
+            or view not in ([], [None])
+        ):
+            raise pickle.UnpicklingError(
+                "asks for an external object that is no storage of numbers"
+            )
         if not isinstance(count, int) or count < 0:
             raise pickle.UnpicklingError("a storage whose count is no whole number")
         storage = storages.setdefault(key, Storage(code, count))

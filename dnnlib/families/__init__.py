@@ -43,16 +43,22 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
             found = recognise.find_generator(content, memory)
             where += ":"  # what follows is said of the generator
             del content  # the other networks go before the weights of this one are copied
-            with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
+            with np.errstate(
+                all="ignore"
+            ):  # what is not finite is an error, not a warning before it
                 record = found.to_record(found.generator, memory, ignored)
             ignored.expect_all_used()
         except InputError as error:
             raise InputError(f"{where} {one_line(error)}") from None
         except Exception as error:  # fields of the wrong kind
-            raise InputError(f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
-                             f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
-                             "another copy, or a network of the original program") from None
-    alpha = ("images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",)
+            raise InputError(
+                f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
+                f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
+                "another copy, or a network of the original program"
+            ) from None
+    alpha = (
+        "images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",
+    )
     notes = found.notes + record.notes + ignored.notes + alpha * (record.num_channels == 4)
     return dataclasses.replace(record, notes=notes)
 
@@ -75,8 +81,10 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
         file.seek(0)
         pickled = file.read(_MODULE_WITHIN)
         if b"_modules" in pickled and b"_reconstruct_persistent_obj" not in pickled:
-            raise InputError(f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
-                             "torch.save(network.state_dict(), FILE)") from None
+            raise InputError(
+                f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
+                "torch.save(network.state_dict(), FILE)"
+            ) from None
         raise
     except InputError:
         raise

@@ -29,11 +29,15 @@ _OF_NAME = 300  # bytes that an array's full name takes, and its place in two di
 # Arrays that a generator of each program has, and few others: one is enough to know it by.
 _ROSINALITY = ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.bias")
 _ADA = ("synthesis.b4.const", "synthesis.b4.conv1.weight", "synthesis.b4.conv1.bias")
-_DISCRIMINATOR = re.compile(r"(^|\.)(final_conv\.0|final_linear\.0|convs\.0\.0|b4\.out|b\d+\.fromrgb)\.weight$")
+_DISCRIMINATOR = re.compile(
+    r"(^|\.)(final_conv\.0|final_linear\.0|convs\.0\.0|b4\.out|b\d+\.fromrgb)\.weight$"
+)
 _ENCODER = re.compile(r"(^|\.)encoder\.")
 _AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])", re.IGNORECASE)
-_EXPECTED = ("expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by itself or "
-             "as G_ema in a dict, or the state dict of one or of rosinality's")
+_EXPECTED = (
+    "expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by itself or "
+    "as G_ema in a dict, or the state dict of one or of rosinality's"
+)
 
 ToRecord = Callable[[Any, Memory, IgnoredSettings], NetworkRecord]
 
@@ -54,15 +58,27 @@ def find_generator(content: Any, memory: Memory) -> Found:
     if isinstance(content, Module):
         return Found(pytorch_pickle.to_record, content)
     if isinstance(content, PlainModule):
-        raise InputError(f"is a whole PyTorch module, a {content.class_name}; {_EXPECTED}: save its state_dict instead")
+        raise InputError(
+            f"is a whole PyTorch module, a {content.class_name}; {_EXPECTED}: save its state_dict instead"
+        )
     if isinstance(content, (Tensor, Array)):
-        raise InputError(f"holds {_array(content)}: directions, latent codes or a Jacobian; {_EXPECTED}")
+        raise InputError(
+            f"holds {_array(content)}: directions, latent codes or a Jacobian; {_EXPECTED}"
+        )
     if isinstance(content, (list, tuple)) and content and isinstance(content[0], (Tensor, Array)):
-        raise InputError(f"holds a list of {len(content)}, first {_array(content[0])}: directions or latent codes; "
-                         f"{_EXPECTED}")
-    if not isinstance(content, dict) or any(isinstance(value, Network) for value in content.values()):
+        raise InputError(
+            f"holds a list of {len(content)}, first {_array(content[0])}: directions or latent codes; "
+            f"{_EXPECTED}"
+        )
+    if not isinstance(content, dict) or any(
+        isinstance(value, Network) for value in content.values()
+    ):
         return Found(tensorflow_pickle.to_record, tensorflow_pickle.averaged_generator(content))
-    modules = {key: value for key, value in content.items() if isinstance(value, Module) and isinstance(key, str)}
+    modules = {
+        key: value
+        for key, value in content.items()
+        if isinstance(value, Module) and isinstance(key, str)
+    }
     if modules:
         return _module(modules)
     return _state_dict(content, memory)
@@ -72,10 +88,14 @@ def _module(modules: dict[str, Module]) -> Found:
     """G_ema, or the only generator."""
     if "G_ema" in modules:
         return Found(pytorch_pickle.to_record, modules["G_ema"])
-    key, notes = _choose([key for key, module in modules.items() if module.class_name == "Generator"])
+    key, notes = _choose(
+        [key for key, module in modules.items() if module.class_name == "Generator"]
+    )
     if key is None:
-        listed = ", ".join(f"{one_line(key, 40)}, a {one_line(module.class_name, 40)}"
-                           for key, module in [*modules.items()][:4])
+        listed = ", ".join(
+            f"{one_line(key, 40)}, a {one_line(module.class_name, 40)}"
+            for key, module in [*modules.items()][:4]
+        )
         raise InputError(f"holds {listed}, and no G_ema; {_EXPECTED}")
     return Found(pytorch_pickle.to_record, modules[key], notes)
 
@@ -87,11 +107,14 @@ def _choose(keys: list[str]) -> tuple[str | None, tuple[str, ...]]:
         (key,) = averaged or keys
         shown = one_line(key.rstrip("."), 80)
         return key, () if averaged or not key else (
-            f"the weights are those of {shown}: nothing in the file says that they are the averaged ones",)
+            f"the weights are those of {shown}: nothing in the file says that they are the averaged ones",
+        )
     if keys:
         listed = ", ".join(one_line(key.rstrip(".") or "one by itself", 40) for key in keys[:4])
-        raise InputError(f"holds several generators ({listed}) of which not one alone is said to be the averaged one, "
-                         "by a name such as g_ema; expected one: save it by itself")
+        raise InputError(
+            f"holds several generators ({listed}) of which not one alone is said to be the averaged one, "
+            "by a name such as g_ema; expected one: save it by itself"
+        )
     return None, ()
 
 
@@ -102,20 +125,31 @@ def _state_dict(content: dict, memory: Memory) -> Found:
     """The arrays of a generator by their names in it."""
     arrays = dict(_leaves(content, "", memory))
     prefixes: dict[str, ToRecord] = {}
-    for to_record, anchors in ((pytorch_state_dict.to_record, _ADA), (rosinality.to_record, _ROSINALITY)):
+    for to_record, anchors in (
+        (pytorch_state_dict.to_record, _ADA),
+        (rosinality.to_record, _ROSINALITY),
+    ):
         for name in arrays:
-            if anchor := next((end for end in anchors if name == end or name.endswith("." + end)), None):
+            if anchor := next(
+                (end for end in anchors if name == end or name.endswith("." + end)), None
+            ):
                 prefixes.setdefault(name.removesuffix(anchor), to_record)
     if any(map(_ENCODER.search, arrays)):
-        prefixes = {prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")}
+        prefixes = {
+            prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")
+        }
         if not prefixes:
-            raise InputError("is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and ReStyle "
-                             "save them; expected the network that the encoder was made for: use its own file, or save "
-                             "the state_dict of the checkpoint's decoder by itself")
+            raise InputError(
+                "is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and ReStyle "
+                "save them; expected the network that the encoder was made for: use its own file, or save "
+                "the state_dict of the checkpoint's decoder by itself"
+            )
     prefix, notes = _choose(list(prefixes))
     if prefix is None:
         raise InputError(f"holds {_listed(content, arrays)}; {_EXPECTED}")
-    generator = {name[len(prefix):]: value for name, value in arrays.items() if name.startswith(prefix)}
+    generator = {
+        name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)
+    }
     if prefixes[prefix] is rosinality.to_record:  # the mean w may stand beside it
         parts = prefix.split(".")
         beside = [".".join([*parts[:i], "latent_avg"]) for i in range(len(parts))]
@@ -126,7 +160,9 @@ def _state_dict(content: dict, memory: Memory) -> Found:
     return Found(prefixes[prefix], generator, notes)
 
 
-def _leaves(content: dict, prefix: str, memory: Memory, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _leaves(
+    content: dict, prefix: str, memory: Memory, depth: int = 0
+) -> Iterator[tuple[str, Any]]:
     """All that is no dict, by the keys on the way there."""
     for key, value in content.items():
         name = prefix + (key if isinstance(key, str) else brief(key))
@@ -143,8 +179,14 @@ def _listed(content: dict, arrays: dict[str, Any]) -> str:
         return "a discriminator and no generator"
     if any(name.endswith("synthesis.input.weight") for name in arrays):
         return "a StyleGAN3 generator, whose architecture is not supported"
-    if content and len(content) <= 3 and all(isinstance(value, (Tensor, Array)) for value in content.values()):
-        shown = "; ".join(f"{one_line(name, 60)}, {_array(value)}" for name, value in content.items())
+    if (
+        content
+        and len(content) <= 3
+        and all(isinstance(value, (Tensor, Array)) for value in content.values())
+    ):
+        shown = "; ".join(
+            f"{one_line(name, 60)}, {_array(value)}" for name, value in content.items()
+        )
         return f"{shown}: directions or latent codes"
     keys = ", ".join(one_line(brief(key), 60) for key in itertools.islice(content, 6))
     return f"a dict of {keys or 'nothing'}{' ...' if len(content) > 6 else ''}, and no generator that is known"

@@ -30,14 +30,19 @@ OTHER = bytes(reversed(CONTENT))
 def answer(body=CONTENT, status="200 OK", sent=None, **headers):
     """What a server sends; `sent` bytes of the body. A header of None is left out."""
     headers = {"Content_Length": len(body), "ETag": '"1"', **headers}
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value is not None]
+    lines = [
+        f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value is not None
+    ]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode() + body[:sent]
 
 
 def rest(start=CUT, total=SIZE, body=None, status="206 Partial Content", **headers):
     """The answer to a request for the rest."""
-    return answer(CONTENT[start:] if body is None else body, status,
-                  **{"Content_Range": f"bytes {start}-{total - 1}/{total}", **headers})
+    return answer(
+        CONTENT[start:] if body is None else body,
+        status,
+        **{"Content_Range": f"bytes {start}-{total - 1}/{total}", **headers},
+    )
 
 
 def chunked(body, **headers):
@@ -88,7 +93,10 @@ class Server:
     @property
     def ranges(self):
         """What each connection asked for: the first byte."""
-        return [int(request.partition("Range: bytes=")[2].partition("-")[0] or 0) for request in self.requests]
+        return [
+            int(request.partition("Range: bytes=")[2].partition("-")[0] or 0)
+            for request in self.requests
+        ]
 
 
 @pytest.fixture
@@ -114,15 +122,20 @@ def server(tmp_path, monkeypatch):
 def known(server, monkeypatch):
     """A catalogue of a network with its checksum, and of directions."""
     addresses = f"{server.url}/bad", f"{server.url}/good.pkl"
-    entries = (Entry("faces", "network", "faces", addresses, SIZE, SHA256),
-               Entry("set/eyes", "directions", "eyes", (f"{server.url}/good",), sha256=SHA256))
+    entries = (
+        Entry("faces", "network", "faces", addresses, SIZE, SHA256),
+        Entry("set/eyes", "directions", "eyes", (f"{server.url}/good",), sha256=SHA256),
+    )
     monkeypatch.setattr(download, "ENTRIES", entries)
 
 
 def files(tmp_path):
     """What lies in the cache, but for locks."""
-    return sorted(path.name for path in (tmp_path / "cache").rglob("*")
-                  if not path.is_dir() and path.parent.name != "locks")
+    return sorted(
+        path.name
+        for path in (tmp_path / "cache").rglob("*")
+        if not path.is_dir() and path.parent.name != "locks"
+    )
 
 
 def refusal(name, kind="network"):
@@ -145,13 +158,26 @@ def test_address(server, tmp_path):
     assert find_file(f"{server.url}/good/face.pkl?version=2", "network") != path
 
 
-@pytest.mark.parametrize(("path", "requested", "file_name"), [
-    ("/good/my faces ä.pkl", "/good/my%20faces%20%C3%A4.pkl", "my_faces_ä.pkl"),
-    ("/good/my%20faces.pkl?a=b%2Fc&d=e f#g", "/good/my%20faces.pkl?a=b%2Fc&d=e%20f", "my_faces.pkl"),
-    ("/good/", "/good/", "good"), ("/good/%00", "/good/%00", "_"), ("", "/", "file"),
-    ("/x.pkl?sign=" + 5000 * "a", "/x.pkl?sign=" + 5000 * "a", "x.pkl"),
-    ("/" + 100 * "ä" + ".pkl", "/" + 100 * "%C3%A4" + ".pkl", 43 * "ä" + "~" + 4 * "ä" + ".pkl"),
-])
+@pytest.mark.parametrize(
+    ("path", "requested", "file_name"),
+    [
+        ("/good/my faces ä.pkl", "/good/my%20faces%20%C3%A4.pkl", "my_faces_ä.pkl"),
+        (
+            "/good/my%20faces.pkl?a=b%2Fc&d=e f#g",
+            "/good/my%20faces.pkl?a=b%2Fc&d=e%20f",
+            "my_faces.pkl",
+        ),
+        ("/good/", "/good/", "good"),
+        ("/good/%00", "/good/%00", "_"),
+        ("", "/", "file"),
+        ("/x.pkl?sign=" + 5000 * "a", "/x.pkl?sign=" + 5000 * "a", "x.pkl"),
+        (
+            "/" + 100 * "ä" + ".pkl",
+            "/" + 100 * "%C3%A4" + ".pkl",
+            43 * "ä" + "~" + 4 * "ä" + ".pkl",
+        ),
+    ],
+)
 def test_odd_address(server, tmp_path, path, requested, file_name):
     """Addresses may be as browsers show them; the file keeps a name that every system can have."""
     found = find_file(server.url + path, "network")
@@ -160,15 +186,34 @@ def test_odd_address(server, tmp_path, path, requested, file_name):
     assert server.requests[0].startswith(f"GET {requested} HTTP/1.1\r\n")
 
 
-@pytest.mark.parametrize(("address", "words"), [
-    *((address, "is no address: its host or port cannot be read") for address in (
-        "http://[x", "http://h:bad/x", "http://h:0/", "http://", "https:///x", "http://user:secret@/x", "http://a b/x",
-        "http://user:my secret@h/x", "http://user:my/secret@h/x", "http://h\\@other/x")),
-    ("https://a..b/x", "does not send the file"), ("http://\udcff/x", "does not send the file"),
-    ("http://nowhere.invalid/x", "cannot be reached (no such host, or no network)"),
-    ("http://user:secret@127.0.0.1:9/x", "http://127.0.0.1:9/x cannot be reached (Connection refused)"),
-    ("file:///etc/passwd", "is not there; expected a file, an http(s) address or a known name"),
-])
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        *(
+            (address, "is no address: its host or port cannot be read")
+            for address in (
+                "http://[x",
+                "http://h:bad/x",
+                "http://h:0/",
+                "http://",
+                "https:///x",
+                "http://user:secret@/x",
+                "http://a b/x",
+                "http://user:my secret@h/x",
+                "http://user:my/secret@h/x",
+                "http://h\\@other/x",
+            )
+        ),
+        ("https://a..b/x", "does not send the file"),
+        ("http://\udcff/x", "does not send the file"),
+        ("http://nowhere.invalid/x", "cannot be reached (no such host, or no network)"),
+        (
+            "http://user:secret@127.0.0.1:9/x",
+            "http://127.0.0.1:9/x cannot be reached (Connection refused)",
+        ),
+        ("file:///etc/passwd", "is not there; expected a file, an http(s) address or a known name"),
+    ],
+)
 def test_bad_address(server, capsys, address, words):
     """What is no address is refused like one that cannot be reached; a password in it is not shown."""
     message = refusal(address)
@@ -196,16 +241,31 @@ def test_published_path(known, tmp_path, monkeypatch):
     assert os.listdir("directions/set") == ["eyes.npy"]
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("nothing.pkl", "nothing.pkl is not there; expected a file, an http(s) address or a known name: check the path"),
-    ("directions/set/eye.npy", "a known name: did you mean set/eyes? check the path, or see manipulate.py --list"),
-    ("directions/faces.npy", "is not there"), ("directions/set/eyes.txt", "is not there"),
-    ("directions", "is a folder"), ("FACES", "did you mean faces?"),
-    pytest.param("/dev/zero", "is no regular file", marks=pytest.mark.skipif(sys.platform == "win32", reason="none")),
-    ("ftp://host/file", "is not there"),
-    (".", "is a folder; expected a file"),
-    ("set/eyes", "set/eyes is the name of eyes (directions); expected a network"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "nothing.pkl",
+            "nothing.pkl is not there; expected a file, an http(s) address or a known name: check the path",
+        ),
+        (
+            "directions/set/eye.npy",
+            "a known name: did you mean set/eyes? check the path, or see manipulate.py --list",
+        ),
+        ("directions/faces.npy", "is not there"),
+        ("directions/set/eyes.txt", "is not there"),
+        ("directions", "is a folder"),
+        ("FACES", "did you mean faces?"),
+        pytest.param(
+            "/dev/zero",
+            "is no regular file",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="none"),
+        ),
+        ("ftp://host/file", "is not there"),
+        (".", "is a folder; expected a file"),
+        ("set/eyes", "set/eyes is the name of eyes (directions); expected a network"),
+    ],
+)
 def test_neither_a_file_nor_a_name(known, name, message):
     """What cannot be found is refused with what may be meant."""
     assert message in refusal(name)
@@ -257,46 +317,79 @@ WITH_PASSWORD = answer(status="302 Found", Location="http://user:secret@127.0.0.
 EXPECTED_SIZE = f"not 1 to {download.LARGEST}"
 
 
-@pytest.mark.parametrize(("said", "words"), [
-    (answer(b"<html>Log in, please</html>", Content_Type="image/png"), "does not send x.pkl: it"),
-    (answer(CONTENT[:-1]), "does not send x.pkl: it"),
-    (answer(b"", Content_Type="text/html"), f"sends 0 bytes of type text/html, {EXPECTED_SIZE}"),
-    (answer(Content_Length=1 << 40), f"sends {1 << 40} bytes of type unknown, {EXPECTED_SIZE}"),
-    (answer(sent=-1, ETag=None), f"after {SIZE - 1} of {SIZE} bytes"),
-    (answer(Content_Length=None), "does not say clearly how long it is (not at all)"),
-    (answer(Content_Length=None, Transfer_Encoding="gzip"), "does not say clearly how long it is (gzip)"),
-    (answer(Content_Length=None, Transfer_Encoding="chunked\r\nTransfer-Encoding: gzip"), "(chunked, gzip)"),
-    (answer(Content_Length=f"{SIZE}\r\nContent-Length: {SIZE}"), "does not say clearly how long it is"),
-    (answer(Content_Length=f"{SIZE}\r\nContent-Length: 5"), "unmatching values"),
-    (answer(Content_Length="many"), "does not say clearly how long it is (many)"),
-    (answer(Content_Length=-5), "does not say clearly how long it is (-5)"),
-    (answer(Content_Length="9" * 5000), "does not say clearly how long it is (999"),
-    (answer(Content_Encoding="gzip"), "in a coding that was not asked for (gzip)"),
-    (answer(status="203 Fine"), "answers 203 (Non-Authoritative Information)"),
-    (answer(status="299 Fine"), "answers 299 (whatever that is)"),
-    (answer(status="204 Fine"), "answers 204 (No Content)"),
-    (rest(0), "answers 206 (Partial Content)"),
-    (answer(status="403 No"), "answers 403 (Forbidden)"),
-    (answer(status="404 No"), "answers 404 (Not Found)"),
-    (answer(status="429 No"), "answers 429 (Too Many Requests)"),
-    (answer(status="404 " + "x" * 30000), "answers 404 (Not Found)"),
-    (answer(status="2000 OK"), "does not send the file"),
-    (b"a" * 30000 + b"\r\n\r\n", "does not send the file (aaa"), (b"", "cannot be reached (Remote end closed"),
-    (b"\x1b[2J\r\n", "does not send the file (?[2J"),
-    (chunked(b"-1\r\n" + CONTENT), "is cut off"), (chunked(b"-5\r\n" + CONTENT), "is cut off"),
-    (chunked(b"5\r\nabcde\r\n"), "is cut off, after 5 bytes; expected"),
-    (chunked(b"zz\r\n" + CONTENT), "is cut off"), (chunked(b"ffffffff\r\n"), "is cut off"),
-    (chunked(b"0\r\n\r\n"), "is cut off; expected"),
-    (chunked(b"5\r\nabcde\r\n0\r\n\r\n", Content_Length=5), "does not say clearly how long it is (chunked)"),
-    (TO_FILE, "leads to file:///etc/passwd, which is no http(s) address"),
-    (TO_ITSELF, "leads from one address to another more than 5 times"),
-    (TO_NOTHING, "does not send the file (Invalid IPv6 URL)"),
-    (WITH_PASSWORD, "cannot be reached (Connection refused)"),
-    ((chunked(b""), b"400\r\n" + bytes(1024) + b"\r\n", 0), "goes on after the end of the file; expected"),
-    ((answer(b"", status="302 Found", Location="/x.pkl", Content_Length=None), bytes(1024), 0),
-     "leads from one address to another more than 5 times"),
-    ((chunked(b"-1\r\n"), bytes(1024), 0), "goes on after the end of the file; expected"),
-])
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            answer(b"<html>Log in, please</html>", Content_Type="image/png"),
+            "does not send x.pkl: it",
+        ),
+        (answer(CONTENT[:-1]), "does not send x.pkl: it"),
+        (
+            answer(b"", Content_Type="text/html"),
+            f"sends 0 bytes of type text/html, {EXPECTED_SIZE}",
+        ),
+        (answer(Content_Length=1 << 40), f"sends {1 << 40} bytes of type unknown, {EXPECTED_SIZE}"),
+        (answer(sent=-1, ETag=None), f"after {SIZE - 1} of {SIZE} bytes"),
+        (answer(Content_Length=None), "does not say clearly how long it is (not at all)"),
+        (
+            answer(Content_Length=None, Transfer_Encoding="gzip"),
+            "does not say clearly how long it is (gzip)",
+        ),
+        (
+            answer(Content_Length=None, Transfer_Encoding="chunked\r\nTransfer-Encoding: gzip"),
+            "(chunked, gzip)",
+        ),
+        (
+            answer(Content_Length=f"{SIZE}\r\nContent-Length: {SIZE}"),
+            "does not say clearly how long it is",
+        ),
+        (answer(Content_Length=f"{SIZE}\r\nContent-Length: 5"), "unmatching values"),
+        (answer(Content_Length="many"), "does not say clearly how long it is (many)"),
+        (answer(Content_Length=-5), "does not say clearly how long it is (-5)"),
+        (answer(Content_Length="9" * 5000), "does not say clearly how long it is (999"),
+        (answer(Content_Encoding="gzip"), "in a coding that was not asked for (gzip)"),
+        (answer(status="203 Fine"), "answers 203 (Non-Authoritative Information)"),
+        (answer(status="299 Fine"), "answers 299 (whatever that is)"),
+        (answer(status="204 Fine"), "answers 204 (No Content)"),
+        (rest(0), "answers 206 (Partial Content)"),
+        (answer(status="403 No"), "answers 403 (Forbidden)"),
+        (answer(status="404 No"), "answers 404 (Not Found)"),
+        (answer(status="429 No"), "answers 429 (Too Many Requests)"),
+        (answer(status="404 " + "x" * 30000), "answers 404 (Not Found)"),
+        (answer(status="2000 OK"), "does not send the file"),
+        (b"a" * 30000 + b"\r\n\r\n", "does not send the file (aaa"),
+        (b"", "cannot be reached (Remote end closed"),
+        (b"\x1b[2J\r\n", "does not send the file (?[2J"),
+        (chunked(b"-1\r\n" + CONTENT), "is cut off"),
+        (chunked(b"-5\r\n" + CONTENT), "is cut off"),
+        (chunked(b"5\r\nabcde\r\n"), "is cut off, after 5 bytes; expected"),
+        (chunked(b"zz\r\n" + CONTENT), "is cut off"),
+        (chunked(b"ffffffff\r\n"), "is cut off"),
+        (chunked(b"0\r\n\r\n"), "is cut off; expected"),
+        (
+            chunked(b"5\r\nabcde\r\n0\r\n\r\n", Content_Length=5),
+            "does not say clearly how long it is (chunked)",
+        ),
+        (TO_FILE, "leads to file:///etc/passwd, which is no http(s) address"),
+        (TO_ITSELF, "leads from one address to another more than 5 times"),
+        (TO_NOTHING, "does not send the file (Invalid IPv6 URL)"),
+        (WITH_PASSWORD, "cannot be reached (Connection refused)"),
+        (
+            (chunked(b""), b"400\r\n" + bytes(1024) + b"\r\n", 0),
+            "goes on after the end of the file; expected",
+        ),
+        (
+            (
+                answer(b"", status="302 Found", Location="/x.pkl", Content_Length=None),
+                bytes(1024),
+                0,
+            ),
+            "leads from one address to another more than 5 times",
+        ),
+        ((chunked(b"-1\r\n"), bytes(1024), 0), "goes on after the end of the file; expected"),
+    ],
+)
 def test_wrong_answer(server, tmp_path, monkeypatch, said, words):
     """Whatever a server answers, it is one line of bounded length that says so, and nothing is kept."""
     if isinstance(said, tuple):
@@ -311,10 +404,17 @@ def test_wrong_answer(server, tmp_path, monkeypatch, said, words):
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("said", [
-    (b"", b"", 0), (b"HTTP/1.1 200 OK\r\nX: ", b"y", 0.02), (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.001),
-    (answer(sent=100), b"y", 0.02), (chunked(b""), b"0", 0.02), (chunked(b"0\r\n"), b"X: y\r\n", 0.001),
-])
+@pytest.mark.parametrize(
+    "said",
+    [
+        (b"", b"", 0),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y", 0.02),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.001),
+        (answer(sent=100), b"y", 0.02),
+        (chunked(b""), b"0", 0.02),
+        (chunked(b"0\r\n"), b"X: y\r\n", 0.001),
+    ],
+)
 def test_slow_server(server, tmp_path, monkeypatch, said):
     """A server that says nothing, or a byte now and then, be it in a header, does not hold the program."""
     monkeypatch.setattr(web, "PATIENCE", 0.1)
@@ -322,14 +422,21 @@ def test_slow_server(server, tmp_path, monkeypatch, said):
         server.sending.clear()
     server.answers = [said]
     message = refusal(f"{server.url}/x.pkl")
-    assert "is too slow (less than 60000 bytes in 0.1 seconds)" in message or "no answer in time" in message
+    assert (
+        "is too slow (less than 60000 bytes in 0.1 seconds)" in message
+        or "no answer in time" in message
+    )
     assert not any(name.endswith("x.pkl") for name in files(tmp_path))
 
 
-@pytest.mark.parametrize("said", [
-    chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (SIZE, CONTENT)), answer(Content_Encoding="identity", Content_Type="text/html"),
-    answer(ETag=None),
-])
+@pytest.mark.parametrize(
+    "said",
+    [
+        chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (SIZE, CONTENT)),
+        answer(Content_Encoding="identity", Content_Type="text/html"),
+        answer(ETag=None),
+    ],
+)
 def test_right_answer(server, said):
     """Servers that are only odd are understood."""
     server.answers = [answer(status="301 Moved", Location="elsewhere?a=b"), said]
@@ -349,10 +456,13 @@ def test_other_kinds(server, tmp_path, kind):
     assert find_file(f"{server.url}/d.npy", kind).read_bytes() == array
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (OTHER, f"SHA-256 {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256} (it"),
-    (CONTENT[:-1], f"sends {SIZE - 1} bytes of type unknown, not {SIZE}"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (OTHER, f"SHA-256 {hashlib.sha256(OTHER).hexdigest()}, expected {SHA256} (it"),
+        (CONTENT[:-1], f"sends {SIZE - 1} bytes of type unknown, not {SIZE}"),
+    ],
+)
 def test_wrong_bytes(known, server, tmp_path, content, words):
     """A wrong file is an error that says both checksums or sizes; nothing of it is kept."""
     server.answers = [answer(content)]
@@ -366,7 +476,9 @@ def test_no_network(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "ENTRIES", (Entry("faces", "network", "faces", addresses),))
     message = refusal("faces")
     assert message.count("faces.pkl cannot be reached (Connection refused); ") == 2
-    assert message.endswith(f"try again, or get it elsewhere and put it at {tmp_path / 'cache/faces/faces.pkl'}")
+    assert message.endswith(
+        f"try again, or get it elsewhere and put it at {tmp_path / 'cache/faces/faces.pkl'}"
+    )
     (tmp_path / "cache/faces/faces.pkl").write_bytes(b"by hand")
     assert find_file("faces", "network").read_bytes() == b"by hand"
 
@@ -375,7 +487,9 @@ def test_proxy(server, monkeypatch):
     """A proxy that the environment names is used, and blamed."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy")
-    assert "x by the proxy cannot be reached (Connection refused)" in refusal("http://nowhere.invalid/x")
+    assert "x by the proxy cannot be reached (Connection refused)" in refusal(
+        "http://nowhere.invalid/x"
+    )
 
 
 def test_certificate():
@@ -388,17 +502,25 @@ def test_certificate():
 # A cut --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("second", "ranges"), [
-    (rest(), [0, CUT]),
-    (answer(), [0, CUT]),  # the server has no ranges, or another file by now
-    (rest(ETag='"2"'), [0, CUT, 0]), (rest(ETag=None), [0, CUT, 0]), (rest(ETag="W/1"), [0, CUT, 0]),
-    (rest(total=SIZE + 1, body=CONTENT[CUT:] + b"x"), [0, CUT, 0]),
-    (rest(total=SIZE - 1, body=CONTENT[CUT:-1]), [0, CUT, 0]),
-    (rest(CUT + 1), [0, CUT, 0]), (rest(0), [0, CUT, 0]), (rest(Content_Range=None), [0, CUT, 0]),
-    (rest(Content_Range=f"bytes {CUT}-{SIZE - 2}/{SIZE}"), [0, CUT, 0]),
-    (rest(body=CONTENT[CUT:] + b"x"), [0, CUT, 0]), (rest(Content_Encoding="gzip"), [0, CUT, 0]),
-    (rest(body=b"", status="416 No", Content_Range=f"bytes */{SIZE}"), [0, CUT, 0]),
-])
+@pytest.mark.parametrize(
+    ("second", "ranges"),
+    [
+        (rest(), [0, CUT]),
+        (answer(), [0, CUT]),  # the server has no ranges, or another file by now
+        (rest(ETag='"2"'), [0, CUT, 0]),
+        (rest(ETag=None), [0, CUT, 0]),
+        (rest(ETag="W/1"), [0, CUT, 0]),
+        (rest(total=SIZE + 1, body=CONTENT[CUT:] + b"x"), [0, CUT, 0]),
+        (rest(total=SIZE - 1, body=CONTENT[CUT:-1]), [0, CUT, 0]),
+        (rest(CUT + 1), [0, CUT, 0]),
+        (rest(0), [0, CUT, 0]),
+        (rest(Content_Range=None), [0, CUT, 0]),
+        (rest(Content_Range=f"bytes {CUT}-{SIZE - 2}/{SIZE}"), [0, CUT, 0]),
+        (rest(body=CONTENT[CUT:] + b"x"), [0, CUT, 0]),
+        (rest(Content_Encoding="gzip"), [0, CUT, 0]),
+        (rest(body=b"", status="416 No", Content_Range=f"bytes */{SIZE}"), [0, CUT, 0]),
+    ],
+)
 @pytest.mark.parametrize("later", [False, True])
 def test_cut(server, tmp_path, second, ranges, later):
     """A cut download goes on where it was, also in a later run; with the rest of another file it begins again."""
@@ -417,7 +539,7 @@ def test_cut(server, tmp_path, second, ranges, later):
 
 def test_cuts_without_end(server):
     """A server that sends a byte in each connection is given up."""
-    server.answers = [FIRST, lambda start: rest(start)[:len(rest(start)) - (SIZE - start) + 1]]
+    server.answers = [FIRST, lambda start: rest(start)[: len(rest(start)) - (SIZE - start) + 1]]
     assert f"is cut off, after {CUT + 4} of {SIZE} bytes" in refusal(f"{server.url}/x.pkl")
     assert len(server.requests) == download.TRIES
 
@@ -440,20 +562,27 @@ def link_to_itself(part, tmp_path):
 TRAILER = partial_file._STATE_SIZE
 
 
-@pytest.mark.parametrize("change", [
-    lambda part, tmp_path: part.write_bytes(b"x" + part.read_bytes()[1:]),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes()[1:]),
-    lambda part, tmp_path: part.write_bytes(b"x" + part.read_bytes()),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes()[:-TRAILER]),
-    lambda part, tmp_path: part.write_bytes(b""),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes().replace(b'\\"1\\"', b'\xff\xfe')),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes().replace(b'"\\"1\\""', b'["x"]')),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes().replace(b'\\"1\\"', b'\\"2\\"\\r\\nX: y')),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes().replace(b'"address": "', b'"address": "0')),
-    lambda part, tmp_path: part.write_bytes(part.read_bytes()[:-TRAILER] + b"[" * TRAILER),
-    lambda part, tmp_path: os.link(part, tmp_path / "elsewhere"),
-    link_to_itself,
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda part, tmp_path: part.write_bytes(b"x" + part.read_bytes()[1:]),
+        lambda part, tmp_path: part.write_bytes(part.read_bytes()[1:]),
+        lambda part, tmp_path: part.write_bytes(b"x" + part.read_bytes()),
+        lambda part, tmp_path: part.write_bytes(part.read_bytes()[:-TRAILER]),
+        lambda part, tmp_path: part.write_bytes(b""),
+        lambda part, tmp_path: part.write_bytes(part.read_bytes().replace(b'\\"1\\"', b"\xff\xfe")),
+        lambda part, tmp_path: part.write_bytes(part.read_bytes().replace(b'"\\"1\\""', b'["x"]')),
+        lambda part, tmp_path: part.write_bytes(
+            part.read_bytes().replace(b'\\"1\\"', b'\\"2\\"\\r\\nX: y')
+        ),
+        lambda part, tmp_path: part.write_bytes(
+            part.read_bytes().replace(b'"address": "', b'"address": "0')
+        ),
+        lambda part, tmp_path: part.write_bytes(part.read_bytes()[:-TRAILER] + b"[" * TRAILER),
+        lambda part, tmp_path: os.link(part, tmp_path / "elsewhere"),
+        link_to_itself,
+    ],
+)
 def test_another_part(server, tmp_path, change):
     """A part that was changed, or is a link, is not gone on with, and not written to."""
     server.answers = [FIRST, b"", answer()]
@@ -507,7 +636,9 @@ def test_full_disk(known, server, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
     try:
-        with pytest.raises(InputError, match=r"faces.* cannot be written \(File too large\); expected .* has room"):
+        with pytest.raises(
+            InputError, match=r"faces.* cannot be written \(File too large\); expected .* has room"
+        ):
             find_file("faces", "network")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -524,8 +655,10 @@ def test_two_at_once(server):
     pytest.importorskip("fcntl")
     server.sending.clear()
     python = [sys.executable, "-uc", FIND.format(f"{server.url}/x.pkl")]
-    with (subprocess.Popen(python, stdout=subprocess.PIPE, text=True) as first,
-          subprocess.Popen(python, stdout=subprocess.PIPE, text=True) as second):
+    with (
+        subprocess.Popen(python, stdout=subprocess.PIPE, text=True) as first,
+        subprocess.Popen(python, stdout=subprocess.PIPE, text=True) as second,
+    ):
         lines = {process.pid: process.stdout.readline() for process in (first, second)}
         server.sending.set()
         rest_of = [process.stdout.read() for process in (first, second)]
@@ -541,9 +674,13 @@ def test_killed(server, tmp_path):
     pytest.importorskip("fcntl")
     server.answers = [(FIRST, b"y", 0.02), answer()]
     name = f"{server.url}/x.pkl"
-    with subprocess.Popen([sys.executable, "-uc", FIND.format(name)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-uc", FIND.format(name)], stdout=subprocess.PIPE
+    ) as process:
         process.stdout.readline()
-        while process.poll() is None and not any(path.stat().st_size for path in tmp_path.rglob("*.partial")):
+        while process.poll() is None and not any(
+            path.stat().st_size for path in tmp_path.rglob("*.partial")
+        ):
             pass
         process.send_signal(signal.SIGKILL)
     assert len(files(tmp_path)) == 1

@@ -36,21 +36,35 @@ def empty_zip():
     return file.getvalue()
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"", "empty"),
-    (b"<!DOCTYPE html><html><head>", "a web page"), (b"\r\n <html lang=en>", "a web page"),
-    (b"<!-- saved --> <HTML>", "a web page"), (b'<?xml version="1.0"?><Error>', "an XML or SVG"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "a Git LFS pointer: .*git lfs pull"),
-    (gzip.compress(b"a"), "a gzip archive: unpack"), (tar(), "a tar archive"), (b"7z\xbc\xaf\x27\x1c\0\4", "a 7z"),
-    (b"Rar!\x1a\x07\x01\0", "a RAR archive"), (empty_zip(), "an empty zip"),
-    *((picture(form), f"a {form}") for form in ("PNG", "JPEG", "GIF", "WebP", "TIFF", "BMP")),
-    (b"\x89HDF\r\n\x1a\n\0", "an HDF5"), (b"\x20\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\"}}", "a safetensors"),
-    (b"\x08\x07\x12\x07pytorch\x1a\x051.9", "an ONNX model"), (b"\x08\x01\x12\xa3\x04\x0a", "a TensorFlow SavedModel"),
-    (b"MZ\x90\0\3\0", "a Windows program"), (bytes(4096), "a file that begins with zeros only"),
-    (b"Rate limit exceeded\n", "text that begins with 'Rate limit exceeded'"),
-    ("é".encode() * START_SIZE, "text that begins with 'éé"),
-    (("\ufeff" + "é" * START_SIZE).encode(), "text that begins"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html><head>", "a web page"),
+        (b"\r\n <html lang=en>", "a web page"),
+        (b"<!-- saved --> <HTML>", "a web page"),
+        (b'<?xml version="1.0"?><Error>', "an XML or SVG"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+            "a Git LFS pointer: .*git lfs pull",
+        ),
+        (gzip.compress(b"a"), "a gzip archive: unpack"),
+        (tar(), "a tar archive"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "a 7z"),
+        (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
+        (empty_zip(), "an empty zip"),
+        *((picture(form), f"a {form}") for form in ("PNG", "JPEG", "GIF", "WebP", "TIFF", "BMP")),
+        (b"\x89HDF\r\n\x1a\n\0", "an HDF5"),
+        (b'\x20\0\0\0\0\0\0\0{"w":{"dtype":"F32"}}', "a safetensors"),
+        (b"\x08\x07\x12\x07pytorch\x1a\x051.9", "an ONNX model"),
+        (b"\x08\x01\x12\xa3\x04\x0a", "a TensorFlow SavedModel"),
+        (b"MZ\x90\0\3\0", "a Windows program"),
+        (bytes(4096), "a file that begins with zeros only"),
+        (b"Rate limit exceeded\n", "text that begins with 'Rate limit exceeded'"),
+        ("é".encode() * START_SIZE, "text that begins with 'éé"),
+        (("\ufeff" + "é" * START_SIZE).encode(), "text that begins"),
+    ],
+)
 def test_named(content, words):
     """Each kind of file is named by what its own program writes first."""
     name = name_of_foreign(content[:START_SIZE])
@@ -65,10 +79,17 @@ def saved(write):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("content", [
-    *(pickle.dumps({"a": 1}, protocol) for protocol in (0, 2, 3, 4, 5)), saved(lambda file: np.save(file, np.zeros(3))),
-    saved(lambda file: np.savez(file, w=np.zeros(3))), b"\x01\x02\x03", b"\x93\xff\xfe", b"\n \n",
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(pickle.dumps({"a": 1}, protocol) for protocol in (0, 2, 3, 4, 5)),
+        saved(lambda file: np.save(file, np.zeros(3))),
+        saved(lambda file: np.savez(file, w=np.zeros(3))),
+        b"\x01\x02\x03",
+        b"\x93\xff\xfe",
+        b"\n \n",
+    ],
+)
 def test_not_foreign(content):
     """What a reader of this toolkit has to look into is not called something else."""
     assert name_of_foreign(content[:START_SIZE]) is None

@@ -47,7 +47,9 @@ def test_truncation_identities(generator, golden):
     np.testing.assert_allclose(g.truncate(ws, 1), ws, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(g.truncate(ws, 0), np.broadcast_to(g.w_avg, ws.shape))
     np.testing.assert_array_equal(g.truncate(ws, 0, cutoff=3)[:, 3:], ws[:, 3:])
-    np.testing.assert_array_equal(g.truncate(ws, 0, cutoff=3)[:, :3], np.broadcast_to(g.w_avg, ws[:, :3].shape))
+    np.testing.assert_array_equal(
+        g.truncate(ws, 0, cutoff=3)[:, :3], np.broadcast_to(g.w_avg, ws[:, :3].shape)
+    )
     np.testing.assert_array_equal(ws, before)
 
 
@@ -62,12 +64,19 @@ def test_overflow(generator, method, size):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("method", "codes", "expected"), [
-    ("synthesis", (0, 6, 24), (0, 16, 16, 3)), ("mapping", (0, 24), (0, 6, 24)), ("truncate", (0, 6, 24), (0, 6, 24)),
-])
+@pytest.mark.parametrize(
+    ("method", "codes", "expected"),
+    [
+        ("synthesis", (0, 6, 24), (0, 16, 16, 3)),
+        ("mapping", (0, 24), (0, 6, 24)),
+        ("truncate", (0, 6, 24), (0, 6, 24)),
+    ],
+)
 def test_no_codes(generator, dtype, method, codes, expected):
     """No codes are no images and no w, of the right shape and type."""
-    result = getattr(generator("tf_orig_16", dtype), method)(np.zeros(codes), *[0.5] * (method == "truncate"))
+    result = getattr(generator("tf_orig_16", dtype), method)(
+        np.zeros(codes), *[0.5] * (method == "truncate")
+    )
     assert result.shape == expected
     assert result.dtype == dtype
 
@@ -84,7 +93,7 @@ def test_no_labels_means_zeros(generator, golden):
     """labels=None is a row of zeros, which differs from a class."""
     g, z = generator("tf_label_32"), golden("tf_label_32")["z"]
     np.testing.assert_array_equal(g.mapping(z), g.mapping(z, np.zeros((len(z), 5))))
-    assert not close(g.mapping(z), g.mapping(z, np.eye(5)[:len(z)]), 1e-2)
+    assert not close(g.mapping(z), g.mapping(z, np.eye(5)[: len(z)]), 1e-2)
 
 
 def test_images_do_not_depend_on_the_batch(generator, golden, network):
@@ -100,30 +109,41 @@ def test_second_call_gives_the_same_bytes(generator, golden, network):
     np.testing.assert_array_equal(g.mapping(numbers["z"]), g.mapping(numbers["z"]))
 
 
-@pytest.mark.parametrize(("method", "shapes", "words"), [
-    ("mapping", [(2, 23)], r"z codes of shape \[2, 23\]; expected \[N, 24\]"),
-    ("mapping", [(24,)], r"z codes of shape \[24\]"),
-    ("mapping", [(2, 24), (2, 1)], r"labels of shape \[2, 1\]; expected \[2, 0\]"),
-    ("mapping", [(2, 24), (3, 0)], r"labels of shape \[3, 0\]; expected \[2, 0\]"),
-    ("synthesis", [(2, 6, 23)], r"w\+ codes of shape \[2, 6, 23\]; expected \[N, 6, 24\]"),
-    ("synthesis", [(2, 7, 24)], r"w\+ codes of shape \[2, 7, 24\]"),
-    ("synthesis", [(2, 24)], r"w\+ codes of shape \[2, 24\]"),
-    ("jacobian", [(2, 6, 24)], r"w\+ codes of shape \[2, 6, 24\]; expected \[1, 6, 24\]"),
-    ("jacobian", [(1, 6, 25)], r"expected \[1, 6, 24\]"),
-    ("jacobian_z", [(2, 24)], "2 z codes; expected one"),
-    ("jacobian_z", [(1, 25)], r"z codes of shape \[1, 25\]"),
-    ("mapping_jacobian", [(2, 24)], "2 z codes; expected one"),
-])
+@pytest.mark.parametrize(
+    ("method", "shapes", "words"),
+    [
+        ("mapping", [(2, 23)], r"z codes of shape \[2, 23\]; expected \[N, 24\]"),
+        ("mapping", [(24,)], r"z codes of shape \[24\]"),
+        ("mapping", [(2, 24), (2, 1)], r"labels of shape \[2, 1\]; expected \[2, 0\]"),
+        ("mapping", [(2, 24), (3, 0)], r"labels of shape \[3, 0\]; expected \[2, 0\]"),
+        ("synthesis", [(2, 6, 23)], r"w\+ codes of shape \[2, 6, 23\]; expected \[N, 6, 24\]"),
+        ("synthesis", [(2, 7, 24)], r"w\+ codes of shape \[2, 7, 24\]"),
+        ("synthesis", [(2, 24)], r"w\+ codes of shape \[2, 24\]"),
+        ("jacobian", [(2, 6, 24)], r"w\+ codes of shape \[2, 6, 24\]; expected \[1, 6, 24\]"),
+        ("jacobian", [(1, 6, 25)], r"expected \[1, 6, 24\]"),
+        ("jacobian_z", [(2, 24)], "2 z codes; expected one"),
+        ("jacobian_z", [(1, 25)], r"z codes of shape \[1, 25\]"),
+        ("mapping_jacobian", [(2, 24)], "2 z codes; expected one"),
+    ],
+)
 def test_wrong_shape(generator, method, shapes, words):
     """An array of the wrong shape is a InputError that says which shape was expected."""
     with pytest.raises(InputError, match=words):
         getattr(generator("tf_orig_16"), method)(*map(np.zeros, shapes))
 
 
-@pytest.mark.parametrize("settings", [
-    {"resample_kernel": None}, {"resample_kernel": [1, 2, 1]}, {"nonlinearity": "relu"}, {"nonlinearity": "linear"},
-    {"mapping_nonlinearity": "relu"}, {"normalize_latents": False},
-], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"resample_kernel": None},
+        {"resample_kernel": [1, 2, 1]},
+        {"nonlinearity": "relu"},
+        {"nonlinearity": "linear"},
+        {"mapping_nonlinearity": "relu"},
+        {"normalize_latents": False},
+    ],
+    ids=str,
+)
 def test_setting_changes_the_image(edited, generator, golden, settings):
     """A network with one setting changed still makes images, and other ones."""
     z = golden("tf_orig_16")["z"]

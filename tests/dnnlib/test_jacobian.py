@@ -35,10 +35,15 @@ def first_code(seed=4, z_dim=32):
     return np.random.RandomState(seed).randn(2, z_dim)[:1]
 
 
-@pytest.mark.parametrize(("key", "method", "size", "fused"), [
-    ("jacobian_w", "jacobian", 64, True), ("jacobian_w_32", "jacobian", 32, True),
-    ("jacobian_w_32_rgb", "jacobian", 32, False), ("jacobian_z", "jacobian_z", 64, True),
-])
+@pytest.mark.parametrize(
+    ("key", "method", "size", "fused"),
+    [
+        ("jacobian_w", "jacobian", 64, True),
+        ("jacobian_w_32", "jacobian", 32, True),
+        ("jacobian_w_32_rgb", "jacobian", 32, False),
+        ("jacobian_z", "jacobian_z", 64, True),
+    ],
+)
 def test_golden(generator, golden, key, method, size, fused):
     """The Jacobians are those of the original reverse-mode program."""
     g, z = generator("tf_skip_64"), first_code()
@@ -52,7 +57,9 @@ def test_reverse_mode(generator, golden, data, tensorflow_network):
     """Rows of the Jacobian are the gradients that TensorFlow's reverse mode gives for single output values."""
     network = tensorflow_network
     ws = golden(network)["w"][:1].astype(np.float64)
-    jacobian = generator(network, "float64").jacobian(ws, fused_channel=False)[:, :, :, 0]  # [C, H, W, D]
+    jacobian = generator(network, "float64").jacobian(ws, fused_channel=False)[
+        :, :, :, 0
+    ]  # [C, H, W, D]
     synthesis = SynthesisNetwork(read_network(data / f"{network}.pkl"), "float64")
     shift = tf.zeros([ws.shape[2]], tf.float64)
     places = np.random.Generator(np.random.PCG64(3)).integers(0, jacobian.shape[:3], (6, 3))
@@ -89,20 +96,31 @@ def test_different_w_in_each_layer(generator, name):
     g = generator(name, "float64")
     ws, t = random(1, g.num_layers, g.w_dim, seed=1), random(g.w_dim, seed=2)
     along = g.jacobian(ws)[:, :, 0] @ t
-    difference = (g.synthesis(ws + STEP * t) - g.synthesis(ws - STEP * t))[0].mean(axis=2) / (2 * STEP)
+    difference = (g.synthesis(ws + STEP * t) - g.synthesis(ws - STEP * t))[0].mean(axis=2) / (
+        2 * STEP
+    )
     assert close_but_for_kinks(along, difference)
 
 
-@pytest.mark.parametrize(("name", "acts"), [
-    ("ada_clamp_64", True), ("pt_label_resnet_16", True), ("pt_label_orig_16", True), ("pt_skip_64", False),
-    ("tf_skip_64", False),
-])
+@pytest.mark.parametrize(
+    ("name", "acts"),
+    [
+        ("ada_clamp_64", True),
+        ("pt_label_resnet_16", True),
+        ("pt_label_orig_16", True),
+        ("pt_skip_64", False),
+        ("tf_skip_64", False),
+    ],
+)
 def test_clamp_acts(golden, data, name, acts):
     """Three networks do clamp, in their layers and in their RGB outputs, so that the tests above see slopes of 0."""
     network = SynthesisNetwork(read_network(data / f"{name}.pkl"), "float64")
     kept = network.primal(tf.constant(golden(name)["w"][:2], tf.float64))[1]
     for kind in (KeptConv, KeptRGB):
-        assert any((layer.slope.numpy() == 0).any() for layer in kept if isinstance(layer, kind)) == acts
+        assert (
+            any((layer.slope.numpy() == 0).any() for layer in kept if isinstance(layer, kind))
+            == acts
+        )
 
 
 def test_fused_is_the_mean_over_channels(generator, golden, tensorflow_network):
@@ -139,7 +157,9 @@ def test_smaller_image(generator, golden, method, size):
 def test_smaller_image_of_other_networks(generator, golden, name, fused_channel):
     """Where the image is smaller by a whole factor, what only the dropped pixels need is left out, in any network."""
     g, ws = generator(name), golden(name)["w"][:1]
-    full, small = (g.jacobian(ws, size, fused_channel) for size in (g.resolution, g.resolution // 4))
+    full, small = (
+        g.jacobian(ws, size, fused_channel) for size in (g.resolution, g.resolution // 4)
+    )
     assert close(small, full[..., ::4, ::4, :, :], 1e-6)
 
 
@@ -207,8 +227,20 @@ np.save(sys.argv[3], generator.jacobian(ws, batch_size=5))
 def test_two_devices(root, data, tmp_path):
     """Tangents shared among two (logical) devices give the Jacobian of one device."""
     for devices in "12":
-        run = subprocess.run([sys.executable, "-c", TWO_DEVICES, data / "tf_skip_64.pkl", devices,
-                              tmp_path / f"{devices}.npy"], cwd=root, text=True, capture_output=True, timeout=100)
+        run = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                TWO_DEVICES,
+                data / "tf_skip_64.pkl",
+                devices,
+                tmp_path / f"{devices}.npy",
+            ],
+            cwd=root,
+            text=True,
+            capture_output=True,
+            timeout=100,
+        )
         assert run.returncode == 0, run.stderr
         assert run.stdout.split() == [devices]
     one, two = (np.load(tmp_path / f"{devices}.npy") for devices in "12")

@@ -17,7 +17,9 @@ from dnnlib import InputError, read_latents
 from dnnlib.containers import array_file, safe_pickle
 from dnnlib.describe import describe
 
-WP = np.random.Generator(np.random.PCG64(0)).standard_normal((3, 6, 4)).astype(np.float32)  # 3 codes of 6 layers
+WP = (
+    np.random.Generator(np.random.PCG64(0)).standard_normal((3, 6, 4)).astype(np.float32)
+)  # 3 codes of 6 layers
 TORCH = [stream, archive]
 
 
@@ -45,15 +47,35 @@ def npz(save=np.savez, **arrays) -> bytes:
 def header(shape, descr="<f4") -> bytes:
     """The beginning of a .npy file."""
     file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": descr, "fortran_order": False, "shape": shape}
+    )
     return file.getvalue()
 
 
-@pytest.mark.parametrize("save", [npy, *TORCH, lambda array: archive({"dlatents": array}),
-                                  lambda array: npz(latents=array), lambda array: npz(np.savez_compressed, w=array)])
-@pytest.mark.parametrize("array", [
-    WP, WP[:1], WP[0], WP[0, 0], WP.astype(np.float64), np.asfortranarray(WP), WP.astype(np.float16),
-], ids=lambda array: f"{array.dtype}{list(array.shape)}")
+@pytest.mark.parametrize(
+    "save",
+    [
+        npy,
+        *TORCH,
+        lambda array: archive({"dlatents": array}),
+        lambda array: npz(latents=array),
+        lambda array: npz(np.savez_compressed, w=array),
+    ],
+)
+@pytest.mark.parametrize(
+    "array",
+    [
+        WP,
+        WP[:1],
+        WP[0],
+        WP[0, 0],
+        WP.astype(np.float64),
+        np.asfortranarray(WP),
+        WP.astype(np.float16),
+    ],
+    ids=lambda array: f"{array.dtype}{list(array.shape)}",
+)
 def test_array(tmp_path, save, array):
     """An array of any of the shapes is read as it was saved, as a writable copy, from every format."""
     found = read_latents(written(tmp_path / "file", save(array))).values
@@ -64,18 +86,34 @@ def test_array(tmp_path, save, array):
 
 def test_big_endian_and_integers(tmp_path):
     """Numbers of other types keep their values."""
-    for array in (WP.astype(">f4"), WP.astype(">f8"), np.arange(-12, 12, dtype=np.int16).reshape(6, 4)):
-        np.testing.assert_array_equal(read_latents(written(tmp_path / "file", npy(array))).values, array)
+    for array in (
+        WP.astype(">f4"),
+        WP.astype(">f8"),
+        np.arange(-12, 12, dtype=np.int16).reshape(6, 4),
+    ):
+        np.testing.assert_array_equal(
+            read_latents(written(tmp_path / "file", npy(array))).values, array
+        )
 
 
 @pytest.mark.parametrize("save", [npy, pickle.dumps, *TORCH])
-@pytest.mark.parametrize(("shape", "read"), [
-    ((1, 1, 4), None), ((3, 1, 4), None), ((1, 6, 4), None), ((3, 6, 1, 4), (3, 6, 4)), ((3, 4, 1, 1), (3, 4)),
-    ((1, 3, 6, 4), (3, 6, 4)), ((1, 1, 6, 4), (1, 6, 4)), ((4, 1), (4,)), ((1, 1, 1, 1, 4), (1, 1, 4)),
-])
+@pytest.mark.parametrize(
+    ("shape", "read"),
+    [
+        ((1, 1, 4), None),
+        ((3, 1, 4), None),
+        ((1, 6, 4), None),
+        ((3, 6, 1, 4), (3, 6, 4)),
+        ((3, 4, 1, 1), (3, 4)),
+        ((1, 3, 6, 4), (3, 6, 4)),
+        ((1, 1, 6, 4), (1, 6, 4)),
+        ((4, 1), (4,)),
+        ((1, 1, 1, 1, 4), (1, 1, 4)),
+    ],
+)
 def test_axes_of_length_1(tmp_path, save, shape, read):
     """Axes that encoders leave are kept where three dimensions have room for them, and left out elsewhere."""
-    array = WP.ravel()[:np.prod(shape)].reshape(shape)
+    array = WP.ravel()[: np.prod(shape)].reshape(shape)
     found = read_latents(written(tmp_path / "file", save(array))).values
     np.testing.assert_array_equal(found, array.reshape(shape if read is None else read))
 
@@ -88,12 +126,21 @@ def test_bfloat16(tmp_path, save):
     np.testing.assert_array_equal(found, (halves << 16).view("<f4"))
 
 
-@pytest.mark.parametrize("content", [
-    pickle.dumps(WP), pickle.dumps(list(WP)), pickle.dumps({"w": WP}, 2), pickle.dumps((WP,)), dumps(WP),
-    dumps(list(WP)), dumps([{"latent": WP[i:i + 1]} for i in range(3)]),
-    npy({"latents": {"a": WP[0], "b": WP[1], "c": WP[2]}}), npz(codes=np.array([*WP, None], object)[:3]),
-    archive({"w": list(WP)}),
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps(WP),
+        pickle.dumps(list(WP)),
+        pickle.dumps({"w": WP}, 2),
+        pickle.dumps((WP,)),
+        dumps(WP),
+        dumps(list(WP)),
+        dumps([{"latent": WP[i : i + 1]} for i in range(3)]),
+        npy({"latents": {"a": WP[0], "b": WP[1], "c": WP[2]}}),
+        npz(codes=np.array([*WP, None], object)[:3]),
+        archive({"w": list(WP)}),
+    ],
+)
 def test_containers(tmp_path, content):
     """Pickled arrays and tensors, lists and tuples of them, and dicts one level in others, are read."""
     np.testing.assert_array_equal(read_latents(written(tmp_path / "file", content)).values, WP)
@@ -101,18 +148,35 @@ def test_containers(tmp_path, content):
 
 def test_what_was_chosen(tmp_path):
     """Of several arrays, and of iterations, it is told which were read."""
-    assert read_latents(written(tmp_path / "file", npz(w=WP, images=WP))).choice == "of the keys 'w', 'images'"
-    assert read_latents(written(tmp_path / "file", npy({"a.jpg": list(WP)}))).choice == "the last of 3 iterations"
+    assert (
+        read_latents(written(tmp_path / "file", npz(w=WP, images=WP))).choice
+        == "of the keys 'w', 'images'"
+    )
+    assert (
+        read_latents(written(tmp_path / "file", npy({"a.jpg": list(WP)}))).choice
+        == "the last of 3 iterations"
+    )
     assert read_latents(written(tmp_path / "file", npz(w=WP))).choice is None
 
 
-@pytest.mark.parametrize(("content", "key"), [
-    (npz(w=WP), "w"), (npz(dlatents=WP, z=WP[:, 0]), "dlatents"), (npz(latents=WP, other=WP), "latents"),
-    (npz(latent=WP + 2, w=WP, latents=WP + 1), "w"), (npz(arr_0=WP), "arr_0"), (npz(mine=WP), "mine"), (npy(WP), None),
-    (npz(**{"codes.v1": WP}), "codes.v1"), (npz(z=WP, other=WP), "z"),
-    (stream({"latent": WP, "img": WP[0]}), "latent"), (archive({"codes": WP}), "codes"), (stream(WP), None),
-    (npy({"w": WP, "noise": 0}), "w"),
-])
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        (npz(w=WP), "w"),
+        (npz(dlatents=WP, z=WP[:, 0]), "dlatents"),
+        (npz(latents=WP, other=WP), "latents"),
+        (npz(latent=WP + 2, w=WP, latents=WP + 1), "w"),
+        (npz(arr_0=WP), "arr_0"),
+        (npz(mine=WP), "mine"),
+        (npy(WP), None),
+        (npz(**{"codes.v1": WP}), "codes.v1"),
+        (npz(z=WP, other=WP), "z"),
+        (stream({"latent": WP, "img": WP[0]}), "latent"),
+        (archive({"codes": WP}), "codes"),
+        (stream(WP), None),
+        (npy({"w": WP, "noise": 0}), "w"),
+    ],
+)
 def test_key(tmp_path, content, key):
     """One of the known keys is read, in their order, or else the only one; it is told."""
     found = read_latents(written(tmp_path / "file", content))
@@ -120,14 +184,22 @@ def test_key(tmp_path, content, key):
     np.testing.assert_array_equal(found.values, WP)
 
 
-@pytest.mark.parametrize("save", [npy, *TORCH, lambda content: npz(codes=np.array(content, object))])
-@pytest.mark.parametrize(("content", "key"), [
-    ({"a.jpg": WP[0], "b.jpg": WP[1]}, None),
-    ({"a.jpg": WP[:1], "b.jpg": WP[1:2]}, None),
-    ({"a.jpg": [WP[2], WP[0]], "b.jpg": [WP[2], WP[2], WP[1]]}, None),
-    ({"a.jpg": (WP[2:], WP[:1]), "b.jpg": WP[:2]}, None),
-    ({"a.jpg": {"img": WP, "latent": WP[0], "noise": [WP]}, "b.jpg": {"latent": WP[1]}}, "latent"),
-])
+@pytest.mark.parametrize(
+    "save", [npy, *TORCH, lambda content: npz(codes=np.array(content, object))]
+)
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ({"a.jpg": WP[0], "b.jpg": WP[1]}, None),
+        ({"a.jpg": WP[:1], "b.jpg": WP[1:2]}, None),
+        ({"a.jpg": [WP[2], WP[0]], "b.jpg": [WP[2], WP[2], WP[1]]}, None),
+        ({"a.jpg": (WP[2:], WP[:1]), "b.jpg": WP[:2]}, None),
+        (
+            {"a.jpg": {"img": WP, "latent": WP[0], "noise": [WP]}, "b.jpg": {"latent": WP[1]}},
+            "latent",
+        ),
+    ],
+)
 def test_dict_of_names(tmp_path, save, content, key):
     """Of a dict of name to codes the last iteration of each, in its order."""
     found = read_latents(written(tmp_path / "file", save(content)))
@@ -135,8 +207,10 @@ def test_dict_of_names(tmp_path, save, content, key):
     assert (found.key, found.names) == (key, ["a.jpg", "b.jpg"])
 
 
-@pytest.mark.parametrize(("name", "value"), [("a.jpg", [WP[0], WP[1]]), ("a", [WP[0], WP[1]]), ("a.jpg", WP[1]),
-                                             ("a.jpg", WP[:2])])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("a.jpg", [WP[0], WP[1]]), ("a", [WP[0], WP[1]]), ("a.jpg", WP[1]), ("a.jpg", WP[:2])],
+)
 def test_one_name(tmp_path, name, value):
     """A dict of a single name is one, too, if it holds iterations, or the name is that of a file."""
     found = read_latents(written(tmp_path / "file", npy({name: value})))
@@ -153,8 +227,15 @@ def test_expanded_tensor(tmp_path):
         read_latents(written(tmp_path / "file", stream(tensor(one, 0, (2**40, 6, 4), (0, 0, 1)))))
 
 
-@pytest.mark.parametrize("content", [stream(list(WP)), archive([WP[i:i + 1] for i in range(3)]), archive(tuple(WP)),
-                                     archive({"latent": list(WP)})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        stream(list(WP)),
+        archive([WP[i : i + 1] for i in range(3)]),
+        archive(tuple(WP)),
+        archive({"latent": list(WP)}),
+    ],
+)
 def test_list(tmp_path, content):
     """A list of tensors has a code in each."""
     np.testing.assert_array_equal(read_latents(written(tmp_path / "file", content)).values, WP)
@@ -181,36 +262,60 @@ def altered(content: bytes, old: bytes, new: bytes) -> bytes:
 
 
 UNUSABLE = [
-    (b"", "is empty"), (b"hello, this is some text", "is text that begins with 'hello"),
+    (b"", "is empty"),
+    (b"hello, this is some text", "is text that begins with 'hello"),
     (b"\0\1\2", "is no .npy, .npz, .pt or .pkl file"),
     (b"\xff\xd8\xff\xe0", "is a JPEG picture"),
-    (npz(), "is an empty zip archive"), (other_zip(), "is a zip file of 'page.xml', of which none is an array"),
-    (pickle.dumps(WP, 0), "is a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save"),
+    (npz(), "is an empty zip archive"),
+    (other_zip(), "is a zip file of 'page.xml', of which none is an array"),
+    (
+        pickle.dumps(WP, 0),
+        "is a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save",
+    ),
     (npy(np.zeros((2, 3, 4, 1, 5))), r"has shape \[2, 3, 4, 1, 5\], as a Jacobian has"),
-    (npz(lat_comp=WP, lat_stdev=WP), "holds directions, under the key lat_comp"), (npy(np.ones(9000)), "than the 8192"),
-    (pickle.dumps([WP[0], WP[0, 0], WP[:, 0], WP[0, :3], WP[0, :2]]), "not all alike, as codes of StyleSpace have"),
-    (npy({"w": {"w": {"w": WP}}}), "holds a dict in a dict"), (pickle.dumps(WP.tolist()), "holds plain numbers, or"),
+    (npz(lat_comp=WP, lat_stdev=WP), "holds directions, under the key lat_comp"),
+    (npy(np.ones(9000)), "than the 8192"),
+    (
+        pickle.dumps([WP[0], WP[0, 0], WP[:, 0], WP[0, :3], WP[0, :2]]),
+        "not all alike, as codes of StyleSpace have",
+    ),
+    (npy({"w": {"w": {"w": WP}}}), "holds a dict in a dict"),
+    (pickle.dumps(WP.tolist()), "holds plain numbers, or"),
     (b"\x80\x02U\x04\xff\x00\xff\x00.", "is a pickle of Python 2: load it there"),
     (pickle.dumps([1.0]), "holds plain numbers, or"),
     (pickle.dumps(WP.astype(complex)), "holds an array of type 'c16'; save its numbers as float32"),
     (npz(a=WP, b=WP), "holds 'a', 'b', of which none is known to be latent codes"),
-    (archive({"a": 1, "b": WP}), "holds 'a', 'b', which are no latent codes"), (archive({}), "holds no arrays"),
-    (stream([]), "holds no arrays"), (npy({"a": []}), "holds 'a', which are no latent codes"),
-    (stream("text"), "holds an object of type str"), (npy({"a": {"img": 1, "noise": 2}}), "holds 'a', which are no"),
-    (npy(np.float32(1)), r"has shape \[\]"), (npy(WP[:0]), r"has shape \[0, 6, 4\]"),
+    (archive({"a": 1, "b": WP}), "holds 'a', 'b', which are no latent codes"),
+    (archive({}), "holds no arrays"),
+    (stream([]), "holds no arrays"),
+    (npy({"a": []}), "holds 'a', which are no latent codes"),
+    (stream("text"), "holds an object of type str"),
+    (npy({"a": {"img": 1, "noise": 2}}), "holds 'a', which are no"),
+    (npy(np.float32(1)), r"has shape \[\]"),
+    (npy(WP[:0]), r"has shape \[0, 6, 4\]"),
     (stream([WP, WP]), r"has shape \[2, 3, 6, 4\]"),
     (npy({"a": WP[0], "b": WP[1, :5]}), r"holds arrays of shapes \[6, 4\] and \[5, 4\]"),
-    (npy(WP > 0), "values of type bool"), (npy(WP.astype(complex)), "values of type complex128"),
-    (npy(np.array(["a"])), "values of type <U1"), (npy(np.zeros(3, "f4,f4")), "values of type"),
+    (npy(WP > 0), "values of type bool"),
+    (npy(WP.astype(complex)), "values of type complex128"),
+    (npy(np.array(["a"])), "values of type <U1"),
+    (npy(np.zeros(3, "f4,f4")), "values of type"),
     (npy(np.zeros((2, 4), "V2")), r"values of type \|V2; save them as float32"),
-    (npy(WP * np.nan), "NaN, infinity"), (npy(WP + np.inf), "NaN, infinity"), (npy([[1e39, 1e154]]), "beyond float32"),
+    (npy(WP * np.nan), "NaN, infinity"),
+    (npy(WP + np.inf), "NaN, infinity"),
+    (npy([[1e39, 1e154]]), "beyond float32"),
     (npy(np.full((1, 2), 1e400, np.longdouble)), "beyond float32"),
-    (npy(WP)[:-1], "truncated or damaged"), (npy(WP)[:50], "truncated or damaged"), (b"\x93NUMPY", "truncated"),
-    (npz(w=WP)[:-30], "truncated or damaged"), (stream(WP)[:-1], "truncated or damaged"),
-    (archive(WP)[:-1], "truncated or damaged"), (npy({"a": WP[0]})[:-40], "truncated or damaged"),
+    (npy(WP)[:-1], "truncated or damaged"),
+    (npy(WP)[:50], "truncated or damaged"),
+    (b"\x93NUMPY", "truncated"),
+    (npz(w=WP)[:-30], "truncated or damaged"),
+    (stream(WP)[:-1], "truncated or damaged"),
+    (archive(WP)[:-1], "truncated or damaged"),
+    (npy({"a": WP[0]})[:-40], "truncated or damaged"),
     (altered(npz(w=WP), WP.tobytes()[:4], b"abcd"), r"damaged \(Bad CRC"),
-    (header((2**60, 2**60)) + bytes(99), "truncated or damaged"), (header((-2, -4)) + bytes(99), "truncated or"),
-    (header((2**60,), "|O") + bytes(99), "truncated or damaged"), (header((2, 4), "|O") + b"\x80\x04.", "truncated"),
+    (header((2**60, 2**60)) + bytes(99), "truncated or damaged"),
+    (header((-2, -4)) + bytes(99), "truncated or"),
+    (header((2**60,), "|O") + bytes(99), "truncated or damaged"),
+    (header((2, 4), "|O") + b"\x80\x04.", "truncated"),
     (npy({"a": Hostile()}), "asks for posix.system; refused, nothing was executed"),
     (npy(np.array([Hostile()])), "asks for posix.system; refused, nothing was executed"),
     (npz(w=np.array(Hostile())), "asks for posix.system; refused, nothing was executed"),
@@ -240,15 +345,24 @@ def test_compressed(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="would take more memory than twice its size"):
         read_latents(path)
     assert read_latents(written(path, npz(w=codes))).values.shape == (2050, 1, 4)
-    assert read_latents(written(path, npz(np.savez_compressed, w=codes[:1900]))).values.shape == (1900, 1, 4)
+    assert read_latents(written(path, npz(np.savez_compressed, w=codes[:1900]))).values.shape == (
+        1900,
+        1,
+        4,
+    )
 
 
-@pytest.mark.parametrize("content", [
-    npz(np.savez_compressed, w=np.zeros((1 << 15, 256), np.float32)),
-    npz(np.savez_compressed, w=np.array({"a.jpg": np.zeros((1 << 15, 256), np.float32)})),
-    npy(np.zeros((1 << 14, 256), np.int8)), npy(np.asfortranarray(np.zeros((1 << 14, 256)))),
-    stream(np.zeros((1 << 14, 256), np.float16)), pickle.dumps(np.zeros((1 << 14, 256), np.float32)),
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        npz(np.savez_compressed, w=np.zeros((1 << 15, 256), np.float32)),
+        npz(np.savez_compressed, w=np.array({"a.jpg": np.zeros((1 << 15, 256), np.float32)})),
+        npy(np.zeros((1 << 14, 256), np.int8)),
+        npy(np.asfortranarray(np.zeros((1 << 14, 256)))),
+        stream(np.zeros((1 << 14, 256), np.float16)),
+        pickle.dumps(np.zeros((1 << 14, 256), np.float32)),
+    ],
+)
 def test_memory(tmp_path, content):
     """What is read takes at most twice the file and 64 MiB, also while it is read, or is refused."""
     path = written(tmp_path / "file", content)
@@ -264,7 +378,9 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path, monkeypatch):
     """Another program that shortens the file leaves an error, and no signal that ends the process."""
     path = written(tmp_path / "file", npy(np.ones((1 << 10, 512), np.float32)))
     fill = array_file.NpyArray.fill
-    monkeypatch.setattr(array_file.NpyArray, "fill", lambda *given: (os.truncate(path, 1 << 12), fill(*given)))
+    monkeypatch.setattr(
+        array_file.NpyArray, "fill", lambda *given: (os.truncate(path, 1 << 12), fill(*given))
+    )
     with pytest.raises(InputError, match="file is truncated or damaged"):
         read_latents(path)
 

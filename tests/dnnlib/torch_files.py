@@ -38,7 +38,11 @@ class Numbers:
     """A storage of these numbers that says it has `count`."""
 
     def __init__(self, numbers: np.ndarray, count: int | None = None, kind: str = "storage"):
-        self.numbers, self.count, self.kind = numbers, len(numbers) if count is None else count, kind
+        self.numbers, self.count, self.kind = (
+            numbers,
+            len(numbers) if count is None else count,
+            kind,
+        )
 
 
 def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> Call:
@@ -62,7 +66,13 @@ class _Writer(pickle._Pickler):
         if not isinstance(obj, Numbers) or self.storages is None:
             return None
         self.storages.setdefault(str(id(obj)), obj)
-        return obj.kind, Global("torch", STORAGES[obj.numbers.dtype]), str(id(obj)), "cpu", obj.count
+        return (
+            obj.kind,
+            Global("torch", STORAGES[obj.numbers.dtype]),
+            str(id(obj)),
+            "cpu",
+            obj.count,
+        )
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Call):
@@ -74,8 +84,13 @@ class _Writer(pickle._Pickler):
             strides = tuple(stride // obj.itemsize for stride in obj.strides)
             return tuple(tensor(Numbers(obj.ravel(order="K")), 0, obj.shape, strides))
         if isinstance(obj, pytorch_pickle.Module):
-            meta = {"type": "class", "version": 6, "module_src": "raise RuntimeError('executed')",
-                    "class_name": obj.class_name, "state": obj.state}
+            meta = {
+                "type": "class",
+                "version": 6,
+                "module_src": "raise RuntimeError('executed')",
+                "class_name": obj.class_name,
+                "state": obj.state,
+            }
             return Global("torch_utils.persistence", "_reconstruct_persistent_obj"), (meta,)
         return NotImplemented
 
@@ -93,11 +108,18 @@ def stream(content: Any, keys: list | None = None, little_endian: bool = True) -
     head = [torch_file._MAGIC, 1001, {"protocol_version": 1001, "little_endian": little_endian}]
     body = dumps(content, 2, storages)
     data = [struct.pack("<q", len(s.numbers)) + s.numbers.tobytes() for s in storages.values()]
-    return b"".join([*map(dumps, head), body, dumps(list(storages) if keys is None else keys), *data])
+    return b"".join(
+        [*map(dumps, head), body, dumps(list(storages) if keys is None else keys), *data]
+    )
 
 
-def archive(content: Any, folder: str = "archive", compression: int = zipfile.ZIP_STORED,
-            byteorder: bytes = b"little", leave_out: str = "") -> bytes:
+def archive(
+    content: Any,
+    folder: str = "archive",
+    compression: int = zipfile.ZIP_STORED,
+    byteorder: bytes = b"little",
+    leave_out: str = "",
+) -> bytes:
     """The new format."""
     storages = {}
     entries = {"data.pkl": dumps(content, 2, storages), "byteorder": byteorder}

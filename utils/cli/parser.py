@@ -21,12 +21,16 @@ class Parser(argparse.ArgumentParser):
     """Shows defaults and the examples as written; a wrong argument is one line on stderr and exit status 2."""
 
     def __init__(self, description: str, examples: str) -> None:
-        super().__init__(description=description, epilog=f"examples:\n{examples}", formatter_class=_Formatter)
+        super().__init__(
+            description=description, epilog=f"examples:\n{examples}", formatter_class=_Formatter
+        )
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         """An empty value, as an unset variable of a shell leaves, is refused: it does not mean what none means."""
         if not text:
-            raise argparse.ArgumentError(action, "'' given; expected a value: give one, or leave the option out")
+            raise argparse.ArgumentError(
+                action, "'' given; expected a value: give one, or leave the option out"
+            )
         return super()._get_value(action, text)
 
     def error(self, message: str) -> NoReturn:
@@ -42,7 +46,9 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 def say(text: str) -> None:
     """Lines on stdout, above a bar if there is one. What is in them from files cannot steer a terminal."""
     for line in text.split("\n"):
-        tqdm.write(line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line))
+        tqdm.write(
+            line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
+        )
     sys.stdout.flush()
 
 
@@ -58,7 +64,9 @@ def fail(message: str) -> NoReturn:
 
 def run(main: Callable[[], None]) -> None:
     """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a traceback."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be text
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # as stderr has it: names of files need not be text
     try:
         with stopped_by_signals():
             main()
@@ -66,7 +74,9 @@ def run(main: Callable[[], None]) -> None:
     except InputError as error:
         fail(str(error))
     except MemoryError as error:
-        fail(f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size")
+        fail(
+            f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size"
+        )
     except BrokenPipeError:  # whoever read the output has had enough, as after | head
         _drop_output()
         sys.exit(141)
@@ -152,19 +162,26 @@ def distance_or_auto(text: str) -> float | str:
     try:
         return text if text == "auto" else positive_float(text)
     except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f"{text} given; expected auto or a positive number") from None
+        raise argparse.ArgumentTypeError(
+            f"{text} given; expected auto or a positive number"
+        ) from None
 
 
 def end_row(text: str) -> int:
     """The row after the last one, or -1 for all rows."""
-    return -1 if text.strip() == "-1" else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
+    return (
+        -1
+        if text.strip() == "-1"
+        else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
+    )
 
 
 def name_part(text: str) -> str:
     """A part of a file name, as it is."""
     if text != file_name_part(text):
-        raise argparse.ArgumentTypeError(f"{one_line(text, 100)!r} given; expected a short part of a file name, "
-                                         "such as my_eyes")
+        raise argparse.ArgumentTypeError(
+            f"{one_line(text, 100)!r} given; expected a short part of a file name, such as my_eyes"
+        )
     return text
 
 
@@ -179,5 +196,7 @@ def layer_list(text: str) -> list[int]:
                 raise ValueError
             layers += span
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} given; expected layers such as 4,5,6,7 or 4-7") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} given; expected layers such as 4,5,6,7 or 4-7"
+        ) from None
     return sorted(set(layers))

@@ -73,6 +73,8 @@ def _is_worker() -> bool:
 
 open_closed_streams()
 if _is_worker():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; its parent says when to end
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches it too; its parent says when to end
 else:
     end_at_once()

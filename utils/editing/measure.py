@@ -5,20 +5,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-FULL_HEAT = 0.5  # a mean absolute change, of images in [-1, 1], that is drawn in the brightest colour
-HEAT = np.array([(0, 0, 0), (58, 15, 110), (160, 40, 110), (232, 90, 50), (252, 185, 60), (255, 252, 205)])
+FULL_HEAT = (
+    0.5  # a mean absolute change, of images in [-1, 1], that is drawn in the brightest colour
+)
+HEAT = np.array(
+    [(0, 0, 0), (58, 15, 110), (160, 40, 110), (232, 90, 50), (252, 185, 60), (255, 252, 205)]
+)
 OUTLINE = (90, 230, 255)
 LONGEST_PATH = 20_000  # characters of an outline: a thousand pixel edges or two
-COLOURS = np.stack([np.interp(np.linspace(0, len(HEAT) - 1, 256), range(len(HEAT)), channel)
-                    for channel in HEAT.T], axis=-1).astype(np.uint8)  # [256, 3]
+COLOURS = np.stack(
+    [
+        np.interp(np.linspace(0, len(HEAT) - 1, 256), range(len(HEAT)), channel)
+        for channel in HEAT.T
+    ],
+    axis=-1,
+).astype(np.uint8)  # [256, 3]
 
 
 class Change(NamedTuple):
     """What S steps change inside and outside the region, of images in [-1, 1]. Each [S]; NaN where no pixel is."""
 
-    change_inside: np.ndarray   # mean absolute change
+    change_inside: np.ndarray  # mean absolute change
     change_outside: np.ndarray
-    mse_inside: np.ndarray      # masked mean squared error
+    mse_inside: np.ndarray  # masked mean squared error
     mse_outside: np.ndarray
 
 
@@ -32,7 +41,10 @@ def measure(change: np.ndarray, mask: np.ndarray) -> Change:
     weights = np.stack([mask.ravel(), ~mask.ravel()], axis=-1).astype(np.float32)  # [H W, 2]
     counts = weights.sum(axis=0)
     counts[counts == 0] = np.nan
-    means = [values.reshape(len(values), -1) @ weights / counts for values in (_of_rgb(change), _of_rgb(change**2))]
+    means = [
+        values.reshape(len(values), -1) @ weights / counts
+        for values in (_of_rgb(change), _of_rgb(change**2))
+    ]
     return Change(*means[0].T, *means[1].T)
 
 
@@ -48,9 +60,13 @@ def heat(change: np.ndarray) -> np.ndarray:
 
 def heat_maps(heat: np.ndarray, original: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Colours over the dimmed grey original [H, W, 3], with the region's outline: [S, H, W] -> uint8 [S, H, W, 3]."""
-    grey = (original.astype(np.uint16).sum(axis=-1, keepdims=True) * 2 // 15).astype(np.uint8)  # 0.4 of the mean
+    grey = (original.astype(np.uint16).sum(axis=-1, keepdims=True) * 2 // 15).astype(
+        np.uint8
+    )  # 0.4 of the mean
     pictures = np.take(COLOURS, heat, axis=0)
-    np.maximum(pictures, np.repeat(grey, 3, axis=-1), out=pictures)  # repeated: broadcasting over RGB is slow
+    np.maximum(
+        pictures, np.repeat(grey, 3, axis=-1), out=pictures
+    )  # repeated: broadcasting over RGB is slow
     rows, columns = np.nonzero(outline(mask))
     pictures[:, rows, columns] = OUTLINE
     return pictures
@@ -69,7 +85,7 @@ def outline_path(mask: np.ndarray) -> str:
     Of a mask so ragged that the path is longer than LONGEST_PATH, a coarser border, of every second pixel, or fourth...
     """
     step = 1
-    while len(path := _border(mask[step // 2::step, step // 2::step], step)) > LONGEST_PATH:
+    while len(path := _border(mask[step // 2 :: step, step // 2 :: step], step)) > LONGEST_PATH:
         step *= 2
     return path
 
@@ -77,11 +93,17 @@ def outline_path(mask: np.ndarray) -> str:
 def _border(mask: np.ndarray, step: int) -> str:
     """The path around pixels of `step` x `step`."""
     lines = []
-    for edges, line in ((np.diff(mask.astype(np.int8), axis=0), "M{0} {1}h{2}"),
-                        (np.diff(mask.astype(np.int8), axis=1).T, "M{1} {0}v{2}")):
+    for edges, line in (
+        (np.diff(mask.astype(np.int8), axis=0), "M{0} {1}h{2}"),
+        (np.diff(mask.astype(np.int8), axis=1).T, "M{1} {0}v{2}"),
+    ):
         for position, row in enumerate(edges, start=1):
-            ends = np.flatnonzero(np.diff(row, prepend=0, append=0))  # where runs of one sign start and stop
+            ends = np.flatnonzero(
+                np.diff(row, prepend=0, append=0)
+            )  # where runs of one sign start and stop
             for start, stop in itertools.pairwise(ends):
                 if row[start]:
-                    lines.append(line.format(*(step * number for number in (start, position, stop - start))))
+                    lines.append(
+                        line.format(*(step * number for number in (start, position, stop - start)))
+                    )
     return "".join(lines)

@@ -32,14 +32,18 @@ def even_distances(first: float, last: float, steps: int) -> np.ndarray:
     return distances
 
 
-def walk(ws: np.ndarray, direction: np.ndarray, layers: list[int], distances: np.ndarray) -> np.ndarray:
+def walk(
+    ws: np.ndarray, direction: np.ndarray, layers: list[int], distances: np.ndarray
+) -> np.ndarray:
     """w + a direction on `layers`, other layers untouched, for each distance a (Zhu et al. 2021, eq. 7).
 
     ws [N, L, D], direction [D] or [L, D], distances [S] -> [N, S, L, D]. Raises InputError for a layer that is not
     there.
     """
     if layers[-1] >= ws.shape[1]:
-        raise InputError(f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this network")
+        raise InputError(
+            f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this network"
+        )
     edited = np.repeat(ws[:, None], len(distances), axis=1)
     vectors = np.broadcast_to(direction, ws.shape[1:])[layers]  # one a layer: [len(layers), D]
     with np.errstate(over="ignore"):  # what is too far is an error of the synthesis
@@ -85,7 +89,9 @@ def distance_of_change(change: Callable[[float], float], target: float) -> float
             low, low_change = distance, value
         else:
             high, high_change = distance, value
-        if high is None:  # farther: where a straight line would reach the target, but by a factor of 1.2 to 4
+        if (
+            high is None
+        ):  # farther: where a straight line would reach the target, but by a factor of 1.2 to 4
             if low >= FARTHEST:
                 return None
             factor = target / low_change if low_change else 4

@@ -24,7 +24,9 @@ from dnnlib.errors import InputError
 from dnnlib.reading import open_file
 from dnnlib.text import one_line
 
-HEADER_SIZE = 1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
+HEADER_SIZE = (
+    1000  # bytes, of a .npy file: to parse one that is no header may take the square of its length
+)
 FACTS_SIZE = 1 << 20  # bytes, of a JSON file
 FACTS_LEVELS = 16  # of containers in it; to write what is far deeper takes all of the stack
 FACTS_MEMORY = 35 * FACTS_SIZE  # that it may take: a dict of two characters takes 64 bytes
@@ -100,8 +102,16 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
 
 def _is_deeper(content: Any, levels: int) -> bool:
     """Whether there are containers in containers, more than so many levels."""
-    inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else None
-    return inner is not None and (levels == 0 or any(_is_deeper(value, levels - 1) for value in inner))
+    inner = (
+        content.values()
+        if isinstance(content, dict)
+        else content
+        if isinstance(content, list)
+        else None
+    )
+    return inner is not None and (
+        levels == 0 or any(_is_deeper(value, levels - 1) for value in inner)
+    )
 
 
 def write_npy(path: str | Path, array: np.ndarray) -> None:
@@ -137,20 +147,27 @@ class NpyFile:
         self._file.close()
 
     def _read_header(self, kinds: str) -> tuple[tuple[int, ...], np.dtype, int]:
-        headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        headers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
         try:
             version = np.lib.format.read_magic(self._file)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
                 shape, self._column_major, dtype = headers[version](self._file, HEADER_SIZE)
             if dtype.kind not in kinds:
-                raise InputError(f"{self.path} holds values of type {str(dtype)[:80]}; expected {self._what}")
+                raise InputError(
+                    f"{self.path} holds values of type {str(dtype)[:80]}; expected {self._what}"
+                )
             if any(n < 0 for n in shape):
                 raise ValueError(f"shape {shape}")
             if 0 in shape:
                 np.empty(shape, dtype)  # raises ValueError for dimensions that no array has
             start, size = self._file.tell(), os.fstat(self._file.fileno()).st_size
-            self.spare = size - start - math.prod(shape) * dtype.itemsize  # bytes behind the numbers
+            self.spare = (
+                size - start - math.prod(shape) * dtype.itemsize
+            )  # bytes behind the numbers
             if self.spare < 0:
                 raise ValueError(f"{size} bytes where {size - self.spare} are needed")
         except (OSError, InputError):
@@ -161,8 +178,10 @@ class NpyFile:
 
     def _damaged(self, error: Exception) -> InputError:
         reason = one_line(str(error).partition("\n")[0], 200) or "a header that cannot be parsed"
-        return InputError(f"{self.path} is truncated, damaged or no .npy file of numbers ({reason}); expected "
-                          f"{self._what}: check the path, or make it again")
+        return InputError(
+            f"{self.path} is truncated, damaged or no .npy file of numbers ({reason}); expected "
+            f"{self._what}: check the path, or make it again"
+        )
 
     def read(self, start: int = 0, count: int | None = None) -> np.ndarray:
         """`count` numbers from number `start` on, in the order of the file: [count]; None: all.
@@ -217,7 +236,9 @@ class SampleFile:
             return
         with NpyFile(earlier, "the samples of an earlier run", kinds="f") as samples:
             if samples.dtype != "<f4" or not samples.shape or not samples.in_rows:
-                raise InputError(f"{earlier} is no file of an earlier run; expected one: remove it, or --overwrite")
+                raise InputError(
+                    f"{earlier} is no file of an earlier run; expected one: remove it, or --overwrite"
+                )
             self.count, self.sample_shape = samples.shape[0], samples.shape[1:]
         self.partial = self._new_name() if earlier == self.path else earlier
         os.replace(earlier, self.partial)
@@ -251,7 +272,9 @@ class SampleFile:
 
     def _flush(self) -> None:
         self.file.flush()
-        os.fsync(self.file.fileno())  # the header must not reach the disk before the sample that it counts
+        os.fsync(
+            self.file.fileno()
+        )  # the header must not reach the disk before the sample that it counts
 
     def _write_header(self, count: int) -> None:
         """NumPy leaves room in the header for the first dimension to grow."""
@@ -273,7 +296,9 @@ class SampleFile:
 
     def finish(self) -> None:
         """Give the file its name."""
-        self._write_header(self.count)  # Ctrl-C may have come between a sample's header and its count
+        self._write_header(
+            self.count
+        )  # Ctrl-C may have come between a sample's header and its count
         self.file.truncate(self._end(self.count))
         self._flush()
         self.file.close()
@@ -281,7 +306,9 @@ class SampleFile:
 
     def close(self) -> None:
         """Leave the partial file for a later run, or remove it if it has no sample; after `finish`, do nothing."""
-        with contextlib.suppress(OSError):  # what could not be written before is not wanted any more
+        with contextlib.suppress(
+            OSError
+        ):  # what could not be written before is not wanted any more
             self.file.close()
         if not self.count:
             self.partial.unlink(missing_ok=True)
@@ -291,7 +318,11 @@ def partial_files(path: str | Path) -> list[Path]:
     """Files in which samples for `path` were collected when a run was killed."""
     path = Path(path)
     name = re.compile(re.escape(path.name) + r"(\.[0-9a-f]{16})?\.partial")
-    return sorted(file for file in path.parent.iterdir() if name.fullmatch(file.name)) if path.parent.is_dir() else []
+    return (
+        sorted(file for file in path.parent.iterdir() if name.fullmatch(file.name))
+        if path.parent.is_dir()
+        else []
+    )
 
 
 def find_samples(path: str | Path) -> Path | None:
@@ -301,16 +332,20 @@ def find_samples(path: str | Path) -> Path | None:
     """
     partials = [partial for partial in partial_files(path) if partial.stat().st_size]
     if len(partials) > 1:
-        raise InputError(f"{path} has the partial files {' and '.join(partial.name for partial in partials)}; expected "
-                         "one: remove the others, or --overwrite")
+        raise InputError(
+            f"{path} has the partial files {' and '.join(partial.name for partial in partials)}; expected "
+            "one: remove the others, or --overwrite"
+        )
     if partials:
         return partials[0]
     if not os.path.lexists(path):
         return None
     with NpyFile(path, "the samples of an earlier run", kinds="f") as samples:
         if samples.spare:
-            raise InputError(f"{path} has {samples.spare} bytes behind the {samples.shape[0] if samples.shape else 0} "
-                             "samples of its header; expected none: --overwrite, or choose another folder")
+            raise InputError(
+                f"{path} has {samples.spare} bytes behind the {samples.shape[0] if samples.shape else 0} "
+                "samples of its header; expected none: --overwrite, or choose another folder"
+            )
     return Path(path)
 
 
@@ -321,8 +356,10 @@ def expect_room(folder: str | Path, size: int) -> None:
         existing = existing.parent
     free = shutil.disk_usage(existing).free
     if size > free:
-        raise InputError(f"{size_text(free)} free on the disk of {folder}; expected {size_text(size)}: free some space "
-                         "or choose another --output_dir")
+        raise InputError(
+            f"{size_text(free)} free on the disk of {folder}; expected {size_text(size)}: free some space "
+            "or choose another --output_dir"
+        )
 
 
 def size_text(size: float) -> str:
@@ -331,7 +368,9 @@ def size_text(size: float) -> str:
     while size >= 1000 and len(units) > 1:
         size /= 1000
         units.pop(0)
-    return f"{size:.0f} {units[0]}" if units[0] == "bytes" or size >= 100 else f"{size:.1f} {units[0]}"
+    return (
+        f"{size:.0f} {units[0]}" if units[0] == "bytes" or size >= 100 else f"{size:.1f} {units[0]}"
+    )
 
 
 def sha256(path: str | Path) -> str:
@@ -344,7 +383,10 @@ def sha256(path: str | Path) -> str:
 
 def provenance(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """What goes into the JSON file beside an output: the command, its resolved options, versions, and more."""
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    plain = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+    }
     versions = {"python": platform.python_version()}
     for package in ("tensorflow", "numpy", "scipy", "pillow"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -28,10 +28,14 @@ class JacobianFile:
         self.samples, self.size, self.dimensions = shape[0], shape[-4:-2], shape[-1]
         self._channels = shape[1] if len(shape) == 6 else 1
         if self.dimensions > MOST_DIMENSIONS or max(self.size) > MOST_PIXELS:
-            raise InputError(f"{path} has shape {list(shape)}; expected at most {MOST_PIXELS} x {MOST_PIXELS} pixels "
-                             f"and {MOST_DIMENSIONS:,} dimensions: compute it with a smaller --image_size")
+            raise InputError(
+                f"{path} has shape {list(shape)}; expected at most {MOST_PIXELS} x {MOST_PIXELS} pixels "
+                f"and {MOST_DIMENSIONS:,} dimensions: compute it with a smaller --image_size"
+            )
         if not self._file.in_rows:
-            raise InputError(f"{path} is stored columns first; expected rows first: save np.ascontiguousarray of it")
+            raise InputError(
+                f"{path} is stored columns first; expected rows first: save np.ascontiguousarray of it"
+            )
 
     def blocks(self, sample: int) -> Iterator[tuple[slice, np.ndarray]]:
         """The rows of pixels of each channel of a sample: which they are, and their Jacobian [h, W, D].
@@ -43,6 +47,8 @@ class JacobianFile:
         for channel in range(self._channels):
             for top in range(0, height, at_once):
                 rows = min(at_once, height - top)
-                start = ((sample * self._channels + channel) * height + top) * width * self.dimensions
+                start = (
+                    ((sample * self._channels + channel) * height + top) * width * self.dimensions
+                )
                 values = self._file.read(start, rows * width * self.dimensions)
                 yield slice(top, top + rows), values.reshape(rows, width, self.dimensions)

@@ -53,8 +53,10 @@ def _locked_file(path: Path, folder: Path) -> Iterator[None]:
             try:
                 _lock(number)
             except BlockingIOError:
-                raise InUseError(f"{folder} is in use by {_read_holder(number)}; expected no other run there: wait for "
-                                 "it, or choose another --output_dir") from None
+                raise InUseError(
+                    f"{folder} is in use by {_read_holder(number)}; expected no other run there: wait for "
+                    "it, or choose another --output_dir"
+                ) from None
             if not _is_at(number, path):  # its holder has removed it since it was opened
                 continue
             os.ftruncate(number, 0)
@@ -67,7 +69,11 @@ def _locked_file(path: Path, folder: Path) -> Iterator[None]:
 
 def _open(path: Path) -> int:
     """Made or opened, but never through a link that someone has put there."""
-    number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    number = os.open(
+        path,
+        os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0),
+        0o666,
+    )
     facts = os.fstat(number)
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
         os.close(number)
@@ -88,7 +94,9 @@ def _lock(number: int) -> None:
         import msvcrt
 
         try:
-            os.lseek(number, HOLDER_SIZE * 8, os.SEEK_SET)  # Windows lets nobody read what is locked
+            os.lseek(
+                number, HOLDER_SIZE * 8, os.SEEK_SET
+            )  # Windows lets nobody read what is locked
             msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
             os.lseek(number, 0, os.SEEK_SET)
         except OSError:

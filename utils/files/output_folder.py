@@ -15,8 +15,12 @@ FREE_OPTIONS = ("output_dir", "restore_path", "latent_path", "jaco_path")
 
 
 @contextlib.contextmanager
-def claim_folder(folder: Path, is_taken: Callable[[Path], bool], part: str = "",
-                 elsewhere_if_in_use: bool = False) -> Iterator[Path]:
+def claim_folder(
+    folder: Path,
+    is_taken: Callable[[Path], bool],
+    part: str = "",
+    elsewhere_if_in_use: bool = False,
+) -> Iterator[Path]:
     """The first of folder, folder_2, folder_3, ... that does not hold results of another run; another than the first
     is said. It is locked, for the files of the name `part` only if that is given.
 
@@ -46,6 +50,13 @@ def is_same_run(path: Path, facts: dict[str, Any]) -> bool:
 
 
 def _identity(facts: dict[str, Any]) -> dict[str, Any]:
-    options = {name: value for name, value in facts.get("options", {}).items() if name not in FREE_OPTIONS}
+    options = {
+        name: value for name, value in facts.get("options", {}).items() if name not in FREE_OPTIONS
+    }
     inputs = {name: value for name, value in facts.items() if name.endswith("_sha256")}
-    return {"options": options, "jacobian": facts.get("jacobian"), "samples": facts.get("samples"), **inputs}
+    return {
+        "options": options,
+        "jacobian": facts.get("jacobian"),
+        "samples": facts.get("samples"),
+        **inputs,
+    }

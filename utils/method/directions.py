@@ -28,7 +28,9 @@ class Change:
 class Directions:
     """What a region's Jacobian gives. Rows of both arrays have length 1 and belong together."""
 
-    principal: np.ndarray  # [rank, D]: right singular vectors of L_f, largest singular value first; or ReSeFa's
+    principal: (
+        np.ndarray
+    )  # [rank, D]: right singular vectors of L_f, largest singular value first; or ReSeFa's
     projected: np.ndarray  # [rank, D]: their projections onto the null space of L_b, normalized
     norm_kept: np.ndarray  # [rank]: length of each projection before it was normalized
     principal_change: Change
@@ -55,30 +57,46 @@ def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Raises InputError if the mask is of another size, or empty, or covers all, or the rows hold NaN or infinity.
     """
     if jacobian.shape[-4:-2] != mask.shape:
-        raise InputError(f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected "
-                         f"{jacobian.shape[-4]} x {jacobian.shape[-3]}, the size of the Jacobian")
+        raise InputError(
+            f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected "
+            f"{jacobian.shape[-4]} x {jacobian.shape[-3]}, the size of the Jacobian"
+        )
     at_once = rows_at_once(*jacobian.shape[-3::2])
     tops = range(0, len(mask), at_once)
-    return gram_matrices_of_blocks(((slice(top, top + at_once), channel[top:top + at_once, :, 0])
-                                    for channel in jacobian.reshape(-1, *jacobian.shape[-4:]) for top in tops), mask)
+    return gram_matrices_of_blocks(
+        (
+            (slice(top, top + at_once), channel[top : top + at_once, :, 0])
+            for channel in jacobian.reshape(-1, *jacobian.shape[-4:])
+            for top in tops
+        ),
+        mask,
+    )
 
 
-def gram_matrices_of_blocks(blocks: Iterable[tuple[slice, np.ndarray]], mask: np.ndarray) -> np.ndarray:
+def gram_matrices_of_blocks(
+    blocks: Iterable[tuple[slice, np.ndarray]], mask: np.ndarray
+) -> np.ndarray:
     """The same of a Jacobian that comes in rows of pixels: which they are, and their part of it [h, W, D]."""
     if mask.all() or not mask.any():
-        raise InputError(f"the mask has no pixel {'outside' if mask.any() else 'inside'}; expected some of both: "
-                         "choose another region")
+        raise InputError(
+            f"the mask has no pixel {'outside' if mask.any() else 'inside'}; expected some of both: "
+            "choose another region"
+        )
     totals: list = [0.0, 0.0]
     counts = [0, 0]
     for part, block in blocks:
         for side, inside in enumerate((mask[part], ~mask[part])):
             rows = block[inside].astype(np.float64)
-            with np.errstate(all="ignore"):  # what is not finite is an error below, not a warning before it
+            with np.errstate(
+                all="ignore"
+            ):  # what is not finite is an error below, not a warning before it
                 totals[side] = totals[side] + rows.T @ rows
             counts[side] += len(rows)
     if not all(np.abs(total).max() < LARGEST for total in totals):  # NaN is not, either
-        raise InputError("the Jacobian holds NaN or infinity, or numbers beyond float32; expected finite numbers: "
-                         "compute it again")
+        raise InputError(
+            "the Jacobian holds NaN or infinity, or numbers beyond float32; expected finite numbers: "
+            "compute it again"
+        )
     return np.stack([total / count for total, count in zip(totals, counts, strict=True)])
 
 
@@ -87,8 +105,9 @@ def spectrum(matrix: np.ndarray) -> np.ndarray:
     return np.sort(abs(np.linalg.eigvalsh(matrix)))[::-1]
 
 
-def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000,
-                      num_relax: int = 0) -> Directions:
+def region_directions(
+    jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000, num_relax: int = 0
+) -> Directions:
     """Directions that change the image inside a mask [H, W] and not outside it (Zhu et al. 2021, sections 3.2 and 3.3).
 
     `jacobian` is that of one sample, [H, W, 1, D] or [C, H, W, 1, D]. A lower lamb gives higher ranks, hence a stricter
@@ -100,23 +119,32 @@ def region_directions(jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_i
     return projected_directions(*matrices, foreground, background, num_relax)
 
 
-def projected_directions(inside: np.ndarray, outside: np.ndarray, foreground: LowRank | Resefa, background: LowRank,
-                         num_relax: int = 0) -> Directions:
+def projected_directions(
+    inside: np.ndarray,
+    outside: np.ndarray,
+    foreground: LowRank | Resefa,
+    background: LowRank,
+    num_relax: int = 0,
+) -> Directions:
     """The principal space of the foreground, projected onto the null space of the background.
 
     `inside` and `outside` are the Gram matrices [D, D] that were factorized.
     """
-    principal = foreground.vectors[:foreground.rank]
+    principal = foreground.vectors[: foreground.rank]
     first = min(max(1, background.rank - num_relax), len(background.vectors) - 1)
     null_space = background.vectors[first:]  # [., D]
     projected = principal @ null_space.T @ null_space
     norm_kept = np.linalg.norm(projected, axis=1)
     projected /= np.maximum(norm_kept, np.finfo(float).tiny)[:, None]
     return Directions(
-        principal=principal, projected=projected, norm_kept=norm_kept,
+        principal=principal,
+        projected=projected,
+        norm_kept=norm_kept,
         principal_change=predicted_change(principal, inside, outside),
         projected_change=predicted_change(projected, inside, outside),
-        foreground=foreground, background=background, null_space_dimension=len(null_space),
+        foreground=foreground,
+        background=background,
+        null_space_dimension=len(null_space),
     )
 
 
@@ -125,7 +153,9 @@ def predicted_change(directions: np.ndarray, inside: np.ndarray, outside: np.nda
 
     `inside` and `outside` are the Gram matrices M_f and M_b [D, D].
     """
-    changes = [np.sqrt(np.maximum(np.einsum("kd,de,ke->k", directions, matrix, directions), 0))
-               for matrix in (inside, outside)]
+    changes = [
+        np.sqrt(np.maximum(np.einsum("kd,de,ke->k", directions, matrix, directions), 0))
+        for matrix in (inside, outside)
+    ]
     rounding = max(ROUNDING * np.trace(outside) ** 0.5, np.finfo(np.float32).tiny)
     return Change(*changes, ratio=changes[0] / np.maximum(changes[1], rounding))

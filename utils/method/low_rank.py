@@ -15,8 +15,14 @@ CHECK_EVERY = 5  # steps
 ROUNDING = 1e-11  # an error that cannot be told from rounding ends it in any case
 TINY = 1e-30
 ROUGH = 1e-5  # a residual above which single precision is good enough for the eigenvectors, and much faster
-SCALE_STEPS, SCALE = (5, 10, 20, 40, 80), 0.7  # steps after which the threshold for S becomes its median / 0.7
-BALANCE_EVERY, BALANCE_LIMIT = 20, 3.0  # steps after which the residuals may not be farther apart than the limit
+SCALE_STEPS, SCALE = (
+    (5, 10, 20, 40, 80),
+    0.7,
+)  # steps after which the threshold for S becomes its median / 0.7
+BALANCE_EVERY, BALANCE_LIMIT = (
+    20,
+    3.0,
+)  # steps after which the residuals may not be farther apart than the limit
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,9 @@ class LowRank:
     converged: bool
 
 
-def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT) -> LowRank:
+def factorize(
+    matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT
+) -> LowRank:
     """Split a symmetric matrix [n, n] into low rank and sparse: min |L|_* + |S|_1 / lamb subject to L + S = M.
 
     Alternating directions: L by soft-thresholding the eigenvalues, S by soft-thresholding the entries, then the
@@ -50,10 +58,14 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
     norm = np.linalg.norm(matrix)
     if norm == 0:  # nothing changes there
         n = len(matrix)
-        return LowRank(np.eye(n), np.zeros(n), np.zeros_like(matrix), 0, 0, 0.0, 0.0, 0.0, 0.0, True)
+        return LowRank(
+            np.eye(n), np.zeros(n), np.zeros_like(matrix), 0, 0, 0.0, 0.0, 0.0, 0.0, True
+        )
     m = matrix.astype(np.float64) / norm  # the solution scales with M
     mu = m.size / (2 * np.abs(m).sum())
-    v, s, next_s, difference, image, target = np.zeros((6, *m.shape))  # written in place: that is most of the speed
+    v, s, next_s, difference, image, target = np.zeros(
+        (6, *m.shape)
+    )  # written in place: that is most of the speed
     anderson = Anderson(m.size)
     definite = True  # as M is: then L too, most likely, and only the largest eigenvalues are needed
     primal = 1.0
@@ -62,7 +74,9 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
         np.subtract(m, s, out=difference)
         np.add(difference, np.subtract(v, s, out=target), out=target)  # M - S + Y / mu
         rough = primal > ROUGH and step < max_iter
-        values, vectors = _large_eigenpairs(target.astype(np.float32) if rough else target, 1 / mu, definite)
+        values, vectors = _large_eigenpairs(
+            target.astype(np.float32) if rough else target, 1 / mu, definite
+        )
         shrunk = soft_threshold(values, 1 / mu)
         difference -= np.matmul(vectors * shrunk, vectors.T, out=next_s)
         np.add(v, difference, out=image)
@@ -71,13 +85,18 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
         y = np.subtract(image, next_s, out=target)  # Y / mu
         primal = float(np.linalg.norm(difference))
         dual = float(np.linalg.norm(np.subtract(next_s, s, out=v)) / max(np.linalg.norm(y), TINY))
-        near = step % CHECK_EVERY == 0 and not rough and 2 * primal <= error_limit  # the bound is no smaller
+        near = (
+            step % CHECK_EVERY == 0 and not rough and 2 * primal <= error_limit
+        )  # the bound is no smaller
         if near or step == max_iter:
             amplification = 2 * anderson.amplification()  # doubled, to be on the safe side
             error_bound = amplification * primal if primal else 0.0
             rotation = _rotation(difference, vectors, shrunk)
             rotation_bound = amplification * rotation if rotation else 0.0
-            settled = (max(error_bound, rotation_bound / ROTATION_LIMIT) <= error_limit and dual <= DUAL_LIMIT)
+            settled = (
+                max(error_bound, rotation_bound / ROTATION_LIMIT) <= error_limit
+                and dual <= DUAL_LIMIT
+            )
             converged = bool(settled or error_bound <= ROUNDING)
             if converged and definite and not _all_above(m - 2 * s + image - difference, -1 / mu):
                 converged = definite = False
@@ -90,7 +109,9 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
             factor = np.clip(SCALE / max(lamb * mu * typical, TINY), 0.1, 10)
         elif step % BALANCE_EVERY == 0:
             balance = primal / max(np.linalg.norm(next_s) * dual, TINY)
-            if not 1 / BALANCE_LIMIT < balance < BALANCE_LIMIT:  # ever more gentle, so that mu settles
+            if (
+                not 1 / BALANCE_LIMIT < balance < BALANCE_LIMIT
+            ):  # ever more gentle, so that mu settles
                 factor = np.clip(balance**0.5, 0.1, 10) ** (1 / (1 + step / 1000))
         if not 0.9 < factor < 1.1 and next_s.any():
             mu *= factor
@@ -103,14 +124,24 @@ def factorize(matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limi
     rank = int(np.count_nonzero(shrunk))
     vectors = vectors.T[order][:rank]
     return LowRank(
-        vectors=np.concatenate([vectors, scipy.linalg.null_space(vectors).T]) if rank else np.eye(len(m)),
-        singular_values=np.pad(np.abs(shrunk[order])[:rank] * norm, (0, len(m) - rank)), sparse=s * norm,
-        rank=rank, steps=step, primal_residual=primal, dual_residual=dual, error_bound=error_bound,
-        rotation_bound=rotation_bound, converged=converged,
+        vectors=np.concatenate([vectors, scipy.linalg.null_space(vectors).T])
+        if rank
+        else np.eye(len(m)),
+        singular_values=np.pad(np.abs(shrunk[order])[:rank] * norm, (0, len(m) - rank)),
+        sparse=s * norm,
+        rank=rank,
+        steps=step,
+        primal_residual=primal,
+        dual_residual=dual,
+        error_bound=error_bound,
+        rotation_bound=rotation_bound,
+        converged=converged,
     )
 
 
-def _large_eigenpairs(matrix: np.ndarray, threshold: float, definite: bool) -> tuple[np.ndarray, np.ndarray]:
+def _large_eigenpairs(
+    matrix: np.ndarray, threshold: float, definite: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and eigenvectors (as columns): all that are larger than threshold, if `definite`, else all."""
     span = (threshold, np.inf) if definite else None
     return scipy.linalg.eigh(matrix, subset_by_value=span, driver="evr", check_finite=False)

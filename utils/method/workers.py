@@ -19,7 +19,9 @@ def worker_processes() -> Iterator[ProcessPoolExecutor]:
     """
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # read by the workers as they start
-    pool = ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_prepare_worker)
+    pool = ProcessPoolExecutor(
+        os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_prepare_worker
+    )
     try:
         yield pool
     except BaseException as error:

@@ -42,7 +42,9 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
     """uint8 [H, W, 3], or [H, W, 4] with alpha, to a PNG file."""
     with replacing(path) as partial:
         # Runs only, after PNG's own filters: as small as level 3 of the default, in 60 percent of the time.
-        Image.fromarray(image).save(partial, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        Image.fromarray(image).save(
+            partial, format="PNG", compress_level=1, compress_type=zlib.Z_RLE
+        )
 
 
 def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
@@ -52,7 +54,9 @@ def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
     picture = Image.fromarray(image)
     factor, rest = divmod(image.shape[0], size)
     # The same averages, in half the time where the factor is whole.
-    return np.asarray(picture.reduce(factor) if rest == 0 else picture.resize((size, size), Image.Resampling.BOX))
+    return np.asarray(
+        picture.reduce(factor) if rest == 0 else picture.resize((size, size), Image.Resampling.BOX)
+    )
 
 
 def encode(image: np.ndarray) -> bytes:
@@ -64,7 +68,9 @@ def encode(image: np.ndarray) -> bytes:
     if image.shape[0] >= 256:
         Image.fromarray(image).save(buffer, format="WEBP", quality=78, method=1)
     else:
-        Image.fromarray(image).save(buffer, format="JPEG", quality=88, subsampling=0 if image.ndim == 3 else -1)
+        Image.fromarray(image).save(
+            buffer, format="JPEG", quality=88, subsampling=0 if image.ndim == 3 else -1
+        )
     return buffer.getvalue()
 
 
@@ -77,31 +83,54 @@ def save_jpeg(path: str | Path, image: np.ndarray) -> None:
 def save_animation(path: str | Path, frames: Sequence[np.ndarray]) -> None:
     """Frames uint8 [H, W, 3] to a GIF or WebP, by the ending of the path: there and back, over and over."""
     there_and_back = [*frames, *frames[-2:0:-1]]
-    duration = min(max(2400 // len(there_and_back), 50), 250)  # milliseconds a frame, about 2.4 s for a turn
+    duration = min(
+        max(2400 // len(there_and_back), 50), 250
+    )  # milliseconds a frame, about 2.4 s for a turn
     if Path(path).suffix == ".gif":
         pictures, more = one_palette(there_and_back), {"disposal": 1, "optimize": False}
     else:
-        pictures, more = [Image.fromarray(frame) for frame in there_and_back], {"quality": 85, "method": 2}
+        pictures, more = (
+            [Image.fromarray(frame) for frame in there_and_back],
+            {"quality": 85, "method": 2},
+        )
     with replacing(path) as partial:
-        pictures[0].save(partial, format=Path(path).suffix[1:].upper(), save_all=True, append_images=pictures[1:],
-                         duration=duration, loop=0, **more)
+        pictures[0].save(
+            partial,
+            format=Path(path).suffix[1:].upper(),
+            save_all=True,
+            append_images=pictures[1:],
+            duration=duration,
+            loop=0,
+            **more,
+        )
 
 
 def one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
     """Frames in 256 colours that suit all of them, so that what does not move does not flicker either."""
     palette = Image.fromarray(np.concatenate([frame[::2, ::2] for frame in frames])).quantize(256)
-    return [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    return [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
 
 
 def mosaic(pictures: Sequence[np.ndarray], width: int = 1280) -> np.ndarray:
     """Pictures [h, w, 3] of one size in rows, as wide as high or wider, at most `width` pixels: uint8 [H, W, 3]."""
     root = math.ceil(math.sqrt(len(pictures)))
-    columns = min(range(root, 2 * root), key=lambda columns: -len(pictures) % columns)  # few gaps in the last row
+    columns = min(
+        range(root, 2 * root), key=lambda columns: -len(pictures) % columns
+    )  # few gaps in the last row
     size = min(pictures[0].shape[0], (width - GAP) // columns - GAP)
-    canvas = Image.new("RGB", (GAP + columns * (size + GAP), GAP + -(-len(pictures) // columns) * (size + GAP)), PAPER)
+    canvas = Image.new(
+        "RGB",
+        (GAP + columns * (size + GAP), GAP + -(-len(pictures) // columns) * (size + GAP)),
+        PAPER,
+    )
     for i, picture in enumerate(pictures):
-        canvas.paste(Image.fromarray(thumbnail(picture, size)),
-                     (GAP + i % columns * (size + GAP), GAP + i // columns * (size + GAP)))
+        canvas.paste(
+            Image.fromarray(thumbnail(picture, size)),
+            (GAP + i % columns * (size + GAP), GAP + i // columns * (size + GAP)),
+        )
     return np.asarray(canvas)
 
 
@@ -109,7 +138,9 @@ def grid(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[str]) -> np.ndarr
     """Pictures [h, w, 3] of one size side by side in rows, a head above each column, or where they are too narrow above
     every second, third, ...: uint8 [H, W, 3]."""
     height, width = rows[0][0].shape[:2]
-    canvas = Image.new("RGB", (GAP + len(heads) * (width + GAP), HEAD + len(rows) * (height + GAP)), PAPER)
+    canvas = Image.new(
+        "RGB", (GAP + len(heads) * (width + GAP), HEAD + len(rows) * (height + GAP)), PAPER
+    )
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(min(18, max(10, width // 7)))
     every = math.ceil((max(map(font.getlength, heads)) + 2 * GAP) / (width + GAP))
@@ -123,17 +154,34 @@ def grid(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[str]) -> np.ndarr
     return np.asarray(canvas)
 
 
-def contact_sheet(originals: np.ndarray, rows: Sequence[np.ndarray], words: Sequence[Sequence[str]]) -> np.ndarray:
+def contact_sheet(
+    originals: np.ndarray, rows: Sequence[np.ndarray], words: Sequence[Sequence[str]]
+) -> np.ndarray:
     """A head row of the originals [N, H, W, 3]; below, for each row [N, 2, H, W, 3], its words and a pair an original.
 
     The first of a row's words is large. -> uint8 [height, width, 3]
     """
     size = min(originals.shape[1], 144)
-    gap, large, small = size // 7, ImageFont.load_default(size / 5), ImageFont.load_default(max(size / 8.5, 10))
-    indent = gap + int(max(large.getlength(max(texts, key=len)) if i == 0 else small.getlength(text)
-                           for texts in words for i, text in enumerate(texts))) + 2 * gap
+    gap, large, small = (
+        size // 7,
+        ImageFont.load_default(size / 5),
+        ImageFont.load_default(max(size / 8.5, 10)),
+    )
+    indent = (
+        gap
+        + int(
+            max(
+                large.getlength(max(texts, key=len)) if i == 0 else small.getlength(text)
+                for texts in words
+                for i, text in enumerate(texts)
+            )
+        )
+        + 2 * gap
+    )
     pair = 2 * size + GAP + gap
-    canvas = Image.new("RGB", (indent + len(originals) * pair, gap + (1 + len(rows)) * (size + gap)), PAPER)
+    canvas = Image.new(
+        "RGB", (indent + len(originals) * pair, gap + (1 + len(rows)) * (size + gap)), PAPER
+    )
     draw = ImageDraw.Draw(canvas)
 
     def paste(picture: np.ndarray, left: int, top: int) -> None:
@@ -164,7 +212,9 @@ def region_picture(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     result = Image.composite(large, grey, inside)
     # Around the region, so that none of it is covered: white, and dark beyond, to be seen on any ground.
     border = max(height // 256, 2)
-    around = [inside.filter(ImageFilter.MaxFilter(2 * margin + 1)) for margin in (border, border + 1)]
+    around = [
+        inside.filter(ImageFilter.MaxFilter(2 * margin + 1)) for margin in (border, border + 1)
+    ]
     result.paste((30, 30, 30), mask=ImageChops.subtract(around[1], inside))
     result.paste((255, 255, 255), mask=ImageChops.subtract(around[0], inside))
     return np.asarray(result)

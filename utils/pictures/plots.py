@@ -42,7 +42,7 @@ class _Panel:
         self.spectrum = spectrum
         self.left, self.right = left + LEFT, left + WIDTH - RIGHT
         self.shown = min(len(spectrum.values), max(SHOWN, 4 * spectrum.rank))
-        values = np.concatenate([spectrum.values[:self.shown], spectrum.shrunk])
+        values = np.concatenate([spectrum.values[: self.shown], spectrum.shrunk])
         values = values[values > 0]
         self.high = math.ceil(math.log10(values.max())) if len(values) else 0
         lowest = math.floor(math.log10(values.min())) if len(values) else 0
@@ -59,16 +59,30 @@ class _Panel:
     def draw_all(self) -> None:
         spectrum = self.spectrum
         cut = self.x(spectrum.rank + 0.5)
-        tint = Image.blend(Image.new("RGB", (1, 1), PAPER), Image.new("RGB", (1, 1), spectrum.colour), 0.1)
+        tint = Image.blend(
+            Image.new("RGB", (1, 1), PAPER), Image.new("RGB", (1, 1), spectrum.colour), 0.1
+        )
         self.box(self.left, TOP, cut, HEIGHT - BOTTOM, tint.getpixel((0, 0)))
         self.draw_axes()
         self.line([(cut, TOP), (cut, HEIGHT - BOTTOM)], spectrum.colour, 1.4, dashed=True)
         near_right = cut > (self.left + 2 * self.right) / 3
-        self.text(cut - 6 if near_right else cut + 6, TOP + 10, f"rank {spectrum.rank}", 13, spectrum.colour,
-                  "rm" if near_right else "lm")
-        for values, colour, radius in ((spectrum.values[:self.shown], SOFT, 2.4),
-                                       (spectrum.shrunk, spectrum.colour, 3.6)):
-            points = [(self.x(i), self.y(value)) for i, value in enumerate(values, 1) if value > 10.0**self.low]
+        self.text(
+            cut - 6 if near_right else cut + 6,
+            TOP + 10,
+            f"rank {spectrum.rank}",
+            13,
+            spectrum.colour,
+            "rm" if near_right else "lm",
+        )
+        for values, colour, radius in (
+            (spectrum.values[: self.shown], SOFT, 2.4),
+            (spectrum.shrunk, spectrum.colour, 3.6),
+        ):
+            points = [
+                (self.x(i), self.y(value))
+                for i, value in enumerate(values, 1)
+                if value > 10.0**self.low
+            ]
             self.line(points, colour, 1.2)
             for x, y in points:
                 self.disc(x, y, radius, colour)
@@ -81,7 +95,11 @@ class _Panel:
             self.line([(self.left, y), (self.right, y)], GRID, 1)
             if (self.high - decade) % max((self.high - self.low) // 6, 1) == 0:
                 self.text(self.left - 8, y, f"1e{decade:d}", 12, SOFT, "rm")
-        step = next(step for step in (5, 10, 20, 50, 100, 200, 500, 1000, math.inf) if self.shown / step <= 8)
+        step = next(
+            step
+            for step in (5, 10, 20, 50, 100, 200, 500, 1000, math.inf)
+            if self.shown / step <= 8
+        )
         for index in [1, *(range(step, self.shown + 1, step) if step < math.inf else ())]:
             self.text(self.x(index), HEIGHT - BOTTOM + 12, str(index), 12, SOFT, "mm")
         self.line([(self.left, HEIGHT - BOTTOM), (self.right, HEIGHT - BOTTOM)], SOFT, 1)
@@ -104,18 +122,30 @@ class _Panel:
     def text(self, x: float, y: float, text: str, size: int, colour: str, anchor: str) -> None:
         self.draw.text((x * FINE, y * FINE), text, colour, self.font(size), anchor)
 
-    def box(self, left: float, top: float, right: float, bottom: float, colour: str | tuple) -> None:
+    def box(
+        self, left: float, top: float, right: float, bottom: float, colour: str | tuple
+    ) -> None:
         if right > left:
             self.draw.rectangle((left * FINE, top * FINE, right * FINE, bottom * FINE), colour)
 
     def disc(self, x: float, y: float, radius: float, colour: str) -> None:
-        self.draw.ellipse(tuple(FINE * value for value in (x - radius, y - radius, x + radius, y + radius)), colour)
+        self.draw.ellipse(
+            tuple(FINE * value for value in (x - radius, y - radius, x + radius, y + radius)),
+            colour,
+        )
 
-    def line(self, points: Sequence[tuple[float, float]], colour: str, width: float, dashed: bool = False) -> None:
+    def line(
+        self, points: Sequence[tuple[float, float]], colour: str, width: float, dashed: bool = False
+    ) -> None:
         """Through the points; dashed only from the first to the second, straight down."""
         if dashed:
             (x, top), (_, bottom) = points
             for start in np.arange(top, bottom, 7):
                 self.line([(x, start), (x, min(start + 4, bottom))], colour, width)
         elif len(points) > 1:
-            self.draw.line([(x * FINE, y * FINE) for x, y in points], colour, round(width * FINE), joint="curve")
+            self.draw.line(
+                [(x * FINE, y * FINE) for x, y in points],
+                colour,
+                round(width * FINE),
+                joint="curve",
+            )

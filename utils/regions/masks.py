@@ -21,11 +21,15 @@ BYTES_A_PIXEL = 20  # of memory that a map of one may take
 BAND = 1 << 20  # pixels of a large map that are looked at together
 SHADES, CLEAR_SHARE = 64, 0.85  # of a painted mask, two of so many shades cover at least this share
 TOLERATED_STRETCH = 1.02  # of one axis against the other: sizes are rounded
-NUMBERED = re.compile(r"(?:^|number_)([0-9]+)\.(?:(png|npy)|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
+NUMBERED = re.compile(
+    r"(?:^|number_)([0-9]+)\.(?:(png|npy)|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE
+)
 OTHER_KINDS = {  # by how a file starts
     rb"\xff\xd8\xff": "a JPEG, which smears edges and labels",
     rb"RIFF....WEBP": "a WebP, which may smear edges and labels",
-    rb"BM": "a BMP", rb"GIF8": "a GIF", rb"II\*\0|MM\0\*": "a TIFF",
+    rb"BM": "a BMP",
+    rb"GIF8": "a GIF",
+    rb"II\*\0|MM\0\*": "a TIFF",
 }
 
 
@@ -33,7 +37,9 @@ class Drawn(NamedTuple):
     """A region as a file has it."""
 
     inside: np.ndarray  # bool [H, W]
-    doubts: tuple[str, ...] = ()  # what is odd about the file, a line each that goes on from its name
+    doubts: tuple[
+        str, ...
+    ] = ()  # what is odd about the file, a line each that goes on from its name
 
 
 class SampleFiles:
@@ -63,8 +69,10 @@ class SampleFiles:
         matching = self.numbered.get(sample, [])
         if len(matching) != 1:
             found = " and ".join(file.name for file in matching[:3]) or "no file"
-            raise InputError(f"{self.path} has {found} for sample {sample}; expected one, named {sample}.png, "
-                             f"..._number_{sample:04d}.png or the same with .npy: make it so")
+            raise InputError(
+                f"{self.path} has {found} for sample {sample}; expected one, named {sample}.png, "
+                f"..._number_{sample:04d}.png or the same with .npy: make it so"
+            )
         return matching[0]
 
 
@@ -86,15 +94,21 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> Drawn:
             raise InputError(f"{path} holds negative numbers, NaN or infinity; expected {what}")
         low, high = min(low, brightness.min()), max(high, brightness.max())
     if low > high / 2 or not high:
-        raise InputError(f"{path} has no pixel {'outside' if high else 'inside'}: all are "
-                         f"{'bright' if high else 'black'}; expected {what}")
+        raise InputError(
+            f"{path} has no pixel {'outside' if high else 'inside'}: all are "
+            f"{'bright' if high else 'black'}; expected {what}"
+        )
     size = size or values.shape[:2]
     brightness = _brightness(resize(values, *size))
-    shades = np.bincount((brightness * ((SHADES - 0.001) / high)).astype(np.uint8).ravel(), minlength=2)
+    shades = np.bincount(
+        (brightness * ((SHADES - 0.001) / high)).astype(np.uint8).ravel(), minlength=2
+    )
     doubts = stretch_doubt(values.shape, size)
     if np.sort(shades)[-2:].sum() < CLEAR_SHARE * brightness.size:
-        doubts += ("has many shades, as a photograph or a label map has: what is brighter than half of its brightest "
-                   "pixel counts as inside; if that is not meant, paint the region in one colour on black",)
+        doubts += (
+            "has many shades, as a photograph or a label map has: what is brighter than half of its brightest "
+            "pixel counts as inside; if that is not meant, paint the region in one colour on black",
+        )
     return Drawn(brightness > high / 2, doubts)
 
 
@@ -112,17 +126,24 @@ def _brightness(pixels: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):  # long doubles that are no doubles
         if pixels.ndim == 2:
             return pixels.astype(float)
-        return pixels[..., :3].max(axis=-1).astype(float) * (pixels[..., 3] if pixels.shape[-1] == 4 else 1)
+        return pixels[..., :3].max(axis=-1).astype(float) * (
+            pixels[..., 3] if pixels.shape[-1] == 4 else 1
+        )
 
 
 def stretch_doubt(shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[str, ...]:
     """A line if a map of other proportions than the images is laid over them, or none."""
     stretch = shape[0] * size[1] / (shape[1] * size[0])
-    rounded = abs(shape[0] - shape[1] * size[0] / size[1]) <= 1 or abs(shape[1] - shape[0] * size[1] / size[0]) <= 1
+    rounded = (
+        abs(shape[0] - shape[1] * size[0] / size[1]) <= 1
+        or abs(shape[1] - shape[0] * size[1] / size[0]) <= 1
+    )
     if rounded or 1 / TOLERATED_STRETCH < stretch < TOLERATED_STRETCH:
         return ()
-    return (f"has {shape[0]} x {shape[1]} pixels, other proportions than {size[0]} x {size[1]}: it is stretched over "
-            "the picture; make it of the whole picture",)
+    return (
+        f"has {shape[0]} x {shape[1]} pixels, other proportions than {size[0]} x {size[1]}: it is stretched over "
+        "the picture; make it of the whole picture",
+    )
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -143,8 +164,13 @@ def read_npy_map(path: Path, what: str, kinds: str) -> np.ndarray:
         if len(shape) == 3 and 1 in (shape[0], shape[2]):
             shape = shape[1:] if shape[0] == 1 else shape[:2]
         pixels = math.prod(shape[:2])
-        if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)) or not 0 < pixels <= MOST_PIXELS:
-            raise InputError(f"{path} has shape {list(file.shape)}; expected {what}{_limit(pixels)}")
+        if (
+            not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3))
+            or not 0 < pixels <= MOST_PIXELS
+        ):
+            raise InputError(
+                f"{path} has shape {list(file.shape)}; expected {what}{_limit(pixels)}"
+            )
         return one_of_equal_channels(file.read_all().reshape(shape))
 
 
@@ -158,7 +184,7 @@ def one_of_equal_channels(values: np.ndarray) -> np.ndarray:
 def bands(values: np.ndarray) -> Iterator[np.ndarray]:
     """The array [H, ...] in slices of rows, so that what is computed of them takes little memory."""
     rows = max(BAND // values.shape[1], 1)
-    return (values[row:row + rows] for row in range(0, len(values), rows))
+    return (values[row : row + rows] for row in range(0, len(values), rows))
 
 
 def _limit(pixels: int) -> str:
@@ -171,14 +197,18 @@ def read_png(path: Path, what: str) -> Image.Image:
         head = file.read(12)
         for start, kind in OTHER_KINDS.items():
             if re.match(start, head, re.DOTALL):
-                raise InputError(f"{path} is {kind}; expected {what}, as PNG or .npy: "
-                                 f"{'make it again' if 'smear' in kind else 'save it'} as PNG")
+                raise InputError(
+                    f"{path} is {kind}; expected {what}, as PNG or .npy: "
+                    f"{'make it again' if 'smear' in kind else 'save it'} as PNG"
+                )
         file.seek(0)
         with Image.open(file, formats=["PNG"]) as picture:
             pixels = picture.width * picture.height
             if pixels > MOST_PIXELS:
-                raise InputError(f"{path} is a picture of {picture.width} x {picture.height}; expected "
-                                 f"{what}{_limit(pixels)}")
+                raise InputError(
+                    f"{path} is a picture of {picture.width} x {picture.height}; expected "
+                    f"{what}{_limit(pixels)}"
+                )
             picture.load()
             return picture
 
@@ -193,11 +223,17 @@ def naming(path: Path, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # Pillow raises many kinds
-        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of the content
+        if (
+            isinstance(error, OSError) and error.errno is not None
+        ):  # of the system, not of the content
             raise
         reason = " ".join(str(error).split())[:200]
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({reason})"  # that names the object
-        raise InputError(f"{path} is truncated, damaged or no PNG or .npy file{reason}; expected {what}") from None
+        reason = (
+            "" if isinstance(error, UnidentifiedImageError) else f" ({reason})"
+        )  # that names the object
+        raise InputError(
+            f"{path} is truncated, damaged or no PNG or .npy file{reason}; expected {what}"
+        ) from None
 
 
 def resize(values: np.ndarray, height: int, width: int) -> np.ndarray:

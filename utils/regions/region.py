@@ -14,7 +14,16 @@ import numpy as np
 from dnnlib.errors import InputError
 from dnnlib.text import one_line, stem
 from utils.regions.masks import Drawn, SampleFiles, read_mask
-from utils.regions.segmentations import MOST_LABELS, NAMES, PARSERS, Label, is_colour, percent, read_labels, resolve
+from utils.regions.segmentations import (
+    MOST_LABELS,
+    NAMES,
+    PARSERS,
+    Label,
+    is_colour,
+    percent,
+    read_labels,
+    resolve,
+)
 
 FRAME = 256
 MOST_BOX = 10_000  # of its numbers: whoever gives more means something else
@@ -53,8 +62,10 @@ class RegionSource:
         """
         inside = self.draw(sample, height, width).inside ^ self.facts.get("invert", False)
         if inside.all() or not inside.any():
-            raise InputError(f"region {self.name} has no pixel {'outside' if inside.any() else 'inside'} at {height} x "
-                             f"{width}, sample {sample}; expected some of both: choose another region")
+            raise InputError(
+                f"region {self.name} has no pixel {'outside' if inside.any() else 'inside'} at {height} x "
+                f"{width}, sample {sample}; expected some of both: choose another region"
+            )
         return inside
 
     def digest(self, samples: Iterable[int], height: int, width: int) -> str:
@@ -76,21 +87,39 @@ class RegionSource:
             for doubt in self.draw(sample, height, width).doubts:
                 doubts.setdefault(doubt, set()).add(self.files.of(sample))
         low, high = percent(min(shares)), percent(max(shares))
-        line = f"region {self.name}: {low} of the picture" if low == high else (
-            f"region {self.name}: {low} to {high} of the picture, {percent(float(np.mean(shares)))} on average")
+        line = (
+            f"region {self.name}: {low} of the picture"
+            if low == high
+            else (
+                f"region {self.name}: {low} to {high} of the picture, {percent(float(np.mean(shares)))} on average"
+            )
+        )
         if self.files and self.files.numbered is None and len(samples) > 1:
             line += f"; one {'mask' if 'mask' in self.facts else 'label map'} for all {len(samples)} samples"
-        lines = [f"{min(files)} {doubt}" + (f" (and {len(files) - 1} more such files)" if len(files) > 1 else "")
-                 for doubt, files in doubts.items()]
+        lines = [
+            f"{min(files)} {doubt}"
+            + (f" (and {len(files) - 1} more such files)" if len(files) > 1 else "")
+            for doubt, files in doubts.items()
+        ]
         if "mask" in self.facts and not self.facts.get("invert") and max(shares) > 0.5:
-            lines.insert(0, f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: if the "
-                            "rest was meant, add --invert")
+            lines.insert(
+                0,
+                f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: if the "
+                "rest was meant, add --invert",
+            )
         return line, lines[:SHOWN_DOUBTS]
 
 
-def region_source(*, region: str | None = None, box: Sequence[int] | None = None, mask: str | None = None,
-                  segmentation: str | None = None, labels: Sequence[Label] = (), parser: str | None = None,
-                  invert: bool = False) -> RegionSource:
+def region_source(
+    *,
+    region: str | None = None,
+    box: Sequence[int] | None = None,
+    mask: str | None = None,
+    segmentation: str | None = None,
+    labels: Sequence[Label] = (),
+    parser: str | None = None,
+    invert: bool = False,
+) -> RegionSource:
     """The region that these options of the command line ask for; `invert` swaps inside and outside.
 
     One of: region, a name of BOXES; box, [row centre, column centre, height, width] in a 256 frame; mask, a PNG or .npy
@@ -100,14 +129,21 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
     """
     if sum(kind is not None for kind in (region, box, mask, segmentation)) != 1:
         raise InputError("expected one region: a name, a box, a mask or a segmentation")
-    labels = [int(label) if isinstance(label, np.integer) else label for label in labels]  # JSON knows no others
+    labels = [
+        int(label) if isinstance(label, np.integer) else label for label in labels
+    ]  # JSON knows no others
     if segmentation is None and (labels or parser):
         option = "--labels" if labels else "--parser"
-        raise InputError(f"{option} without --segmentation; expected both: name the label map, or leave out {option}")
+        raise InputError(
+            f"{option} without --segmentation; expected both: name the label map, or leave out {option}"
+        )
     if region is not None:
         name, facts = region, {"region": region}
         named_box = _named_box(region)
-        draw, files = _of_all_samples(lambda height, width: box_mask(named_box, height, width)), None
+        draw, files = (
+            _of_all_samples(lambda height, width: box_mask(named_box, height, width)),
+            None,
+        )
     elif box is not None:
         check_box(box)
         name, facts = "box_" + "_".join(map(str, box)), {"box": list(box)}
@@ -118,8 +154,10 @@ def region_source(*, region: str | None = None, box: Sequence[int] | None = None
         draw = _of_files(files, read_mask)
     else:
         if not labels:
-            raise InputError("--segmentation without --labels; expected the labels that are inside, such as "
-                             "--labels l_eye,r_eye")
+            raise InputError(
+                "--segmentation without --labels; expected the labels that are inside, such as "
+                "--labels l_eye,r_eye"
+            )
         resolved = resolve(labels, parser)
         name = _name_of_labels(resolved)
         facts = {"segmentation": os.path.abspath(segmentation), "labels": labels}
@@ -138,15 +176,23 @@ def _name_of_labels(labels: Sequence[Label]) -> str:
     name = "_".join([kind, *names])
     if len(name) <= LONGEST_NAME:
         return name
-    return "_".join([kind, *names[:3], f"and_{len(names) - 3}_more", hashlib.sha256(name.encode()).hexdigest()[:8]])
+    return "_".join(
+        [
+            kind,
+            *names[:3],
+            f"and_{len(names) - 3}_more",
+            hashlib.sha256(name.encode()).hexdigest()[:8],
+        ]
+    )
 
 
 def _of_all_samples(draw: Callable[[int, int], np.ndarray]) -> Callable[[int, int, int], Drawn]:
     return lambda sample, height, width: Drawn(draw(height, width))
 
 
-def _of_files(files: SampleFiles,
-              read: Callable[[Path, tuple[int, int]], Drawn]) -> Callable[[int, int, int], Drawn]:
+def _of_files(
+    files: SampleFiles, read: Callable[[Path, tuple[int, int]], Drawn]
+) -> Callable[[int, int, int], Drawn]:
     """The region in a file, or in the file of the sample, at the size asked for. It is asked for more than once."""
 
     @functools.lru_cache(KEPT_MASKS)
@@ -156,7 +202,9 @@ def _of_files(files: SampleFiles,
 
     def draw(sample: int, height: int, width: int) -> Drawn:
         bits, doubts = read_bits(files.of(sample), height, width)
-        return Drawn(np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool), doubts)
+        return Drawn(
+            np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool), doubts
+        )
 
     return draw
 
@@ -187,11 +235,17 @@ def check_box(box: Sequence[int]) -> None:
     """Raises InputError for a box that is no part of an image."""
     shown = ",".join(map(str, box))[:80]
     if max(map(abs, box)) > MOST_BOX:
-        raise InputError(f"box {shown} has numbers beyond {MOST_BOX}; expected a box in a {FRAME} x {FRAME} frame")
+        raise InputError(
+            f"box {shown} has numbers beyond {MOST_BOX}; expected a box in a {FRAME} x {FRAME} frame"
+        )
     if min(box[2:]) < 1:
-        raise InputError(f"box {shown} has no pixel inside; expected a height and a width of 1 or more")
+        raise InputError(
+            f"box {shown} has no pixel inside; expected a height and a width of 1 or more"
+        )
     if not box_mask(box, FRAME, FRAME).any():
-        raise InputError(f"box {shown} lies outside the image; expected one that touches the {FRAME} x {FRAME} frame")
+        raise InputError(
+            f"box {shown} lies outside the image; expected one that touches the {FRAME} x {FRAME} frame"
+        )
 
 
 def _span(centre: int, length: int, size: int) -> slice:
@@ -213,16 +267,36 @@ def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> 
     group = parser.add_argument_group("the region: one of these")
     add = group.add_mutually_exclusive_group().add_argument
     add("--region", default=default, help=f"a box by name: {', '.join(BOXES)}")
-    add("--box", type=_box, metavar="ROW,COL,HEIGHT,WIDTH", help="a box: its centre and size in a 256 x 256 frame")
-    add("--mask", metavar="FILE", help="a PNG or .npy file of any size, bright inside; or a folder with one a sample: "
-                                       "3.png or ..._number_0003.png belongs to sample 3")
-    add("--segmentation", metavar="FILE", help="a label map, PNG or .npy, of any size; or a folder with one a sample")
-    group.add_argument("--labels", type=_labels, metavar="L,L,...",
-                       help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or names: "
-                            f"{', '.join(NAMES)}")
-    group.add_argument("--parser", choices=PARSERS,
-                       help="whose label maps they are, where --labels has names that mean other numbers in those of "
-                            "another: celebamask (CelebAMask-HQ, MaskGAN) or bisenet (face-parsing.PyTorch)")
+    add(
+        "--box",
+        type=_box,
+        metavar="ROW,COL,HEIGHT,WIDTH",
+        help="a box: its centre and size in a 256 x 256 frame",
+    )
+    add(
+        "--mask",
+        metavar="FILE",
+        help="a PNG or .npy file of any size, bright inside; or a folder with one a sample: "
+        "3.png or ..._number_0003.png belongs to sample 3",
+    )
+    add(
+        "--segmentation",
+        metavar="FILE",
+        help="a label map, PNG or .npy, of any size; or a folder with one a sample",
+    )
+    group.add_argument(
+        "--labels",
+        type=_labels,
+        metavar="L,L,...",
+        help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or names: "
+        f"{', '.join(NAMES)}",
+    )
+    group.add_argument(
+        "--parser",
+        choices=PARSERS,
+        help="whose label maps they are, where --labels has names that mean other numbers in those of "
+        "another: celebamask (CelebAMask-HQ, MaskGAN) or bisenet (face-parsing.PyTorch)",
+    )
     group.add_argument("--invert", action="store_true", help="swap inside and outside")
 
 
@@ -236,16 +310,27 @@ def region_from_options(options: argparse.Namespace) -> RegionSource | None:
     elif options.region is None:
         for name in ("labels", "parser", "invert"):
             if getattr(options, name):
-                raise InputError(f"--{name} without a region; expected --region, --box, --mask or --segmentation with "
-                                 "it")
+                raise InputError(
+                    f"--{name} without a region; expected --region, --box, --mask or --segmentation with "
+                    "it"
+                )
         return None
-    return region_source(region=options.region, box=options.box, mask=options.mask, segmentation=options.segmentation,
-                         labels=options.labels or (), parser=options.parser, invert=options.invert)
+    return region_source(
+        region=options.region,
+        box=options.box,
+        mask=options.mask,
+        segmentation=options.segmentation,
+        labels=options.labels or (),
+        parser=options.parser,
+        invert=options.invert,
+    )
 
 
 def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
     """The region that the JSON file beside directions records, or None if it records none. Raises InputError."""
-    recorded = facts.get("region_options") or ({"region": facts["region"]} if "region" in facts else None)
+    recorded = facts.get("region_options") or (
+        {"region": facts["region"]} if "region" in facts else None
+    )
     if recorded is None:
         return None
     try:
@@ -254,8 +339,10 @@ def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
                 raise ValueError(f"its {name} is {one_line(recorded[name], 80)}")
         return region_source(**recorded)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected "
-                         "one that compute_directions.py has written: name the region yourself") from None
+        raise InputError(
+            f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected "
+            "one that compute_directions.py has written: name the region yourself"
+        ) from None
 
 
 def _is_box(value: Any) -> bool:
@@ -263,7 +350,11 @@ def _is_box(value: Any) -> bool:
 
 
 def _is_labels(value: Any) -> bool:
-    return isinstance(value, list) and len(value) <= MOST_LABELS and all(type(n) in (int, str) for n in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= MOST_LABELS
+        and all(type(n) in (int, str) for n in value)
+    )
 
 
 def _is_name(value: Any) -> bool:
@@ -278,8 +369,13 @@ def _is_path(value: Any) -> bool:
 
 
 _RECORDED: dict[str, Callable[[Any], bool]] = {
-    "region": _is_name, "box": _is_box, "mask": _is_path, "segmentation": _is_path, "labels": _is_labels,
-    "parser": _is_name, "invert": lambda value: isinstance(value, bool),
+    "region": _is_name,
+    "box": _is_box,
+    "mask": _is_path,
+    "segmentation": _is_path,
+    "labels": _is_labels,
+    "parser": _is_name,
+    "invert": lambda value: isinstance(value, bool),
 }
 
 
@@ -287,8 +383,10 @@ def _box(text: str) -> list[int]:
     try:
         row, column, height, width = (int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} given; expected four whole numbers ROW,COL,HEIGHT,WIDTH in a "
-                                         f"{FRAME} x {FRAME} frame, such as 120,128,20,115") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} given; expected four whole numbers ROW,COL,HEIGHT,WIDTH in a "
+            f"{FRAME} x {FRAME} frame, such as 120,128,20,115"
+        ) from None
     try:
         check_box([row, column, height, width])
     except InputError as error:
@@ -298,5 +396,10 @@ def _box(text: str) -> list[int]:
 
 def _labels(text: str) -> list[Label]:
     """Labels as they are given, each once; `resolve` checks what they mean."""
-    parts = dict.fromkeys(part.lower() if part.startswith("#") else part for part in text.split(","))
-    return [int(part) if part.isascii() and part.isdigit() and len(part) < 12 else part for part in parts]
+    parts = dict.fromkeys(
+        part.lower() if part.startswith("#") else part for part in text.split(",")
+    )
+    return [
+        int(part) if part.isascii() and part.isdigit() and len(part) < 12 else part
+        for part in parts
+    ]

@@ -26,21 +26,59 @@ from utils.regions.masks import (
 
 # A label is the index of its name.
 PARSERS = {
-    "celebamask": ("background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear",
-                   "mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
-    "bisenet": ("background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "l_ear", "r_ear", "ear_r", "nose",
-                "mouth", "u_lip", "l_lip", "neck", "neck_l", "cloth", "hair", "hat"),
+    "celebamask": (
+        "background",
+        "skin",
+        "nose",
+        "eye_g",
+        "l_eye",
+        "r_eye",
+        "l_brow",
+        "r_brow",
+        "l_ear",
+        "r_ear",
+        "mouth",
+        "u_lip",
+        "l_lip",
+        "hair",
+        "hat",
+        "ear_r",
+        "neck_l",
+        "neck",
+        "cloth",
+    ),
+    "bisenet": (
+        "background",
+        "skin",
+        "l_brow",
+        "r_brow",
+        "l_eye",
+        "r_eye",
+        "eye_g",
+        "l_ear",
+        "r_ear",
+        "ear_r",
+        "nose",
+        "mouth",
+        "u_lip",
+        "l_lip",
+        "neck",
+        "neck_l",
+        "cloth",
+        "hair",
+        "hat",
+    ),
 }
 PROGRAMS = {"celebamask": "CelebAMask-HQ and MaskGAN", "bisenet": "face-parsing.PyTorch"}
 NAMES = PARSERS["celebamask"]  # those of the others, in another order
 # In the order of the labels, as those programs draw them; of CelebAMask-HQ's two tables one has another right brow.
 COLOURS = {
     "celebamask": "000000 cc0000 4c9900 cccc00 3333ff cc00cc 00ffff ffcccc 663300 ff0000 66cc00 ffff00 000099 0000cc "
-                  "ff3399 00cccc 003300 ff9933 00cc00",
+    "ff3399 00cccc 003300 ff9933 00cc00",
     "bisenet": "ffffff ff5500 ffaa00 ff0055 ff00aa 00ff00 55ff00 aaff00 00ff55 00ffaa 0000ff 5500ff aa00ff 0055ff "
-               "00aaff ffff00 ffff55 ffffaa ff00ff",
+    "00aaff ffff00 ffff55 ffffaa ff00ff",
 }
-OTHER_COLOURS = {"celebamask": {0x33ffff: 7}, "bisenet": {}}
+OTHER_COLOURS = {"celebamask": {0x33FFFF: 7}, "bisenet": {}}
 COLOUR = re.compile("#[0-9a-f]{6}")
 MOST_LABELS = 1000  # in a list of them
 MOST_COLOURS = 256  # of a map; what is blended has more
@@ -60,16 +98,23 @@ class Code(NamedTuple):
 
 
 def _swapped(colour: int) -> int:
-    return colour >> 16 | colour & 0xff00 | (colour & 0xff) << 16
+    return colour >> 16 | colour & 0xFF00 | (colour & 0xFF) << 16
 
 
 def _codes() -> list[Code]:
     codes = []
     for parser, colours in COLOURS.items():
-        labels = {int(colour, 16): label for label, colour in enumerate(colours.split())} | OTHER_COLOURS[parser]
+        labels = {
+            int(colour, 16): label for label, colour in enumerate(colours.split())
+        } | OTHER_COLOURS[parser]
         codes.append(Code(f"the colours of {parser}", parser, labels))
-        codes.append(Code(f"the colours of {parser} with red and blue swapped, as OpenCV saves them", parser,
-                          {_swapped(colour): label for colour, label in labels.items()}))
+        codes.append(
+            Code(
+                f"the colours of {parser} with red and blue swapped, as OpenCV saves them",
+                parser,
+                {_swapped(colour): label for colour, label in labels.items()},
+            )
+        )
     return codes
 
 
@@ -82,31 +127,51 @@ def resolve(labels: Sequence[Label], parser: str | None) -> list[Label]:
     Raises InputError for a name that means two numbers, if no parser says which, and for a parser without a name.
     """
     if parser is not None and parser not in PARSERS:
-        raise InputError(f"parser {str(parser)[:80]!r} is not known; expected one of {', '.join(PARSERS)}")
+        raise InputError(
+            f"parser {str(parser)[:80]!r} is not known; expected one of {', '.join(PARSERS)}"
+        )
     if len(labels) > MOST_LABELS:
         raise InputError(f"{len(labels)} labels given; expected at most {MOST_LABELS}")
     for label in labels:
-        if label not in NAMES and not (type(label) is int and abs(label) < 1 << 31) and not is_colour(label):
-            raise InputError(f"{str(label)[:80]!r} is not a known label; expected numbers or names such as 4,5 or "
-                             f"l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'")
+        if (
+            label not in NAMES
+            and not (type(label) is int and abs(label) < 1 << 31)
+            and not is_colour(label)
+        ):
+            raise InputError(
+                f"{str(label)[:80]!r} is not a known label; expected numbers or names such as 4,5 or "
+                f"l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'"
+            )
     names = [label for label in labels if label in NAMES]
     if parser and not names:
-        raise InputError("--parser without a name in --labels; expected names such as --labels hair with it, or no "
-                         "--parser: numbers and colours need none")
+        raise InputError(
+            "--parser without a name in --labels; expected names such as --labels hair with it, or no "
+            "--parser: numbers and colours need none"
+        )
     if names and parser is None:
-        unclear = [name for name in names if len({known.index(name) for known in PARSERS.values()}) > 1]
+        unclear = [
+            name for name in names if len({known.index(name) for known in PARSERS.values()}) > 1
+        ]
         if unclear:
-            meanings = " and ".join(f"{', '.join(str(known.index(name)) for name in unclear)} in those of {parser}"
-                                    for parser, known in PARSERS.items())
-            choice = " or ".join(f"--parser {parser} ({programs})" for parser, programs in PROGRAMS.items())
-            raise InputError(f"{', '.join(unclear)} in label maps: {meanings}; expected {choice}: say whose maps they "
-                             "are, or give numbers")
+            meanings = " and ".join(
+                f"{', '.join(str(known.index(name)) for name in unclear)} in those of {parser}"
+                for parser, known in PARSERS.items()
+            )
+            choice = " or ".join(
+                f"--parser {parser} ({programs})" for parser, programs in PROGRAMS.items()
+            )
+            raise InputError(
+                f"{', '.join(unclear)} in label maps: {meanings}; expected {choice}: say whose maps they "
+                "are, or give numbers"
+            )
     known = PARSERS[parser or "celebamask"]
     resolved = {known.index(label) if label in NAMES else label for label in labels}
     colours = {label for label in resolved if isinstance(label, str)}
     if colours and colours != resolved:
-        raise InputError(f"colours and numbers in one list of labels ({', '.join(map(str, labels[:SHOWN]))}); expected "
-                         "one kind: a map is coded in colours or in numbers")
+        raise InputError(
+            f"colours and numbers in one list of labels ({', '.join(map(str, labels[:SHOWN]))}); expected "
+            "one kind: a map is coded in colours or in numbers"
+        )
     return sorted(resolved)
 
 
@@ -114,8 +179,12 @@ def is_colour(label: object) -> bool:
     return isinstance(label, str) and COLOUR.fullmatch(label) is not None
 
 
-def read_labels(path: Path, labels: Collection[Label], size: tuple[int, int] | None = None,
-                parser: str | None = None) -> Drawn:
+def read_labels(
+    path: Path,
+    labels: Collection[Label],
+    size: tuple[int, int] | None = None,
+    parser: str | None = None,
+) -> Drawn:
     """True where a label map has one of the labels, which `resolve` has made.
 
     `size` is [height, width] of the result, by nearest neighbour; its own without. A colour in a map means what it
@@ -126,7 +195,9 @@ def read_labels(path: Path, labels: Collection[Label], size: tuple[int, int] | N
     if values.ndim == 3 or palette is not None:
         values, wanted = _wanted_values(path, values, palette, labels, parser)
     elif any(map(is_colour, labels)):
-        raise InputError(f"{path} has no colours; expected numbers or names: {_choice(_counts(values))}")
+        raise InputError(
+            f"{path} has no colours; expected numbers or names: {_choice(_counts(values))}"
+        )
     else:
         wanted = set(labels)
     small = resize(values, *(size or values.shape))
@@ -135,8 +206,10 @@ def read_labels(path: Path, labels: Collection[Label], size: tuple[int, int] | N
         raise _nothing_inside(path, labels, _counts(values), wanted, small.shape)
     doubts = stretch_doubt(values.shape, small.shape)
     if len(np.unique(small)) > MOST_NUMBERS:
-        doubts += (f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is one, "
-                   "name the label map itself",)
+        doubts += (
+            f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is one, "
+            "name the label map itself",
+        )
     return Drawn(inside, doubts)
 
 
@@ -145,8 +218,12 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     what = "a label map [H, W], one whole number a pixel"
     if is_npy(path):
         values = read_npy_map(path, what, kinds="iu")
-        if values.ndim == 3 and not all(band.min() >= 0 and band.max() <= 255 for band in bands(values)):
-            raise InputError(f"{path} has shape {list(values.shape)}; expected {what}, or colours of 0 to 255")
+        if values.ndim == 3 and not all(
+            band.min() >= 0 and band.max() <= 255 for band in bands(values)
+        ):
+            raise InputError(
+                f"{path} has shape {list(values.shape)}; expected {what}, or colours of 0 to 255"
+            )
         return values, None
     picture = read_png(path, what)
     values = np.asarray(picture)
@@ -154,7 +231,9 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         return values, _packed(np.array(picture.getpalette(), np.uint8).reshape(-1, 3))
     if picture.mode in ("LA", "RGBA"):
         if not all((band[..., -1] == 255).all() for band in bands(values)):
-            raise InputError(f"{path} is transparent in places; expected {what}: save it without transparency")
+            raise InputError(
+                f"{path} is transparent in places; expected {what}: save it without transparency"
+            )
         values = values[..., :-1]
     values = values[..., 0] if values.shape[2:] == (1,) else one_of_equal_channels(values)
     return values.astype(np.uint8) if values.dtype == bool else values, None
@@ -180,8 +259,13 @@ def _counts(values: np.ndarray, most: int = 4096) -> dict[int, int] | None:
 # Colours --------------------------------------------------------------------------------------------------------------
 
 
-def _wanted_values(path: Path, values: np.ndarray, palette: np.ndarray | None, labels: Collection[Label],
-                   parser: str | None) -> tuple[np.ndarray, set[int]]:
+def _wanted_values(
+    path: Path,
+    values: np.ndarray,
+    palette: np.ndarray | None,
+    labels: Collection[Label],
+    parser: str | None,
+) -> tuple[np.ndarray, set[int]]:
     """The map as values [H, W], indices of the palette or colours, and those values that have the labels."""
     if palette is None:
         packed = np.empty(values.shape[:2], np.int32)
@@ -190,60 +274,91 @@ def _wanted_values(path: Path, values: np.ndarray, palette: np.ndarray | None, l
         values = packed
     counts = _counts(values, MOST_COLOURS)
     if counts is None:
-        raise InputError(f"{path} has more than {MOST_COLOURS} colours, as a photograph has, a map laid over one, or a "
-                         "map smeared by JPEG or smooth scaling: no label can be read from it; expected a label map: "
-                         "name the file of numbers that a parser writes beside such a picture")
-    colours = {value: value if palette is None else int(palette[value]) for value in counts
-               if palette is None or value < len(palette)}
+        raise InputError(
+            f"{path} has more than {MOST_COLOURS} colours, as a photograph has, a map laid over one, or a "
+            "map smeared by JPEG or smooth scaling: no label can be read from it; expected a label map: "
+            "name the file of numbers that a parser writes beside such a picture"
+        )
+    colours = {
+        value: value if palette is None else int(palette[value])
+        for value in counts
+        if palette is None or value < len(palette)
+    }
     if any(map(is_colour, labels)):
         wanted = {value for value, colour in colours.items() if f"#{colour:06x}" in labels}
         if not wanted:
-            raise InputError(f"{path} has no pixel of {_asked(labels)}; expected at least one: "
-                             f"choose --labels among {_colours_with_shares(counts, colours)}")
+            raise InputError(
+                f"{path} has no pixel of {_asked(labels)}; expected at least one: "
+                f"choose --labels among {_colours_with_shares(counts, colours)}"
+            )
         return values, wanted
 
     readings = _readings(path, counts, colours, palette is not None, parser)
     if not readings:
-        raise InputError(f"{path} is coded in colours that are not those of {parser or ' or '.join(PARSERS)}; expected "
-                         f"the colours of the region: choose --labels among {_colours_with_shares(counts, colours)}")
+        raise InputError(
+            f"{path} is coded in colours that are not those of {parser or ' or '.join(PARSERS)}; expected "
+            f"the colours of the region: choose --labels among {_colours_with_shares(counts, colours)}"
+        )
     asked = _asked(labels)
-    found = {how: wanted for how, meanings in readings.items()
-             if (wanted := frozenset(value for value, label in meanings.items() if label in labels))}
+    found = {
+        how: wanted
+        for how, meanings in readings.items()
+        if (wanted := frozenset(value for value, label in meanings.items() if label in labels))
+    }
     if not found:
         how, meanings = next(iter(readings.items()))
         by_label = Counter()
         for value, label in meanings.items():
             by_label[label] += counts[value]
         by_label = dict(sorted(by_label.items()))
-        raise InputError(f"{path} has no pixel of {asked}, by {how}; expected at least one: {_choice(by_label)}")
+        raise InputError(
+            f"{path} has no pixel of {asked}, by {how}; expected at least one: {_choice(by_label)}"
+        )
     if len(set(found.values())) > 1:
         pixels = sum(counts.values())
-        parts = " and ".join(f"{_colours_with_shares({value: counts[value] for value in wanted}, colours, pixels)} by "
-                             f"{how}" for how, wanted in found.items())
-        raise InputError(f"{path}: {asked} is {parts}; expected colours in --labels, which say what is meant: choose "
-                         "some of these")
+        parts = " and ".join(
+            f"{_colours_with_shares({value: counts[value] for value in wanted}, colours, pixels)} by "
+            f"{how}"
+            for how, wanted in found.items()
+        )
+        raise InputError(
+            f"{path}: {asked} is {parts}; expected colours in --labels, which say what is meant: choose "
+            "some of these"
+        )
     return values, set(next(iter(found.values())))
 
 
-def _readings(path: Path, counts: dict[int, int], colours: dict[int, int], has_palette: bool,
-              parser: str | None) -> dict[str, dict[int, int]]:
+def _readings(
+    path: Path,
+    counts: dict[int, int],
+    colours: dict[int, int],
+    has_palette: bool,
+    parser: str | None,
+) -> dict[str, dict[int, int]]:
     """The labels that the values may have, by what says so. A code must know every colour of the map.
 
     Colours that do not tell the indices of a palette apart are no code: a program may have left them out.
     """
-    readings = {"the indices of its palette": {value: value for value in counts}} if has_palette else {}
+    readings = (
+        {"the indices of its palette": {value: value for value in counts}} if has_palette else {}
+    )
     if has_palette and len(set(colours.values())) < len(counts):
         return readings
     codes = [code for code in CODES if code.labels.keys() >= set(colours.values())]
     parsers = {code.parser for code in codes}
     if parser and parsers and parser not in parsers:
-        raise InputError(f"{path} has the colours of {parsers.pop()}; expected those of {parser}: choose another "
-                         "--parser, or a map of this one")
+        raise InputError(
+            f"{path} has the colours of {parsers.pop()}; expected those of {parser}: choose another "
+            "--parser, or a map of this one"
+        )
     for code in codes:
         if parser in (None, code.parser):
             readings[code.name] = {value: code.labels[colour] for value, colour in colours.items()}
-    if all(colour == _swapped(colour) and colour >> 8 & 0xff == colour & 0xff for colour in colours.values()):
-        readings["its shades of grey"] = {value: colour & 0xff for value, colour in colours.items()}
+    if all(
+        colour == _swapped(colour) and colour >> 8 & 0xFF == colour & 0xFF
+        for colour in colours.values()
+    ):
+        readings["its shades of grey"] = {value: colour & 0xFF for value, colour in colours.items()}
     return readings
 
 
@@ -255,14 +370,23 @@ def _asked(labels: Collection[Label]) -> str:
     return f"label {' or '.join(map(str, list(labels)[:SHOWN]))}{f' and {more} more' if more > 0 else ''}"
 
 
-def _nothing_inside(path: Path, labels: Collection[Label], counts: dict[int, int] | None, wanted: Collection[int],
-                    size: tuple[int, ...]) -> InputError:
+def _nothing_inside(
+    path: Path,
+    labels: Collection[Label],
+    counts: dict[int, int] | None,
+    wanted: Collection[int],
+    size: tuple[int, ...],
+) -> InputError:
     """None of the labels is in the map, or too little of it is to be seen at this size."""
     found = sum((counts or {}).get(value, 0) for value in wanted)
     if found:
-        return InputError(f"{path} has {found} of {sum(counts.values())} pixels of {_asked(labels)}, too few to leave "
-                          f"one at {size[0]} x {size[1]}; expected a larger region: choose more --labels")
-    return InputError(f"{path} has no pixel of {_asked(labels)}; expected at least one: {_choice(counts)}")
+        return InputError(
+            f"{path} has {found} of {sum(counts.values())} pixels of {_asked(labels)}, too few to leave "
+            f"one at {size[0]} x {size[1]}; expected a larger region: choose more --labels"
+        )
+    return InputError(
+        f"{path} has no pixel of {_asked(labels)}; expected at least one: {_choice(counts)}"
+    )
 
 
 def _choice(counts: dict[int, int] | None) -> str:
@@ -272,15 +396,21 @@ def _choice(counts: dict[int, int] | None) -> str:
     return f"choose --labels among {_with_shares(counts)}"
 
 
-def _colours_with_shares(counts: dict[int, int], colours: dict[int, int], pixels: int | None = None) -> str:
-    named = Counter({f"'#{colours[value]:06x}'": number for value, number in counts.items() if value in colours})
+def _colours_with_shares(
+    counts: dict[int, int], colours: dict[int, int], pixels: int | None = None
+) -> str:
+    named = Counter(
+        {f"'#{colours[value]:06x}'": number for value, number in counts.items() if value in colours}
+    )
     return _with_shares(dict(named.most_common()), pixels)
 
 
 def _with_shares(counts: dict, pixels: int | None = None) -> str:
     """The keys, each with its share of the pixels; without their number, of all that are counted."""
     pixels = pixels or sum(counts.values())
-    shown = [f"{name} ({percent(number / pixels)})" for name, number in list(counts.items())[:SHOWN]]
+    shown = [
+        f"{name} ({percent(number / pixels)})" for name, number in list(counts.items())[:SHOWN]
+    ]
     return ", ".join(shown) + (", ..." if len(counts) > SHOWN else "")
 
 

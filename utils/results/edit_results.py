@@ -36,13 +36,17 @@ from utils.pictures.images import (
 from utils.regions.region import RegionSource
 from utils.results.page import Outline, Row, write_page
 
-HEAT_SIZE, HEAT_GRID_SIZE = 64, 128  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
+HEAT_SIZE, HEAT_GRID_SIZE = (
+    64,
+    128,
+)  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
 GRID_WIDTH = 16_000  # pixels, at most: viewers and JPEG take little more
 GRID_ROWS = 20  # samples in a grid, so that any viewer opens it, and it is written while the next ones are made
 
 
-def claim_results_folder(output_dir: str | None, matrix_paths: Sequence[str], record: str,
-                         facts: dict[str, Any]) -> AbstractContextManager[Path]:
+def claim_results_folder(
+    output_dir: str | None, matrix_paths: Sequence[str], record: str, facts: dict[str, Any]
+) -> AbstractContextManager[Path]:
     """The folder to write to, locked: `output_dir`, or outputs/manipulations/{stem of the first matrix_path}, or one
     with a number after it if that holds results of other options.
 
@@ -52,7 +56,9 @@ def claim_results_folder(output_dir: str | None, matrix_paths: Sequence[str], re
 
     def is_taken(folder: Path) -> bool:
         path = folder / record
-        return any(map(os.path.lexists, (path, path.with_suffix(".html")))) and not is_same_run(path, facts)
+        return any(map(os.path.lexists, (path, path.with_suffix(".html")))) and not is_same_run(
+            path, facts
+        )
 
     more = f"_and_{len(matrix_paths) - 1}_more" if len(matrix_paths) > 1 else ""
     folder = Path(output_dir or Path("outputs/manipulations") / f"{stem(matrix_paths[0])}{more}")
@@ -91,7 +97,9 @@ class EditResults:
     in 8 bits.
     """
 
-    def __init__(self, options: argparse.Namespace, edits: Sequence[Edit], facts: dict[str, Any]) -> None:
+    def __init__(
+        self, options: argparse.Namespace, edits: Sequence[Edit], facts: dict[str, Any]
+    ) -> None:
         self.options, self.edits, self.facts = options, edits, facts
         self.count = 0  # images so far
         self.batch: list[Future[np.ndarray]] = []  # the last one
@@ -101,11 +109,15 @@ class EditResults:
         self.grids: list[Future[list[FinishedRow]]] = []
         self.directions: deque[Future[str]] = deque()  # finished, their line not printed yet
         self.outlines: dict[bytes, Outline] = {}
-        self.cell = min(PICTURE_SIZE, GRID_WIDTH // (1 + options.step) - GAP)  # pixels of a picture in a grid, at most
+        self.cell = min(
+            PICTURE_SIZE, GRID_WIDTH // (1 + options.step) - GAP
+        )  # pixels of a picture in a grid, at most
         self.writes_folders = len({edit.file for edit in edits}) > 1
         self.page_path = options.output_dir / f"manipulate_results_{options.name}.html"
         # Written at once, so that the files of a run that is killed are known as its own.
-        files.write_json(self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False})
+        files.write_json(
+            self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False}
+        )
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
@@ -134,12 +146,15 @@ class EditResults:
         self.count += 1
         if row < 0:
             picture = self.pool.submit(self._picture, image, f"ori_{len(self.originals):06d}.png")
-            self.originals.append(self.pool.submit(lambda: Original(picture.result(), encode(picture.result()))))
+            self.originals.append(
+                self.pool.submit(lambda: Original(picture.result(), encode(picture.result())))
+            )
             return picture
         edit = self.edits[number]
         folder = f"{edit.file}/" if self.writes_folders else ""
-        picture = self.pool.submit(self._picture, image,
-                                   f"{folder}mani_{sample:06d}_ind_{edit.row:06d}_{step:06d}.png")
+        picture = self.pool.submit(
+            self._picture, image, f"{folder}mani_{sample:06d}_ind_{edit.row:06d}_{step:06d}.png"
+        )
         self.steps.append(picture)
         if step == steps - 1:
             self.rows.append(self.pool.submit(self._finish_row, number, sample, self.steps))
@@ -148,7 +163,7 @@ class EditResults:
                 self.grids.append(self.pool.submit(self._finish_grid, self.rows))
                 self.rows = []
             if sample == total - 1:
-                grids = self.grids[-math.ceil(total / GRID_ROWS):]
+                grids = self.grids[-math.ceil(total / GRID_ROWS) :]
                 self.directions.append(self.pool.submit(self._finish_direction, number, grids))
         return picture
 
@@ -162,13 +177,23 @@ class EditResults:
             save_png(self.options.output_dir / name, pixels)
         return thumbnail(on_paper(pixels), PICTURE_SIZE)
 
-    def _finish_row(self, number: int, sample: int, pictures: list[Future[np.ndarray]]) -> FinishedRow:
+    def _finish_row(
+        self, number: int, sample: int, pictures: list[Future[np.ndarray]]
+    ) -> FinishedRow:
         edit, (original, encoded) = self.edits[number], self.originals[sample].result()
         steps = np.stack([picture.result() for picture in pictures])
         names = self.facts.get("names")
-        row = Row(edit.name, sample, [head_of(distance) for distance in edit.distances], encoded,
-                  [encode(picture) if distance else encoded
-                   for picture, distance in zip(steps, edit.distances, strict=True)], name=names and names[sample])
+        row = Row(
+            edit.name,
+            sample,
+            [head_of(distance) for distance in edit.distances],
+            encoded,
+            [
+                encode(picture) if distance else encoded
+                for picture, distance in zip(steps, edit.distances, strict=True)
+            ],
+            name=names and names[sample],
+        )
         change, maps = None, []
         if edit.region:
             mask = edit.region.mask(sample, *original.shape[:2])
@@ -176,14 +201,26 @@ class EditResults:
             change = measure(absolute, mask)
             warm = heat(absolute)
             row = row._replace(
-                region=edit.region.name, heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
-                outline=self._outline(mask), measures=_plain(change), summary=summary([change]))
+                region=edit.region.name,
+                heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
+                outline=self._outline(mask),
+                measures=_plain(change),
+                summary=summary([change]),
+            )
             maps = self._heat_maps(edit.region, sample, np.stack([0 * warm[0], *warm]), original)
         if self.options.animate:
             save_animation(self._path(edit, f"_sample_{sample:06d}", self.options.animate), steps)
-        return FinishedRow(number, row, change, [thumbnail(picture, self.cell) for picture in (original, *steps)], maps)
+        return FinishedRow(
+            number,
+            row,
+            change,
+            [thumbnail(picture, self.cell) for picture in (original, *steps)],
+            maps,
+        )
 
-    def _heat_maps(self, region: RegionSource, sample: int, warm: np.ndarray, original: np.ndarray) -> list[np.ndarray]:
+    def _heat_maps(
+        self, region: RegionSource, sample: int, warm: np.ndarray, original: np.ndarray
+    ) -> list[np.ndarray]:
         """For the grid: of the original, where nothing changes, and of the steps."""
         size = min(HEAT_GRID_SIZE, self.cell)
         original = thumbnail(original, size)
@@ -206,8 +243,12 @@ class EditResults:
         part = "" if self.options.total_num <= GRID_ROWS else f"_samples_{first:03d}-{last:03d}"
         save_png(self._path(edit, part, "png"), grid([row.pictures for row in rows], heads))
         if edit.region:
-            save_jpeg(self._path(edit, f"{part}_change", "jpg"), grid([row.heat for row in rows], heads))
-        return rows if self.options.animate else [row._replace(pictures=[], heat=[]) for row in rows]
+            save_jpeg(
+                self._path(edit, f"{part}_change", "jpg"), grid([row.heat for row in rows], heads)
+            )
+        return (
+            rows if self.options.animate else [row._replace(pictures=[], heat=[]) for row in rows]
+        )
 
     def _finish_direction(self, number: int, grids: list[Future[list[FinishedRow]]]) -> str:
         """The line to print of it."""
@@ -215,25 +256,35 @@ class EditResults:
         facts = self.facts | {"direction": edit.row, "distances": edit.distances.tolist()}
         changes = [row.change for row in rows if row.change]
         if edit.region:
-            facts |= {"region": edit.region.name, "region_options": edit.region.facts,
-                      "mean_of_both_ends": summary(changes),
-                      "steps_of_each_sample": [_plain(change) for change in changes]}
+            facts |= {
+                "region": edit.region.name,
+                "region_options": edit.region.facts,
+                "mean_of_both_ends": summary(changes),
+                "steps_of_each_sample": [_plain(change) for change in changes],
+            }
         if self.options.animate:
             columns = zip(*(row.pictures[1:] for row in rows), strict=True)
-            save_animation(self._path(edit, "", self.options.animate), [mosaic(column) for column in columns])
+            save_animation(
+                self._path(edit, "", self.options.animate), [mosaic(column) for column in columns]
+            )
         files.write_json(self._path(edit, "", "json"), facts)
         return self._summary_line(edit, summary(changes), len(grids))
 
     def _path(self, edit: Edit, more: str, kind: str) -> Path:
-        return self.options.output_dir / f"{edit.file}_direction_{edit.row:02d}{more}_{self.options.name}.{kind}"
+        return (
+            self.options.output_dir
+            / f"{edit.file}_direction_{edit.row:02d}{more}_{self.options.name}.{kind}"
+        )
 
     def _summary_line(self, edit: Edit, means: dict[str, float | None], grids: int) -> str:
         path = self._path(edit, "_samples_*" if grids > 1 else "", "png")
         if not edit.region:
             return str(path)
         ratio = "" if means["ratio"] is None else f", ratio {means['ratio']:.3g}"
-        return (f"{path}: {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} inside, "
-                f"{means['change_outside'] or 0:.2g} outside{ratio} at {' and '.join(_ends(edit))}")
+        return (
+            f"{path}: {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} inside, "
+            f"{means['change_outside'] or 0:.2g} outside{ratio} at {' and '.join(_ends(edit))}"
+        )
 
     def _write_page(self) -> None:
         """The page, and the numbers of all that is on it."""
@@ -245,25 +296,54 @@ class EditResults:
             path.with_suffix(".json").unlink(missing_ok=True)
             return
         subjects = list(dict.fromkeys(edit.file for edit in self.edits))
-        named = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
+        named = ", ".join(subjects[:3]) + (
+            f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+        )
         title = f"{named} on {Path(options.restore_path).stem}"
         number = len({row.number for row in rows})
-        words = (f"{_count(options.total_num, 'sample')}, each moved along {_count(number, 'direction')} in "
-                 f"{_count(options.step, 'step')}. Drag a slider, or focus it and press the arrow keys, to see what a "
-                 "direction changes.")
-        write_page(path, title, words, [row.page_row for row in rows], {
-            "Command": " ".join(self.facts["command"]), "Edit": "w + distance × direction on layers "
-            + ", ".join(map(str, options.mani_layers)),
-            "Latent codes": options.latent_path or f"random, seed {options.seed}",
-            "Versions": ", ".join(f"{name} {version}" for name, version in self.facts["versions"].items()),
-            "Network": f"SHA-256 {self.facts['network_sha256']}"})
-        changes = [[row.change for row in rows if row.number == number and row.change]
-                   for number in range(len(self.edits))]
-        directions = [{"file": edit.file, "row": edit.row, "distances": edit.distances.tolist()}
-                      | ({"region": edit.region.name, "mean_of_both_ends": summary(measured)} if edit.region else {})
-                      for edit, measured in zip(self.edits, changes, strict=True)]
-        files.write_json(path.with_suffix(".json"), self.facts | {
-            "rows": len(rows), "complete": len(rows) == options.total_num * len(self.edits), "directions": directions})
+        words = (
+            f"{_count(options.total_num, 'sample')}, each moved along {_count(number, 'direction')} in "
+            f"{_count(options.step, 'step')}. Drag a slider, or focus it and press the arrow keys, to see what a "
+            "direction changes."
+        )
+        write_page(
+            path,
+            title,
+            words,
+            [row.page_row for row in rows],
+            {
+                "Command": " ".join(self.facts["command"]),
+                "Edit": "w + distance × direction on layers "
+                + ", ".join(map(str, options.mani_layers)),
+                "Latent codes": options.latent_path or f"random, seed {options.seed}",
+                "Versions": ", ".join(
+                    f"{name} {version}" for name, version in self.facts["versions"].items()
+                ),
+                "Network": f"SHA-256 {self.facts['network_sha256']}",
+            },
+        )
+        changes = [
+            [row.change for row in rows if row.number == number and row.change]
+            for number in range(len(self.edits))
+        ]
+        directions = [
+            {"file": edit.file, "row": edit.row, "distances": edit.distances.tolist()}
+            | (
+                {"region": edit.region.name, "mean_of_both_ends": summary(measured)}
+                if edit.region
+                else {}
+            )
+            for edit, measured in zip(self.edits, changes, strict=True)
+        ]
+        files.write_json(
+            path.with_suffix(".json"),
+            self.facts
+            | {
+                "rows": len(rows),
+                "complete": len(rows) == options.total_num * len(self.edits),
+                "directions": directions,
+            },
+        )
         if any(changes):
             self._write_csv(path.with_suffix(".csv"), changes)
         say(str(path))
@@ -272,12 +352,22 @@ class EditResults:
         """A line for each step that was measured."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", "direction", "region", "sample", "step", "distance", *Change._fields])
+        writer.writerow(
+            ["file", "direction", "region", "sample", "step", "distance", *Change._fields]
+        )
         for edit, measured in zip(self.edits, changes, strict=True):
             for sample, change in enumerate(measured):
                 for step, numbers in enumerate(zip(edit.distances, *change, strict=True)):
-                    writer.writerow([table_cell(edit.file), edit.row, table_cell(edit.region.name), sample, step,
-                                     *(f"{number:.6g}" for number in numbers)])
+                    writer.writerow(
+                        [
+                            table_cell(edit.file),
+                            edit.row,
+                            table_cell(edit.region.name),
+                            sample,
+                            step,
+                            *(f"{number:.6g}" for number in numbers),
+                        ]
+                    )
         with files.replacing(path) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")
 
@@ -292,13 +382,23 @@ def _ends(edit: Edit) -> list[str]:
 
 def _plain(change: Change) -> dict[str, list[float | None]]:
     """Six digits, and None for NaN, which JSON does not know."""
-    return {name: [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
-            for name, values in change._asdict().items()}
+    return {
+        name: [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
+        for name, values in change._asdict().items()
+    }
 
 
 def summary(changes: Sequence[Change]) -> dict[str, float | None]:
     """Means over the first and the last step of some samples, and the ratio of the changes inside and outside."""
-    means = {name: float(np.mean([np.asarray(getattr(change, name))[[0, -1]] for change in changes])) if changes
-             else np.nan for name in Change._fields}
-    means["ratio"] = means["change_inside"] / means["change_outside"] if means["change_outside"] else np.nan
-    return {name: float(f"{value:.6g}") if np.isfinite(value) else None for name, value in means.items()}
+    means = {
+        name: float(np.mean([np.asarray(getattr(change, name))[[0, -1]] for change in changes]))
+        if changes
+        else np.nan
+        for name in Change._fields
+    }
+    means["ratio"] = (
+        means["change_inside"] / means["change_outside"] if means["change_outside"] else np.nan
+    )
+    return {
+        name: float(f"{value:.6g}") if np.isfinite(value) else None for name, value in means.items()
+    }

@@ -31,30 +31,50 @@ class Row(NamedTuple):
     original: bytes
     steps: Sequence[bytes]
     region: str | None = None
-    heat: Sequence[bytes] = ()  # of each step, in grey, black where nothing has changed; the page colours it
+    heat: Sequence[
+        bytes
+    ] = ()  # of each step, in grey, black where nothing has changed; the page colours it
     outline: Outline | None = None
     name: str | None = None  # of the sample, where it has one
     measures: Mapping[str, Sequence[float | None]] | None = None  # of each step
     summary: Mapping[str, float | None] | None = None
 
 
-def write_page(path: str | Path, title: str, summary: str, rows: Sequence[Row], facts: Mapping[str, str]) -> None:
+def write_page(
+    path: str | Path, title: str, summary: str, rows: Sequence[Row], facts: Mapping[str, str]
+) -> None:
     """Write the page: the rows below the title, the facts at its foot."""
-    gradient = ", ".join(f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1))**2:.0f}%" for i, (r, g, b) in enumerate(HEAT))
-    footer = "".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
-                     for name, value in facts.items())
+    gradient = ", ".join(
+        f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1)) ** 2:.0f}%"
+        for i, (r, g, b) in enumerate(HEAT)
+    )
+    footer = "".join(
+        f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
+        for name, value in facts.items()
+    )
     tables = [" ".join(f"{value / 255:.3f}" for value in values) for values in HEAT.T]
-    colours = "\n".join(f'<feFunc{channel} type="table" tableValues="{table}"/>'
-                        for channel, table in zip("RGB", tables, strict=True))
+    colours = "\n".join(
+        f'<feFunc{channel} type="table" tableValues="{table}"/>'
+        for channel, table in zip("RGB", tables, strict=True)
+    )
     values = {
-        "title": html.escape(title), "heading": html.escape(title).replace("_", "_<wbr>"),  # file names may break there
-        "summary": html.escape(summary), "full_heat": str(FULL_HEAT), "colours": colours,
-        "style": _part("page.css").replace("{{gradient}}", gradient), "script": _part("page.js"),
-        "footer": f"<dl>{footer}</dl>", "data": _script_json(_data(rows)),
+        "title": html.escape(title),
+        "heading": html.escape(title).replace("_", "_<wbr>"),  # file names may break there
+        "summary": html.escape(summary),
+        "full_heat": str(FULL_HEAT),
+        "colours": colours,
+        "style": _part("page.css").replace("{{gradient}}", gradient),
+        "script": _part("page.js"),
+        "footer": f"<dl>{footer}</dl>",
+        "data": _script_json(_data(rows)),
     }
-    page = re.sub(r"\{\{(\w+)\}\}", lambda place: values[place[1]], _part("page.html"))  # names may hold braces too
+    page = re.sub(
+        r"\{\{(\w+)\}\}", lambda place: values[place[1]], _part("page.html")
+    )  # names may hold braces too
     with replacing(path) as partial:
-        partial.write_text(page, encoding="utf-8", errors="replace")  # names of files need not be text
+        partial.write_text(
+            page, encoding="utf-8", errors="replace"
+        )  # names of files need not be text
 
 
 def _part(name: str) -> str:
@@ -72,13 +92,23 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
     plain = []
     for row in rows:
         if not len(row.steps) == len(row.heads) or len(row.heat) not in (0, len(row.heads)):
-            raise ValueError(f"{len(row.steps)} steps and {len(row.heat)} heat maps under {len(row.heads)} heads")
-        plain.append(row._asdict() | {
-            "original": place(row.original), "steps": [place(picture) for picture in row.steps],
-            "heat": [place(picture) for picture in row.heat] or None,
-            "outline": row.outline and outlines.setdefault(row.outline, len(outlines))})
-    return {"rows": plain, "pictures": [_data_url(picture) for picture in places],
-            "outlines": [outline._asdict() for outline in outlines]}
+            raise ValueError(
+                f"{len(row.steps)} steps and {len(row.heat)} heat maps under {len(row.heads)} heads"
+            )
+        plain.append(
+            row._asdict()
+            | {
+                "original": place(row.original),
+                "steps": [place(picture) for picture in row.steps],
+                "heat": [place(picture) for picture in row.heat] or None,
+                "outline": row.outline and outlines.setdefault(row.outline, len(outlines)),
+            }
+        )
+    return {
+        "rows": plain,
+        "pictures": [_data_url(picture) for picture in places],
+        "outlines": [outline._asdict() for outline in outlines],
+    }
 
 
 def _data_url(picture: bytes) -> str:

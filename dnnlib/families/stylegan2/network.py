@@ -9,7 +9,17 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dnnlib.layers import KeptConv, KeptRGB, StyledConv, ToRGB, Upsampling, activate, convolve, layer_weights, normalize
+from dnnlib.layers import (
+    KeptConv,
+    KeptRGB,
+    StyledConv,
+    ToRGB,
+    Upsampling,
+    activate,
+    convolve,
+    layer_weights,
+    normalize,
+)
 from dnnlib.record import NetworkRecord
 
 Kept = KeptConv | KeptRGB
@@ -22,7 +32,10 @@ class MappingNetwork:
         self.normalize_z, self.label_normalization = record.normalize_z, record.label_normalization
         self.activation = record.mapping_activation
         self.embed = layer_weights(record.arrays, "mapping/embed", dtype)
-        layers = [layer_weights(record.arrays, f"mapping/{i}", dtype) for i in range(record.mapping_layers)]
+        layers = [
+            layer_weights(record.arrays, f"mapping/{i}", dtype)
+            for i in range(record.mapping_layers)
+        ]
         self.layers = [(layer["weight"], layer["bias"]) for layer in layers]
 
     def __call__(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -59,10 +72,18 @@ class SynthesisNetwork:
         self.const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
         self.blocks = []
         for size in record.resolutions:
-            convs = [StyledConv(weights(f"{size}/{name}"), record.activation, record.conv_clamp, function)
-                     for name, function in (("conv0", self.upsampling.convolve), ("conv1", convolve))
-                     if f"{size}/{name}/weight" in record.arrays]
-            rgb = ToRGB(weights(f"{size}/rgb"), record.conv_clamp) if f"{size}/rgb/weight" in record.arrays else None
+            convs = [
+                StyledConv(
+                    weights(f"{size}/{name}"), record.activation, record.conv_clamp, function
+                )
+                for name, function in (("conv0", self.upsampling.convolve), ("conv1", convolve))
+                if f"{size}/{name}/weight" in record.arrays
+            ]
+            rgb = (
+                ToRGB(weights(f"{size}/rgb"), record.conv_clamp)
+                if f"{size}/rgb/weight" in record.arrays
+                else None
+            )
             self.blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
 
     def primal(self, ws: tf.Tensor) -> tuple[tf.Tensor, list[Kept]]:
@@ -95,15 +116,23 @@ class SynthesisNetwork:
         image, index = None, 0
         for block in self.blocks:
             block_input = x
-            shown = step if block is self.blocks[-1] else 1  # every step-th pixel is left after the last convolution
+            shown = (
+                step if block is self.blocks[-1] else 1
+            )  # every step-th pixel is left after the last convolution
             for conv in block.convs:
                 x = run(conv, x, index)
                 index += 1
             if block.skip is not None:
-                x = (x + self.upsampling.convolve(block_input, block.skip)[:, ::shown, ::shown]) / math.sqrt(2)
+                x = (
+                    x + self.upsampling.convolve(block_input, block.skip)[:, ::shown, ::shown]
+                ) / math.sqrt(2)
             if block.rgb is not None:
                 rgb = run(block.rgb, x, index)
-                image = rgb if image is None else self.upsampling.image(image)[:, ::shown, ::shown] + rgb
+                image = (
+                    rgb
+                    if image is None
+                    else self.upsampling.image(image)[:, ::shown, ::shown] + rgb
+                )
         return image
 
 

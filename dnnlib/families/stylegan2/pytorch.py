@@ -29,7 +29,9 @@ from dnnlib.containers.torch_file import TENSORS
 from dnnlib.errors import InputError
 from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 
-_ADVICE = "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
+_ADVICE = (
+    "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
+)
 
 # The settings of each class, in both repositories.
 SETTINGS = {
@@ -37,7 +39,7 @@ SETTINGS = {
     "MappingNetwork": "z_dim c_dim w_dim num_ws num_layers w_avg_beta",
     "SynthesisNetwork": "w_dim img_resolution img_resolution_log2 img_channels num_fp16_res block_resolutions num_ws",
     "SynthesisBlock": "in_channels w_dim resolution img_channels is_last architecture use_fp16 channels_last "
-                      "fused_modconv_default num_conv num_torgb",
+    "fused_modconv_default num_conv num_torgb",
     "SynthesisLayer": "in_channels out_channels w_dim resolution up use_noise activation conv_clamp padding act_gain",
     "ToRGBLayer": "in_channels out_channels w_dim conv_clamp weight_gain",
     "Conv2dLayer": "in_channels out_channels activation up down conv_clamp padding weight_gain act_gain bias",
@@ -45,7 +47,13 @@ SETTINGS = {
 }
 _STYLEGAN3 = ("SynthesisInput",)
 # What PyTorch and its persistence keep in any module and that changes nothing when it runs; hooks must be empty.
-_HARMLESS = {"training", "_non_persistent_buffers_set", "_init_args", "_init_kwargs", "_compiled_call_impl"}
+_HARMLESS = {
+    "training",
+    "_non_persistent_buffers_set",
+    "_init_args",
+    "_init_kwargs",
+    "_compiled_call_impl",
+}
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
 
 
@@ -53,7 +61,11 @@ class Module:
     """A module of the file: the name of its class, and its state as a dict. Its source code is dropped."""
 
     def __init__(self, meta: dict) -> None:
-        if meta["type"] != "class" or not isinstance(meta["class_name"], str) or not isinstance(meta["state"], dict):
+        if (
+            meta["type"] != "class"
+            or not isinstance(meta["class_name"], str)
+            or not isinstance(meta["state"], dict)
+        ):
             raise pickle.UnpicklingError("a module without a class or a state")
         self.class_name, self.state = meta["class_name"], meta["state"]
 
@@ -66,16 +78,31 @@ class PlainModule(StandIn):
 
 _PLAIN_MODULES = {
     "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid Softmax Softplus Tanh",
-    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm", "container": "ModuleDict ModuleList ParameterList Sequential",
-    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d", "dropout": "Dropout Dropout2d", "flatten": "Flatten Unflatten",
-    "instancenorm": "InstanceNorm2d", "linear": "Bilinear Identity Linear", "normalization": "GroupNorm LayerNorm",
-    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d", "pixelshuffle": "PixelShuffle PixelUnshuffle",
-    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d", "sparse": "Embedding",
+    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm",
+    "container": "ModuleDict ModuleList ParameterList Sequential",
+    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d",
+    "dropout": "Dropout Dropout2d",
+    "flatten": "Flatten Unflatten",
+    "instancenorm": "InstanceNorm2d",
+    "linear": "Bilinear Identity Linear",
+    "normalization": "GroupNorm LayerNorm",
+    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d",
+    "pixelshuffle": "PixelShuffle PixelUnshuffle",
+    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d",
+    "sparse": "Embedding",
     "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
 }
-ALLOWED = TENSORS | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module} | {
-    (f"torch.nn.modules.{part}", name): type("PlainModule", (PlainModule,), {"class_name": name})
-    for part, names in _PLAIN_MODULES.items() for name in names.split()}
+ALLOWED = (
+    TENSORS
+    | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
+    | {
+        (f"torch.nn.modules.{part}", name): type(
+            "PlainModule", (PlainModule,), {"class_name": name}
+        )
+        for part, names in _PLAIN_MODULES.items()
+        for name in names.split()
+    }
+)
 
 
 def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
@@ -86,33 +113,53 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
     """
     modules = _Modules(generator, ignored)
     main = modules.take("", "Generator")
-    mapping, synthesis = modules.take("mapping", "MappingNetwork"), modules.take("synthesis", "SynthesisNetwork")
+    mapping, synthesis = (
+        modules.take("mapping", "MappingNetwork"),
+        modules.take("synthesis", "SynthesisNetwork"),
+    )
     tensors = NamedArrays(modules.tensors.items(), memory)
     layers = _Layers(modules, tensors)
 
-    z_dim, c_dim, w_dim, size, num_channels = (_whole(main, name) for name in
-                                               ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels"))
-    for part, names in ((mapping, ("z_dim", "c_dim", "w_dim", "num_ws")),
-                        (synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))):
+    z_dim, c_dim, w_dim, size, num_channels = (
+        _whole(main, name) for name in ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
+    )
+    for part, names in (
+        (mapping, ("z_dim", "c_dim", "w_dim", "num_ws")),
+        (synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws")),
+    ):
         for name in names:
             if _whole(part, name) != _whole(main, name):
-                raise InputError(f"its networks disagree on the setting {name}: {_whole(main, name)} and "
-                                   f"{_whole(part, name)}; expected a file as its program wrote it")
+                raise InputError(
+                    f"its networks disagree on the setting {name}: {_whole(main, name)} and "
+                    f"{_whole(part, name)}; expected a file as its program wrote it"
+                )
     first = modules.state("synthesis.b4.conv1")
     filters = [name for name in tensors.names() if name.endswith(".resample_filter")]
     if not filters:
-        raise InputError("lacks the arrays resample_filter; expected those of StyleGAN2-ADA-PyTorch")
+        raise InputError(
+            "lacks the arrays resample_filter; expected those of StyleGAN2-ADA-PyTorch"
+        )
     record = NetworkRecord(
-        z_dim=z_dim, w_dim=w_dim, label_dim=c_dim, resolution=size, num_channels=num_channels,
-        architecture=modules.state("synthesis.b4")["architecture"], activation=first["activation"],
-        mapping_activation=modules.state("mapping.fc0")["activation"], normalize_z=True,
-        label_normalization="separate", resample_kernel=tensors.take_filter(filters, 1),
-        conv_clamp=None if first["conv_clamp"] is None else float(first["conv_clamp"]), arrays=layers.arrays,
+        z_dim=z_dim,
+        w_dim=w_dim,
+        label_dim=c_dim,
+        resolution=size,
+        num_channels=num_channels,
+        architecture=modules.state("synthesis.b4")["architecture"],
+        activation=first["activation"],
+        mapping_activation=modules.state("mapping.fc0")["activation"],
+        normalize_z=True,
+        label_normalization="separate",
+        resample_kernel=tensors.take_filter(filters, 1),
+        conv_clamp=None if first["conv_clamp"] is None else float(first["conv_clamp"]),
+        arrays=layers.arrays,
         format="StyleGAN2-ADA-PyTorch pickle",
     )
     record.check_settings()
     if main["num_ws"] != record.num_layers:
-        raise InputError(f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this resolution")
+        raise InputError(
+            f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this resolution"
+        )
 
     _read_mapping(layers, record, _whole(mapping, "num_layers"))
     _read_synthesis(layers, record)
@@ -143,11 +190,17 @@ class _Modules:
         prefix = name + "." if name else ""
         if not isinstance(module, Module) or module.class_name not in SETTINGS:
             found = brief(getattr(module, "class_name", type(module).__name__))
-            what = " of StyleGAN3, whose architecture is not supported" if found.strip("'") in _STYLEGAN3 else ""
+            what = (
+                " of StyleGAN3, whose architecture is not supported"
+                if found.strip("'") in _STYLEGAN3
+                else ""
+            )
             raise InputError(f"its module {name} is a {found}{what}; {_ADVICE}")
         # Many modules, or arrays under many names, that are one in the file, would take any amount of time and memory.
         if name.count(".") > 3 or id(module.state) in self._states or len(name) > LONGEST_NAME:
-            raise InputError(f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}")
+            raise InputError(
+                f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}"
+            )
         self._modules[name] = module
         self._states.add(id(module.state))
         known = SETTINGS[module.class_name].split()
@@ -155,12 +208,18 @@ class _Modules:
             if key in ("_parameters", "_buffers"):
                 for part, array in value.items():
                     if array is not None:
-                        expect_name(len(self.tensors), prefix + part)  # before many prefixes are kept
+                        expect_name(
+                            len(self.tensors), prefix + part
+                        )  # before many prefixes are kept
                         self.tensors[prefix + part] = array
             elif key == "_modules":
                 for part, child in value.items():
                     self._add(prefix + part, child)
-            elif not (key in known or key in _HARMLESS or (key.startswith("_") and "hook" in key and not value)):
+            elif not (
+                key in known
+                or key in _HARMLESS
+                or (key.startswith("_") and "hook" in key and not value)
+            ):
                 self._ignored.expect_covered(f"{prefix}{key}", value, _ADVICE)
 
     def state(self, name: str) -> dict:
@@ -182,15 +241,19 @@ class _Modules:
             else:
                 same = type(value) is type(expected) and value == expected
             if not same:
-                raise InputError(f"its setting {name}.{key} is {brief(value)}; expected {expected!r}, as the rest of "
-                                   "a StyleGAN2 generator needs")
+                raise InputError(
+                    f"its setting {name}.{key} is {brief(value)}; expected {expected!r}, as the rest of "
+                    "a StyleGAN2 generator needs"
+                )
         del self._left[name]
         return state
 
     def expect_none_left(self) -> None:
         if self._left:
-            raise InputError(f"its module {next(iter(self._left))} is not part of a StyleGAN2 generator of these "
-                               f"settings; {_ADVICE}")
+            raise InputError(
+                f"its module {next(iter(self._left))} is not part of a StyleGAN2 generator of these "
+                f"settings; {_ADVICE}"
+            )
 
 
 class _Layers:
@@ -200,16 +263,24 @@ class _Layers:
         self.modules, self.tensors = modules, tensors
         self.arrays: dict[str, np.ndarray] = {}
 
-    def dense(self, name: str, shape: tuple[int, int | None], activation: str) -> tuple[np.ndarray, np.ndarray]:
+    def dense(
+        self, name: str, shape: tuple[int, int | None], activation: str
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The weight [in, out] and the bias [out] of a FullyConnectedLayer."""
         state = self.modules.take(name, "FullyConnectedLayer", activation=activation)
-        weight = self.tensors.take(f"{name}.weight", shape[::-1], _number(state, name, "weight_gain")).T
+        weight = self.tensors.take(
+            f"{name}.weight", shape[::-1], _number(state, name, "weight_gain")
+        ).T
         if state.get("bias", ...) is None:
             return np.ascontiguousarray(weight), np.zeros(weight.shape[1], np.float32)
-        bias = self.tensors.take(f"{name}.bias", weight.shape[1:], _number(state, name, "bias_gain"))
+        bias = self.tensors.take(
+            f"{name}.bias", weight.shape[1:], _number(state, name, "bias_gain")
+        )
         return np.ascontiguousarray(weight), bias
 
-    def kernel(self, name: str, size: int, inputs: int, outputs: int | None, scale: float = 1.0) -> np.ndarray:
+    def kernel(
+        self, name: str, size: int, inputs: int, outputs: int | None, scale: float = 1.0
+    ) -> np.ndarray:
         """A convolution's weight [k, k, in, out]."""
         weight = self.tensors.take(f"{name}.weight", (outputs, inputs, size, size), scale)
         return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
@@ -218,7 +289,9 @@ class _Layers:
         """A modulated layer: its weight [k, k, in, out], style and bias."""
         style_weight, style_bias = self.dense(f"{name}.affine", (w_dim, inputs), "linear")
         self.arrays |= {
-            f"{target}/weight": weight, f"{target}/style_weight": style_weight, f"{target}/style_bias": style_bias,
+            f"{target}/weight": weight,
+            f"{target}/style_weight": style_weight,
+            f"{target}/style_bias": style_bias,
             f"{target}/bias": self.tensors.take(f"{name}.bias", (weight.shape[3],)),
         }
 
@@ -252,8 +325,15 @@ def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
     gain = float(_ACTIVATION_GAINS[record.activation])
 
     def noisy_convolution(name: str, target: str, inputs: int, up: int, size: int) -> int:
-        state = modules.take(name, "SynthesisLayer", up=up, activation=record.activation, padding=1, act_gain=gain,
-                             conv_clamp=record.conv_clamp)
+        state = modules.take(
+            name,
+            "SynthesisLayer",
+            up=up,
+            activation=record.activation,
+            padding=1,
+            act_gain=gain,
+            conv_clamp=record.conv_clamp,
+        )
         # Without 1 / sqrt(fan_in), as it is demodulated. Where it up-samples, as a transposed convolution takes it.
         weight = layers.kernel(name, 3, inputs, None)
         layers.styled(name, target, inputs, record.w_dim, weight)
@@ -273,10 +353,20 @@ def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
             channels = noisy_convolution(f"{block}.conv0", f"{size}/conv0", channels, 2, size)
         channels = noisy_convolution(f"{block}.conv1", f"{size}/conv1", channels, 1, size)
         if size > 4 and record.architecture == "resnet":
-            state = modules.take(f"{block}.skip", "Conv2dLayer", activation="linear", up=2, down=1, padding=0,
-                                 act_gain=1.0, conv_clamp=None)
+            state = modules.take(
+                f"{block}.skip",
+                "Conv2dLayer",
+                activation="linear",
+                up=2,
+                down=1,
+                padding=0,
+                act_gain=1.0,
+                conv_clamp=None,
+            )
             scale = _number(state, f"{block}.skip", "weight_gain")
-            arrays[f"{size}/skip/weight"] = layers.kernel(f"{block}.skip", 1, inputs, channels, scale)
+            arrays[f"{size}/skip/weight"] = layers.kernel(
+                f"{block}.skip", 1, inputs, channels, scale
+            )
         if record.architecture == "skip" or size == record.resolution:
             state = modules.take(f"{block}.torgb", "ToRGBLayer", conv_clamp=record.conv_clamp)
             scale = _number(state, f"{block}.torgb", "weight_gain")

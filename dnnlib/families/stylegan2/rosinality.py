@@ -23,7 +23,13 @@ from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory, StandIn
 from dnnlib.containers.torch_file import TENSORS
 from dnnlib.errors import InputError
-from dnnlib.record import MAX_RESOLUTION, IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
+from dnnlib.record import (
+    MAX_RESOLUTION,
+    IgnoredSettings,
+    NetworkRecord,
+    check_first_layer,
+    check_mapping_layers,
+)
 
 _LR_MLP = 0.01  # the learning rate of the mapping network, over that of the others
 _MEAN_OF = 4096  # codes
@@ -38,10 +44,20 @@ class Unused(StandIn):
         pass
 
 
-ALLOWED = TENSORS | dict.fromkeys([
-    ("argparse", "Namespace"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"), ("pathlib._local", "PosixPath"),
-    ("pathlib._local", "WindowsPath"), ("torch", "device"), ("torch", "Size"),
-    ("torch", "float16"), ("torch", "float32")], Unused)
+ALLOWED = TENSORS | dict.fromkeys(
+    [
+        ("argparse", "Namespace"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "WindowsPath"),
+        ("pathlib._local", "PosixPath"),
+        ("pathlib._local", "WindowsPath"),
+        ("torch", "device"),
+        ("torch", "Size"),
+        ("torch", "float16"),
+        ("torch", "float32"),
+    ],
+    Unused,
+)
 
 
 def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
@@ -60,16 +76,34 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
     stages = _count(generator, "to_rgbs.{}.bias")
     arrays: dict[str, np.ndarray] = {}
     if stages > _MOST_STAGES:
-        raise InputError(f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels")
-    kernels = [name for j in range(stages) for name in
-               (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")]
+        raise InputError(
+            f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels"
+        )
+    kernels = [
+        name
+        for j in range(stages)
+        for name in (f"convs.{2 * j}.conv.blur.kernel", f"to_rgbs.{j}.upsample.kernel")
+    ]
     if not kernels:
-        raise InputError("lacks the array to_rgbs.0.bias; expected a network of resolution 8 or more")
+        raise InputError(
+            "lacks the array to_rgbs.0.bias; expected a network of resolution 8 or more"
+        )
     record = NetworkRecord(
-        z_dim=z_dim, w_dim=w_dim, label_dim=0, resolution=2 ** (2 + stages), num_channels=num_channels,
-        architecture="skip", activation="lrelu", mapping_activation="lrelu", normalize_z=True,
-        label_normalization="separate", resample_kernel=tensors.take_filter(kernels, 4), conv_clamp=None, arrays=arrays,
-        format="rosinality-style PyTorch checkpoint" + ("" if "latent_avg" in tensors else " without latent_avg"),
+        z_dim=z_dim,
+        w_dim=w_dim,
+        label_dim=0,
+        resolution=2 ** (2 + stages),
+        num_channels=num_channels,
+        architecture="skip",
+        activation="lrelu",
+        mapping_activation="lrelu",
+        normalize_z=True,
+        label_normalization="separate",
+        resample_kernel=tensors.take_filter(kernels, 4),
+        conv_clamp=None,
+        arrays=arrays,
+        format="rosinality-style PyTorch checkpoint"
+        + ("" if "latent_avg" in tensors else " without latent_avg"),
         notes=tuple(notes),
     )
     record.check_settings()
@@ -78,7 +112,9 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
     check_mapping_layers(mapping_layers)
     for i in range(mapping_layers):
         shape = (w_dim, w_dim if i else z_dim)
-        arrays[f"mapping/{i}/weight"] = tensors.take(f"style.{i + 1}.weight", shape, _LR_MLP / math.sqrt(shape[1])).T
+        arrays[f"mapping/{i}/weight"] = tensors.take(
+            f"style.{i + 1}.weight", shape, _LR_MLP / math.sqrt(shape[1])
+        ).T
         arrays[f"mapping/{i}/bias"] = tensors.take(f"style.{i + 1}.bias", (w_dim,), _LR_MLP)
 
     def convolution(name: str, target: str, kernel: int, inputs: int, outputs: int | None) -> int:
@@ -87,17 +123,24 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
         weight = tensors.take(f"{name}.conv.weight", shape, 1 / math.sqrt(inputs * kernel**2))[0]
         # Already as a transposed convolution takes it, where it up-samples.
         arrays[f"{target}/weight"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
-        style = tensors.take(f"{name}.conv.modulation.weight", (inputs, w_dim), 1 / math.sqrt(w_dim))
+        style = tensors.take(
+            f"{name}.conv.modulation.weight", (inputs, w_dim), 1 / math.sqrt(w_dim)
+        )
         arrays[f"{target}/style_weight"] = np.ascontiguousarray(style.T)
-        arrays[f"{target}/style_bias"] = tensors.take(f"{name}.conv.modulation.bias", (inputs,))  # with its +1
+        arrays[f"{target}/style_bias"] = tensors.take(
+            f"{name}.conv.modulation.bias", (inputs,)
+        )  # with its +1
         return len(weight)
 
     def noisy_convolution(name: str, target: str, inputs: int, layer: int, size: int) -> int:
         outputs = convolution(name, target, 3, inputs, None)
         arrays[f"{target}/bias"] = tensors.take(f"{name}.activate.bias", (outputs,))
         (strength,) = tensors.take(f"{name}.noise.weight", (1,))
-        arrays[f"{target}/noise"] = np.broadcast_to(np.float32(0), (size, size)) if no_noise else tensors.take(
-            f"noises.noise_{layer}", (1, 1, size, size), strength)[0, 0]
+        arrays[f"{target}/noise"] = (
+            np.broadcast_to(np.float32(0), (size, size))
+            if no_noise
+            else tensors.take(f"noises.noise_{layer}", (1, 1, size, size), strength)[0, 0]
+        )
         return outputs
 
     const = tensors.take("input.input", (1, None, 4, 4))[0]
@@ -105,14 +148,24 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
     channels = len(const)
     for stage, size in enumerate(record.resolutions):
         if size > 4:
-            channels = noisy_convolution(f"convs.{2 * stage - 2}", f"{size}/conv0", channels, 2 * stage - 1, size)
-        conv1, to_rgb = (f"convs.{2 * stage - 1}", f"to_rgbs.{stage - 1}") if size > 4 else ("conv1", "to_rgb1")
+            channels = noisy_convolution(
+                f"convs.{2 * stage - 2}", f"{size}/conv0", channels, 2 * stage - 1, size
+            )
+        conv1, to_rgb = (
+            (f"convs.{2 * stage - 1}", f"to_rgbs.{stage - 1}") if size > 4 else ("conv1", "to_rgb1")
+        )
         channels = noisy_convolution(conv1, f"{size}/conv1", channels, 2 * stage, size)
         convolution(to_rgb, f"{size}/rgb", 1, channels, num_channels)
-        arrays[f"{size}/rgb/bias"] = tensors.take(f"{to_rgb}.bias", (1, num_channels, 1, 1))[0, :, 0, 0]
-    arrays["w_avg"] = tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record, memory)
+        arrays[f"{size}/rgb/bias"] = tensors.take(f"{to_rgb}.bias", (1, num_channels, 1, 1))[
+            0, :, 0, 0
+        ]
+    arrays["w_avg"] = (
+        tensors.take("latent_avg", (w_dim,)) if "latent_avg" in tensors else _mean_w(record, memory)
+    )
     if not np.isfinite(arrays["w_avg"]).all():
-        raise InputError("has a mapping network that overflows; expected finite w: download it again")
+        raise InputError(
+            "has a mapping network that overflows; expected finite w: download it again"
+        )
     tensors.expect_none_left()
     return record
 
@@ -129,7 +182,9 @@ def _mean_w(record: NetworkRecord, memory: Memory) -> np.ndarray:
     """The mean w [w_dim] of 4096 codes, always the same ones."""
     memory.take(0, besides=_MEAN_MEMORY)
     random, total = np.random.RandomState(0), np.zeros(record.w_dim)
-    batch = _MEAN_MEMORY // (32 * max(record.z_dim, record.w_dim))  # 2048 of 512; with 256 it took far longer
+    batch = _MEAN_MEMORY // (
+        32 * max(record.z_dim, record.w_dim)
+    )  # 2048 of 512; with 256 it took far longer
     for start in range(0, _MEAN_OF, batch):
         x = random.randn(min(batch, _MEAN_OF - start), record.z_dim).astype(np.float32)
         x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8)

@@ -18,13 +18,20 @@ from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer
 
 _LR_MAPPING = 0.01  # the learning rate of the mapping network, over that of the others
 _CONV_CLAMP = 256
-_NOTE = (f"a state dict does not hold all settings: a clamp of {_CONV_CLAMP} and lrelu are taken for granted, as "
-         "StyleGAN2-ADA-PyTorch's train.py sets them")
+_NOTE = (
+    f"a state dict does not hold all settings: a clamp of {_CONV_CLAMP} and lrelu are taken for granted, as "
+    "StyleGAN2-ADA-PyTorch's train.py sets them"
+)
 _CLASSES = (  # of modules, by their full names
-    (r"", "Generator"), (r"mapping", "MappingNetwork"), (r"synthesis", "SynthesisNetwork"),
-    (r"mapping\.(fc\d+|embed)", "FullyConnectedLayer"), (r"synthesis\.b\d{1,4}", "SynthesisBlock"),
-    (r"synthesis\.b\d+\.conv[01]", "SynthesisLayer"), (r"synthesis\.b\d+\.torgb", "ToRGBLayer"),
-    (r"synthesis\.b\d+\.skip", "Conv2dLayer"), (r"synthesis\.b\d+\.(conv[01]|torgb)\.affine", "FullyConnectedLayer"),
+    (r"", "Generator"),
+    (r"mapping", "MappingNetwork"),
+    (r"synthesis", "SynthesisNetwork"),
+    (r"mapping\.(fc\d+|embed)", "FullyConnectedLayer"),
+    (r"synthesis\.b\d{1,4}", "SynthesisBlock"),
+    (r"synthesis\.b\d+\.conv[01]", "SynthesisLayer"),
+    (r"synthesis\.b\d+\.torgb", "ToRGBLayer"),
+    (r"synthesis\.b\d+\.skip", "Conv2dLayer"),
+    (r"synthesis\.b\d+\.(conv[01]|torgb)\.affine", "FullyConnectedLayer"),
 )
 
 
@@ -46,10 +53,17 @@ def _as_module(generator: dict[str, Any], memory: Memory) -> Module:
         for i in range(len(parts)):
             path = ".".join(parts[:i])
             if path not in modules:
-                modules[path] = Module({"type": "class", "class_name": _class_name(path),
-                                        "state": {"_parameters": {}, "_modules": {}}})
+                modules[path] = Module(
+                    {
+                        "type": "class",
+                        "class_name": _class_name(path),
+                        "state": {"_parameters": {}, "_modules": {}},
+                    }
+                )
                 if path:
-                    modules[".".join(parts[:i - 1])].state["_modules"][parts[i - 1]] = modules[path]
+                    modules[".".join(parts[: i - 1])].state["_modules"][parts[i - 1]] = modules[
+                        path
+                    ]
         modules[path].state["_parameters"][parts[-1]] = values
     sizes = _sizes(arrays, modules)
     for name, module in modules.items():
@@ -63,13 +77,19 @@ def _class_name(name: str) -> str:
     for pattern, class_name in _CLASSES:
         if re.fullmatch(pattern, name):
             return class_name
-    raise InputError(f"its arrays {name[:80]}. ... are not part of a StyleGAN2 generator; expected those of "
-                     "StyleGAN2-ADA-PyTorch's alone")
+    raise InputError(
+        f"its arrays {name[:80]}. ... are not part of a StyleGAN2 generator; expected those of "
+        "StyleGAN2-ADA-PyTorch's alone"
+    )
 
 
 def _sizes(arrays: NamedArrays, modules: dict[str, Module]) -> dict[str, int]:
     """The settings of the whole network."""
-    size = max(int(name[len("synthesis.b"):]) for name in modules if modules[name].class_name == "SynthesisBlock")
+    size = max(
+        int(name[len("synthesis.b") :])
+        for name in modules
+        if modules[name].class_name == "SynthesisBlock"
+    )
     w_dim = arrays.sizes("synthesis.b4.conv1.affine.weight", 2)[1]
     z_dim, c_dim = arrays.sizes("mapping.fc0.weight", 2)[1], 0
     if "mapping.embed" in modules:
@@ -78,11 +98,19 @@ def _sizes(arrays: NamedArrays, modules: dict[str, Module]) -> dict[str, int]:
     else:
         check_first_layer(z_dim, w_dim)
     channels = arrays.sizes(f"synthesis.b{size}.torgb.bias", 1)[0]
-    return {"z_dim": z_dim, "c_dim": c_dim, "w_dim": w_dim, "img_resolution": size, "img_channels": channels,
-            "num_ws": 2 * size.bit_length() - 4}
+    return {
+        "z_dim": z_dim,
+        "c_dim": c_dim,
+        "w_dim": w_dim,
+        "img_resolution": size,
+        "img_channels": channels,
+        "num_ws": 2 * size.bit_length() - 4,
+    }
 
 
-def _settings(name: str, class_name: str, arrays: NamedArrays, modules: dict[str, Module]) -> dict[str, Any]:
+def _settings(
+    name: str, class_name: str, arrays: NamedArrays, modules: dict[str, Module]
+) -> dict[str, Any]:
     """Those of a module besides the sizes."""
 
     def gain(dimensions: int) -> float:
@@ -91,22 +119,40 @@ def _settings(name: str, class_name: str, arrays: NamedArrays, modules: dict[str
 
     match class_name:
         case "MappingNetwork":
-            return {"num_layers": sum(part.startswith("fc") for part in modules[name].state["_modules"])}
+            return {
+                "num_layers": sum(part.startswith("fc") for part in modules[name].state["_modules"])
+            }
         case "SynthesisBlock":
             has_skip = any(module.class_name == "Conv2dLayer" for module in modules.values())
             plain = "resnet" if has_skip else "orig"
             return {"architecture": "skip" if "synthesis.b4.torgb" in modules else plain}
         case "SynthesisLayer":
-            return {"up": 2 if name.endswith("conv0") else 1, "use_noise": f"{name}.noise_const" in arrays,
-                    "activation": "lrelu", "act_gain": math.sqrt(2), "conv_clamp": _CONV_CLAMP, "padding": 1}
+            return {
+                "up": 2 if name.endswith("conv0") else 1,
+                "use_noise": f"{name}.noise_const" in arrays,
+                "activation": "lrelu",
+                "act_gain": math.sqrt(2),
+                "conv_clamp": _CONV_CLAMP,
+                "padding": 1,
+            }
         case "ToRGBLayer":
             return {"conv_clamp": _CONV_CLAMP, "weight_gain": gain(4)}
         case "Conv2dLayer":
-            return {"activation": "linear", "act_gain": 1.0, "conv_clamp": None, "padding": 0, "up": 2, "down": 1,
-                    "weight_gain": gain(4)}
+            return {
+                "activation": "linear",
+                "act_gain": 1.0,
+                "conv_clamp": None,
+                "padding": 0,
+                "up": 2,
+                "down": 1,
+                "weight_gain": gain(4),
+            }
         case "FullyConnectedLayer":
             is_mapping = name.startswith("mapping.fc")
             rate = _LR_MAPPING if is_mapping else 1
-            return {"activation": "lrelu" if is_mapping else "linear", "weight_gain": rate * gain(2),
-                    "bias_gain": rate}
+            return {
+                "activation": "lrelu" if is_mapping else "linear",
+                "weight_gain": rate * gain(2),
+                "bias_gain": rate,
+            }
     return {}

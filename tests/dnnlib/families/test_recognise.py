@@ -39,19 +39,29 @@ def prefixed(arrays, prefix):
 
 def expect_same(record, original, **settings):
     """The record is the original's, but for these settings."""
-    assert dataclasses.replace(record, arrays={}) == dataclasses.replace(original, arrays={}, **settings)
+    assert dataclasses.replace(record, arrays={}) == dataclasses.replace(
+        original, arrays={}, **settings
+    )
     assert record.arrays.keys() == original.arrays.keys()
     for name, values in original.arrays.items():
         np.testing.assert_allclose(record.arrays[name], values, rtol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("form", [dumps, stream, archive])
-@pytest.mark.parametrize("make", [
-    lambda module: module,
-    lambda module: {"G_ema": module, "G": module_of("Generator"), "D": module_of("Discriminator"),
-                    "augment_pipe": module_of("AugmentPipe"), "training_set_kwargs": {"a": None}},
-    lambda module: {"G_ema": module, "D": Call(Global("torch.nn.modules.conv", "Conv2d"), ())},
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda module: module,
+        lambda module: {
+            "G_ema": module,
+            "G": module_of("Generator"),
+            "D": module_of("Discriminator"),
+            "augment_pipe": module_of("AugmentPipe"),
+            "training_set_kwargs": {"a": None},
+        },
+        lambda module: {"G_ema": module, "D": Call(Global("torch.nn.modules.conv", "Conv2d"), ())},
+    ],
+)
 def test_module(tmp_path, data, networks, form, make):
     """A generator alone or as G_ema is read from a pickle or a file of torch.save, whatever other modules are there."""
     record = read_network(written(tmp_path / "file", form(make(networks["pt_label_orig_16"]))))
@@ -61,14 +71,23 @@ def test_module(tmp_path, data, networks, form, make):
 
 def module_of(name):
     """A module of this class that no reader knows more of."""
-    return Module({"type": "class", "class_name": name, "state": {"unknown": 1, "_parameters": {"a": ARRAY}}})
+    return Module(
+        {"type": "class", "class_name": name, "state": {"unknown": 1, "_parameters": {"a": ARRAY}}}
+    )
 
 
-@pytest.mark.parametrize("wrap", [
-    lambda arrays: arrays, lambda arrays: {"G_ema": arrays, "G": arrays, "D": {"b4.out.weight": ARRAY}},
-    lambda arrays: {"state_dict": prefixed(arrays, "G_ema.") | {"D.mapping.fc0.weight": ARRAY}, "epoch": 3},
-    lambda arrays: {"params_ema": prefixed(arrays, "module."), "params": arrays},
-])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda arrays: arrays,
+        lambda arrays: {"G_ema": arrays, "G": arrays, "D": {"b4.out.weight": ARRAY}},
+        lambda arrays: {
+            "state_dict": prefixed(arrays, "G_ema.") | {"D.mapping.fc0.weight": ARRAY},
+            "epoch": 3,
+        },
+        lambda arrays: {"params_ema": prefixed(arrays, "module."), "params": arrays},
+    ],
+)
 @pytest.mark.parametrize("name", ["pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16"])
 def test_ada_state_dict(tmp_path, data, networks, name, wrap):
     """A state dict gives the record of its network, with a clamp that the record's notes name."""
@@ -77,13 +96,30 @@ def test_ada_state_dict(tmp_path, data, networks, name, wrap):
     assert ["clamp of 256" in note for note in record.notes] == [True]
 
 
-@pytest.mark.parametrize(("wrap", "notes"), [
-    (lambda arrays, mean: {"g_ema": arrays, "g": arrays, "d": {"convs.0.0.weight": ARRAY}, "latent_avg": mean}, ""),
-    (lambda arrays, mean: {"g_ema": prefixed(arrays, "module."), "latent_avg": mean}, ""),
-    (lambda arrays, mean: {**arrays, "latent_avg": mean}, ""),
-    (lambda arrays, mean: {"g": arrays, "latent_avg": mean}, "are those of g: nothing in the file says"),
-    (lambda arrays, mean: {**prefixed(arrays, "generator."), "latent_avg": mean}, "are those of generator: nothing"),
-])
+@pytest.mark.parametrize(
+    ("wrap", "notes"),
+    [
+        (
+            lambda arrays, mean: {
+                "g_ema": arrays,
+                "g": arrays,
+                "d": {"convs.0.0.weight": ARRAY},
+                "latent_avg": mean,
+            },
+            "",
+        ),
+        (lambda arrays, mean: {"g_ema": prefixed(arrays, "module."), "latent_avg": mean}, ""),
+        (lambda arrays, mean: {**arrays, "latent_avg": mean}, ""),
+        (
+            lambda arrays, mean: {"g": arrays, "latent_avg": mean},
+            "are those of g: nothing in the file says",
+        ),
+        (
+            lambda arrays, mean: {**prefixed(arrays, "generator."), "latent_avg": mean},
+            "are those of generator: nothing",
+        ),
+    ],
+)
 def test_rosinality_state_dict(tmp_path, data, networks, wrap, notes):
     """Wherever the arrays are in the file, they are found; what is not said to be averaged is noted."""
     content = wrap(networks["ros_old_16/arrays"], networks["latent_avg"])
@@ -95,23 +131,49 @@ def test_rosinality_state_dict(tmp_path, data, networks, wrap, notes):
 
 def changed(name, **arrays):
     """The content of a state dict with other arrays; None takes one out."""
+
     def make(networks):
         given = {key.replace("__", "."): values for key, values in arrays.items()}
-        return {key: values for key, values in (networks[name + "/arrays"] | given).items() if values is not None}
+        return {
+            key: values
+            for key, values in (networks[name + "/arrays"] | given).items()
+            if values is not None
+        }
 
     return make
 
 
-@pytest.mark.parametrize(("make", "words"), [
-    (changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 64), "f4")), "first mapping layer takes 64 numbers, z"),
-    (changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 16), "f4")), None),
-    (changed("pt_skip_64", synthesis__b8__surprise=ARRAY), "synthesis.b8.surprise is not part of"),
-    (changed("pt_skip_64", synthesis__b8__attention__weight=ARRAY), "arrays synthesis.b8.attention. ... are not part"),
-    (changed("pt_skip_64", mapping__w_avg=None), "lacks the array mapping.w_avg"),
-    (changed("pt_skip_64", synthesis__b9999999__const=ARRAY), "arrays synthesis.b9999999. ... are not part of"),
-    (changed("pt_skip_64", synthesis__b9999__const=ARRAY), "lacks the array synthesis.b9999.torgb.bias"),
-    (changed("pt_label_orig_16", mapping__embed__weight=None), "lacks the array mapping.embed.weight"),
-])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 64), "f4")),
+            "first mapping layer takes 64 numbers, z",
+        ),
+        (changed("pt_skip_64", mapping__fc0__weight=np.zeros((32, 16), "f4")), None),
+        (
+            changed("pt_skip_64", synthesis__b8__surprise=ARRAY),
+            "synthesis.b8.surprise is not part of",
+        ),
+        (
+            changed("pt_skip_64", synthesis__b8__attention__weight=ARRAY),
+            "arrays synthesis.b8.attention. ... are not part",
+        ),
+        (changed("pt_skip_64", mapping__w_avg=None), "lacks the array mapping.w_avg"),
+        (
+            changed("pt_skip_64", synthesis__b9999999__const=ARRAY),
+            "arrays synthesis.b9999999. ... are not part of",
+        ),
+        (
+            changed("pt_skip_64", synthesis__b9999__const=ARRAY),
+            "lacks the array synthesis.b9999.torgb.bias",
+        ),
+        (
+            changed("pt_label_orig_16", mapping__embed__weight=None),
+            "lacks the array mapping.embed.weight",
+        ),
+    ],
+)
 def test_unusable_state_dict(tmp_path, networks, make, words):
     """A state dict with arrays that are not those of a generator is refused by their name."""
     path = written(tmp_path / "file.pt", stream(make(networks)))
@@ -140,27 +202,76 @@ def saved(write, **arrays):
 WHOLE = Call(Global("my.model", "Generator"), ({"_parameters": {}, "_modules": {}},))
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"", "is empty"), (b"<!DOCTYPE html><html>", "is a web page"), (gzip.compress(b"a"), "is a gzip archive"),
-    (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer: fetch the file itself"),
-    (b"\x89PNG\r\n\x1a\n", "is a PNG picture"), (b"\x93\xff\xfe", "begins with b'\\x93\\xff\\xfe', as no network"),
-    (zipped(), "is a zip archive of ffhq.pkl: unpack it"), (saved(np.save, arr=ARRAY), "holds an array [1, 24]: "),
-    (saved(np.savez, w=ARRAY), "is NumPy's archive of the arrays w: "),
-    *((form(ARRAY), "holds an array [1, 24]: directions, latent codes") for form in (dumps, stream, archive)),
-    (archive({"w": ARRAY}), "holds w, an array [1, 24]: directions or latent codes"),
-    (archive([ARRAY]), "holds a list of 1, first an array [1, 24]"),
-    *((form({"state_dict": {"encoder.input_layer.0.weight": ARRAY, "decoder.style.1.weight": ARRAY}}),
-       "is an encoder's checkpoint") for form in (stream, archive)),
-    *((form(WHOLE), "is a whole PyTorch module: it asks for my.model.Generator; refused, nothing was executed. Save "
-       "its state_dict") for form in (dumps, stream, archive)),
-    (archive(Call(Global("torch.nn.modules.container", "Sequential"), ())), "is a whole PyTorch module, a Sequential"),
-    (dumps({"D": module_of("Discriminator")}), "holds D, a Discriminator, and no G_ema"),
-    (stream({"convs.0.0.weight": ARRAY, "final_linear.0.weight": ARRAY}), "holds a discriminator and no generator"),
-    (stream({"d": {"convs.0.0.weight": ARRAY}, "iter": 3}), "holds a discriminator and no generator"),
-    (stream({"mapping.fc0.weight": ARRAY, "synthesis.input.weight": ARRAY}), "holds a StyleGAN3 generator, whose"),
-    (stream({"g_optim": {"state": {0: ARRAY}}, "iter": 3}), "holds a dict of 'g_optim', 'iter', and no generator"),
-    (stream({key: {"style.1.weight": ARRAY} for key in ("g", "h")}), "holds several generators (g, h) of which not"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (gzip.compress(b"a"), "is a gzip archive"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "is a Git LFS pointer: fetch the file itself",
+        ),
+        (b"\x89PNG\r\n\x1a\n", "is a PNG picture"),
+        (b"\x93\xff\xfe", "begins with b'\\x93\\xff\\xfe', as no network"),
+        (zipped(), "is a zip archive of ffhq.pkl: unpack it"),
+        (saved(np.save, arr=ARRAY), "holds an array [1, 24]: "),
+        (saved(np.savez, w=ARRAY), "is NumPy's archive of the arrays w: "),
+        *(
+            (form(ARRAY), "holds an array [1, 24]: directions, latent codes")
+            for form in (dumps, stream, archive)
+        ),
+        (archive({"w": ARRAY}), "holds w, an array [1, 24]: directions or latent codes"),
+        (archive([ARRAY]), "holds a list of 1, first an array [1, 24]"),
+        *(
+            (
+                form(
+                    {
+                        "state_dict": {
+                            "encoder.input_layer.0.weight": ARRAY,
+                            "decoder.style.1.weight": ARRAY,
+                        }
+                    }
+                ),
+                "is an encoder's checkpoint",
+            )
+            for form in (stream, archive)
+        ),
+        *(
+            (
+                form(WHOLE),
+                "is a whole PyTorch module: it asks for my.model.Generator; refused, nothing was executed. Save "
+                "its state_dict",
+            )
+            for form in (dumps, stream, archive)
+        ),
+        (
+            archive(Call(Global("torch.nn.modules.container", "Sequential"), ())),
+            "is a whole PyTorch module, a Sequential",
+        ),
+        (dumps({"D": module_of("Discriminator")}), "holds D, a Discriminator, and no G_ema"),
+        (
+            stream({"convs.0.0.weight": ARRAY, "final_linear.0.weight": ARRAY}),
+            "holds a discriminator and no generator",
+        ),
+        (
+            stream({"d": {"convs.0.0.weight": ARRAY}, "iter": 3}),
+            "holds a discriminator and no generator",
+        ),
+        (
+            stream({"mapping.fc0.weight": ARRAY, "synthesis.input.weight": ARRAY}),
+            "holds a StyleGAN3 generator, whose",
+        ),
+        (
+            stream({"g_optim": {"state": {0: ARRAY}}, "iter": 3}),
+            "holds a dict of 'g_optim', 'iter', and no generator",
+        ),
+        (
+            stream({key: {"style.1.weight": ARRAY} for key in ("g", "h")}),
+            "holds several generators (g, h) of which not",
+        ),
+    ],
+)
 def test_no_network(tmp_path, content, words):
     """What holds no generator, or several, is named by what it is, and not called damaged."""
     with pytest.raises(InputError, match=re.escape(words)) as caught:
@@ -199,7 +310,9 @@ def test_unknown_setting_is_ignored_by_name(tmp_path, data, networks):
     state = networks["pt_label_orig_16"].state
     changed = Module({"type": "class", "class_name": "Generator", "state": state | {"surprise": 7}})
     path = written(tmp_path / "file.pkl", dumps({"G_ema": changed}))
-    with pytest.raises(InputError, match=r"setting surprise = 7 is not known.*--ignore_setting surprise"):
+    with pytest.raises(
+        InputError, match=r"setting surprise = 7 is not known.*--ignore_setting surprise"
+    ):
         read_network(path)
     record = read_network(path, ["surprise"])
     expect_same(record, read_network(data / "pt_label_orig_16.pkl"))

@@ -43,30 +43,69 @@ def overflowing(content):
         content["g_ema"][f"style.{i}.weight"][:] = 1e30
 
 
-@pytest.mark.parametrize(("edit", "words"), [
-    (lambda content: content.pop("g_ema"), "holds a dict of 'latent_avg', 'iter', 'args', and no generator"),
-    (lambda content: content.update(g_ema=[1]), "holds a dict of 'g_ema', 'latent_avg', 'iter', 'args', and no"),
-    (lambda content: content.update(latent_avg=np.zeros((6, 24), "f4")), "latent_avg has shape [6, 24]; expected [24]"),
-    (lambda content: content.update(latent_avg="text"), "lacks the array latent_avg"),
-    (array("style.1.weight", lambda a: None), "lacks the array style.1.weight"),
-    (array("style.1.weight", lambda a: np.zeros((24, 9000), "f4")), "first mapping layer takes 9000 numbers, z has 24"),
-    (array("style.1.weight", lambda a: np.zeros((9000, 9000), "f4")), "its z_dim is 9000; expected 8192 at most"),
-    (array("style.3.weight", lambda a: None), "array style.4.weight is not part of|array style.3.bias is not part of"),
-    (array("style.3.bias", lambda a: a[:-1]), "style.3.bias has shape [23]; expected [24]"),
-    (array("convs.1.conv.weight", lambda a: a[:, :, :-1]), "expected [1, any, 12, 3, 3]"),
-    (array("convs.1.conv.weight", lambda a: np.full_like(a, np.inf)), "convs.1.conv.weight holds NaN or infinity"),
-    (array("convs.4.conv.weight", lambda a: np.zeros((1, 12, 12, 3, 3), "f4")), "convs.4.conv.weight is not part of"),
-    (array("to_rgbs.0.bias", lambda a: None), "expected a network of resolution 8 or more"),
-    (array("to_rgb1.bias", lambda a: a[0]), "lacks the array to_rgb1.bias of 4 dimensions"),
-    (array("noises.noise_2", lambda a: None), "lacks the array noises.noise_2"),
-    (array("noises.noise_2", lambda a: a.astype("V2")), "type"),
-    (array("to_rgbs.0.upsample.kernel", lambda a: a / 4), "of another sum than 4"),
-    (array("to_rgbs.0.upsample.kernel", lambda a: a.cumsum(axis=1)), "upsample.kernel is not separable"),
-    (array("to_rgbs.0.upsample.kernel", lambda a: np.ones((9000, 1), "f4")), "upsample.kernel is not separable"),
-    (array("convs.1.noise.weight", lambda a: np.full_like(a, 3e38)), "noises.noise_2 holds NaN or infinity"),
-    (overflowing, "has a mapping network that overflows"),
-    (array("convs.0.conv.blur.kernel", lambda a: None), "lacks the array convs.0.conv.blur.kernel"),
-])
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (
+            lambda content: content.pop("g_ema"),
+            "holds a dict of 'latent_avg', 'iter', 'args', and no generator",
+        ),
+        (
+            lambda content: content.update(g_ema=[1]),
+            "holds a dict of 'g_ema', 'latent_avg', 'iter', 'args', and no",
+        ),
+        (
+            lambda content: content.update(latent_avg=np.zeros((6, 24), "f4")),
+            "latent_avg has shape [6, 24]; expected [24]",
+        ),
+        (lambda content: content.update(latent_avg="text"), "lacks the array latent_avg"),
+        (array("style.1.weight", lambda a: None), "lacks the array style.1.weight"),
+        (
+            array("style.1.weight", lambda a: np.zeros((24, 9000), "f4")),
+            "first mapping layer takes 9000 numbers, z has 24",
+        ),
+        (
+            array("style.1.weight", lambda a: np.zeros((9000, 9000), "f4")),
+            "its z_dim is 9000; expected 8192 at most",
+        ),
+        (
+            array("style.3.weight", lambda a: None),
+            "array style.4.weight is not part of|array style.3.bias is not part of",
+        ),
+        (array("style.3.bias", lambda a: a[:-1]), "style.3.bias has shape [23]; expected [24]"),
+        (array("convs.1.conv.weight", lambda a: a[:, :, :-1]), "expected [1, any, 12, 3, 3]"),
+        (
+            array("convs.1.conv.weight", lambda a: np.full_like(a, np.inf)),
+            "convs.1.conv.weight holds NaN or infinity",
+        ),
+        (
+            array("convs.4.conv.weight", lambda a: np.zeros((1, 12, 12, 3, 3), "f4")),
+            "convs.4.conv.weight is not part of",
+        ),
+        (array("to_rgbs.0.bias", lambda a: None), "expected a network of resolution 8 or more"),
+        (array("to_rgb1.bias", lambda a: a[0]), "lacks the array to_rgb1.bias of 4 dimensions"),
+        (array("noises.noise_2", lambda a: None), "lacks the array noises.noise_2"),
+        (array("noises.noise_2", lambda a: a.astype("V2")), "type"),
+        (array("to_rgbs.0.upsample.kernel", lambda a: a / 4), "of another sum than 4"),
+        (
+            array("to_rgbs.0.upsample.kernel", lambda a: a.cumsum(axis=1)),
+            "upsample.kernel is not separable",
+        ),
+        (
+            array("to_rgbs.0.upsample.kernel", lambda a: np.ones((9000, 1), "f4")),
+            "upsample.kernel is not separable",
+        ),
+        (
+            array("convs.1.noise.weight", lambda a: np.full_like(a, 3e38)),
+            "noises.noise_2 holds NaN or infinity",
+        ),
+        (overflowing, "has a mapping network that overflows"),
+        (
+            array("convs.0.conv.blur.kernel", lambda a: None),
+            "lacks the array convs.0.conv.blur.kernel",
+        ),
+    ],
+)
 def test_unusable_network(edited, edit, words):
     """A checkpoint with an array that the reader cannot use is refused in one line that names it."""
     path = edited(edit)
@@ -79,9 +118,14 @@ def test_unusable_network(edited, edit, words):
 @pytest.mark.parametrize("form", [stream, archive])
 def test_both_formats(edited, data, form):
     """A checkpoint is the same record in PyTorch's old and new format, whatever else the file holds."""
+
     def edit(content):
-        content.update(args=Call(Global("argparse", "Namespace"), ()), g_optim={0: np.zeros(3, "f8")}, g=None,
-                       path=Call(Global("pathlib", "PosixPath"), ("data", "ffhq")))
+        content.update(
+            args=Call(Global("argparse", "Namespace"), ()),
+            g_optim={0: np.zeros(3, "f8")},
+            g=None,
+            path=Call(Global("pathlib", "PosixPath"), ("data", "ffhq")),
+        )
 
     record, original = read_network(edited(edit, form)), read_network(data / "ros_old_16.pt")
     assert dataclasses.replace(record, arrays={}) == dataclasses.replace(original, arrays={})

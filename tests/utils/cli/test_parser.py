@@ -6,30 +6,54 @@ import errno
 import pytest
 
 from dnnlib.errors import InputError
-from utils.cli.parser import Parser, fail, finite_float, layer_list, not_negative_int, positive_int, run, warn
+from utils.cli.parser import (
+    Parser,
+    fail,
+    finite_float,
+    layer_list,
+    not_negative_int,
+    positive_int,
+    run,
+    warn,
+)
 
 
-@pytest.mark.parametrize(("text", "layers"), [
-    ("4,5,6,7", [4, 5, 6, 7]), ("4-7", [4, 5, 6, 7]), ("0", [0]), ("0-3,8", [0, 1, 2, 3, 8]), ("7,4,4-5", [4, 5, 7]),
-    ("3-3", [3]), (" 1, 2 ", [1, 2]),
-])
+@pytest.mark.parametrize(
+    ("text", "layers"),
+    [
+        ("4,5,6,7", [4, 5, 6, 7]),
+        ("4-7", [4, 5, 6, 7]),
+        ("0", [0]),
+        ("0-3,8", [0, 1, 2, 3, 8]),
+        ("7,4,4-5", [4, 5, 7]),
+        ("3-3", [3]),
+        (" 1, 2 ", [1, 2]),
+    ],
+)
 def test_layer_list(text, layers):
     """Lists and ranges of layers, in any order, are sorted and without repetition."""
     assert layer_list(text) == layers
 
 
-@pytest.mark.parametrize("text", ["", "a", "4,,5", "7-4", "-1", "1--3", "4.5", "4;5", "1-2-3", ",", "-"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "4,,5", "7-4", "-1", "1--3", "4.5", "4;5", "1-2-3", ",", "-"]
+)
 def test_malformed_layers(text):
     """Anything else is an error that shows what was given and what is expected."""
-    with pytest.raises(argparse.ArgumentTypeError, match=r"given; expected layers such as 4,5,6,7 or 4-7"):
+    with pytest.raises(
+        argparse.ArgumentTypeError, match=r"given; expected layers such as 4,5,6,7 or 4-7"
+    ):
         layer_list(text)
 
 
-@pytest.mark.parametrize(("kind", "good", "bad"), [
-    (positive_int, ["1", "7"], ["0", "-1", "a", "1.5", "nan", ""]),
-    (not_negative_int, ["0", "7"], ["-1", "a", "1.5", ""]),
-    (finite_float, ["0", "-4", "1e3", ".5"], ["nan", "inf", "-inf", "1e999", "a", ""]),
-])
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (positive_int, ["1", "7"], ["0", "-1", "a", "1.5", "nan", ""]),
+        (not_negative_int, ["0", "7"], ["-1", "a", "1.5", ""]),
+        (finite_float, ["0", "-4", "1e3", ".5"], ["nan", "inf", "-inf", "1e999", "a", ""]),
+    ],
+)
 def test_numbers(kind, good, bad):
     """Numbers in range pass, others are errors that argparse reports."""
     for text in good:
@@ -56,11 +80,17 @@ def test_help():
     assert text.rstrip("\n").endswith("examples:\n  python first.py\n  python second.py")
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ([], "required: path"), (["a", "--sead", "3"], "unrecognized arguments: --sead 3"),
-    (["a", "--seed", "0"], "0 given"), (["a", "--seed", "x"], "--seed"), (["a", "b"], "unrecognized arguments: b"),
-    (["a", "--seed"], "expected one argument"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required: path"),
+        (["a", "--sead", "3"], "unrecognized arguments: --sead 3"),
+        (["a", "--seed", "0"], "0 given"),
+        (["a", "--seed", "x"], "--seed"),
+        (["a", "b"], "unrecognized arguments: b"),
+        (["a", "--seed"], "expected one argument"),
+    ],
+)
 def test_wrong_arguments(capsys, arguments, words):
     """A wrong argument is one line on stderr that points to --help, and exit status 2."""
     with pytest.raises(SystemExit) as stop:
@@ -74,19 +104,48 @@ def test_wrong_arguments(capsys, arguments, words):
     assert "--help" in err
 
 
-@pytest.mark.parametrize(("error", "status", "line"), [
-    (InputError("found this"), 2, "error: found this"),
-    (FileNotFoundError(errno.ENOENT, "x", "a/b"), 2, "error: a/b is not there; expected a file: check the path"),
-    (IsADirectoryError(errno.EISDIR, "x", "a/b"), 2, "error: a/b is a folder; expected a file: check the path"),
-    (FileExistsError(errno.EEXIST, "x", "a"), 2, "error: a exists and is no folder; choose another --output_dir"),
-    (PermissionError(errno.EACCES, "x", "a"), 2, "error: a may not be read or written by you; check its permissions"),
-    (OSError(errno.ENOSPC, "x", "a"), 2,
-     "error: a does not fit on the disk; free some space or choose another --output_dir"),
-    (OSError(errno.EIO, "Input/output error", "a"), 2, "error: a cannot be used: Input/output error"),
-    (MemoryError("no 8 GB"), 2,
-     "error: not enough memory: no 8 GB; choose a smaller --batch_size or --image_size"),
-    (KeyboardInterrupt(), 130, "stopped"),
-])
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InputError("found this"), 2, "error: found this"),
+        (
+            FileNotFoundError(errno.ENOENT, "x", "a/b"),
+            2,
+            "error: a/b is not there; expected a file: check the path",
+        ),
+        (
+            IsADirectoryError(errno.EISDIR, "x", "a/b"),
+            2,
+            "error: a/b is a folder; expected a file: check the path",
+        ),
+        (
+            FileExistsError(errno.EEXIST, "x", "a"),
+            2,
+            "error: a exists and is no folder; choose another --output_dir",
+        ),
+        (
+            PermissionError(errno.EACCES, "x", "a"),
+            2,
+            "error: a may not be read or written by you; check its permissions",
+        ),
+        (
+            OSError(errno.ENOSPC, "x", "a"),
+            2,
+            "error: a does not fit on the disk; free some space or choose another --output_dir",
+        ),
+        (
+            OSError(errno.EIO, "Input/output error", "a"),
+            2,
+            "error: a cannot be used: Input/output error",
+        ),
+        (
+            MemoryError("no 8 GB"),
+            2,
+            "error: not enough memory: no 8 GB; choose a smaller --batch_size or --image_size",
+        ),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
 def test_run(capsys, error, status, line):
     """What a user can cause ends in one line and a status, without a traceback."""
 
@@ -126,7 +185,9 @@ def test_fail(capsys):
     assert (stop.value.code, capsys.readouterr().err) == (2, "error: wrong\n")
 
 
-@pytest.mark.parametrize("arguments", [["--path", ""], ["--path="], ["--size", ""], ["--many", "a", ""], [""]])
+@pytest.mark.parametrize(
+    "arguments", [["--path", ""], ["--path="], ["--size", ""], ["--many", "a", ""], [""]]
+)
 def test_empty_values(capsys, arguments):
     """An empty value, as an unset variable of a shell leaves, is an error, not taken for an option left out."""
     parser = Parser("", "")
@@ -136,5 +197,7 @@ def test_empty_values(capsys, arguments):
     parser.add_argument("--many", nargs="+")
     with pytest.raises(SystemExit):
         parser.parse_args(arguments)
-    assert "'' given; expected a value: give one, or leave the option out" in capsys.readouterr().err
+    assert (
+        "'' given; expected a value: give one, or leave the option out" in capsys.readouterr().err
+    )
     assert parser.parse_args([]).path is None

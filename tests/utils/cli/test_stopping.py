@@ -32,8 +32,14 @@ def heed_signals() -> None:
 @pytest.mark.parametrize("before", ["", "work()"], ids=["running", "importing"])
 def test_signals(root, number, status, before):
     """Ctrl-C and a scheduler's SIGTERM end a run in one line, also while it still imports what it needs."""
-    process = subprocess.Popen([sys.executable, "-c", RUN.format(before=before)], cwd=root, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN.format(before=before)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
+    )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
@@ -43,9 +49,13 @@ def test_signals(root, number, status, before):
 @pytest.mark.parametrize(("closed", "status"), [((1,), 0), ((2,), 0), ((0, 1, 2), 0)])
 def test_closed_streams(root, tmp_path, closed, status):
     """Without stdout or stderr a run does its work; nothing that is printed ends in a file that it opens."""
-    code = ("import utils.cli.stopping, sys; from utils.cli.parser import run, say, warn\n"
-            f"def main():\n file = open({str(tmp_path / 'file')!r}, 'w'); say('out'); warn('err')\nrun(main)")
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, preexec_fn=lambda: [os.close(n) for n in closed])
+    code = (
+        "import utils.cli.stopping, sys; from utils.cli.parser import run, say, warn\n"
+        f"def main():\n file = open({str(tmp_path / 'file')!r}, 'w'); say('out'); warn('err')\nrun(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, preexec_fn=lambda: [os.close(n) for n in closed]
+    )
     assert done.returncode == status
     assert (tmp_path / "file").read_text() == ""
 
@@ -53,9 +63,13 @@ def test_closed_streams(root, tmp_path, closed, status):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
 def test_full_stdout(root):
     """Output that does not fit on the disk is an error of one line."""
-    code = "import utils.cli.stopping; from utils.cli.parser import run, say\nrun(lambda: say('out'))"
+    code = (
+        "import utils.cli.stopping; from utils.cli.parser import run, say\nrun(lambda: say('out'))"
+    )
     with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-c", code], cwd=root, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=root, stdout=full, stderr=subprocess.PIPE, text=True
+        )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "does not fit on the disk" in done.stderr
 
@@ -74,8 +88,12 @@ if __name__ == "__main__":
 def test_workers_end_with_their_parent(root, tmp_path):
     """After kill -9 of a run none of its workers is left."""
     (tmp_path / "run.py").write_text(WORKERS)
-    process = subprocess.Popen([sys.executable, tmp_path / "run.py"], env=os.environ | {"PYTHONPATH": str(root)},
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "run.py"],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     workers = process.stdout.readline().split()
     assert workers
     process.kill()

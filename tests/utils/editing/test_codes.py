@@ -28,35 +28,115 @@ def test_golden_codes(golden):
 
 def test_which_array(capsys):
     """Of several arrays in a file, it is told which was read."""
-    codes_for_network("codes.npy", Latents(np.ones((2, LAYERS, W_DIM)), "w", None, "of the keys w, z"), "auto", Z_DIM,
-                      W_DIM, LAYERS)
+    codes_for_network(
+        "codes.npy",
+        Latents(np.ones((2, LAYERS, W_DIM)), "w", None, "of the keys w, z"),
+        "auto",
+        Z_DIM,
+        W_DIM,
+        LAYERS,
+    )
     assert capsys.readouterr().out == "latent codes: 2 of w+, under w, of the keys w, z\n"
 
 
 def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM):
     """Codes of this shape, which are 1, 2, 3 ... or all of a value, for a network of the sizes above."""
-    values = np.arange(1.0, 1 + np.prod(shape)).reshape(shape) if value is None else np.full(shape, value)
-    return values, *codes_for_network("codes.npy", Latents(values, key, names), space, z_dim, W_DIM, LAYERS)
+    values = (
+        np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
+        if value is None
+        else np.full(shape, value)
+    )
+    return values, *codes_for_network(
+        "codes.npy", Latents(values, key, names), space, z_dim, W_DIM, LAYERS
+    )
 
 
-@pytest.mark.parametrize(("shape", "asked", "key", "space", "said"), [
-    ((3, 5), "auto", None, "z", "3 of z, assumed from the shape [3, 5]; --latent_space w reads codes of w"),
-    ((6, 5), "auto", None, "z", "6 of z, assumed from the shape [6, 5]; --latent_space wp reads one code of w+"),
-    ((5,), "auto", "latents", "z", "1 of z, assumed from the shape [5]; --latent_space w reads codes of w"),
-    ((1, 5), "z", "w", "z", "1 of z"),
-    ((6, 4), "auto", "latent", "wp", "1 of w+, assumed from the key latent and the shape [6, 4]; --latent_space w "),
-    ((2, 4), "auto", "w", "w", "2 of w, assumed from the key w and the shape [2, 4]; --latent_space z reads"),
-    ((4,), "auto", "dlatents", "w", "1 of w, assumed from the key dlatents and the shape [4]; --latent_space z"),
-    ((2, 6, 4), "auto", None, "wp", "2 of w+"), ((1, 6, 4), "auto", "latents", "wp", "1 of w+"),
-    ((6, 4), "wp", None, "wp", "1 of w+"), ((6, 4), "w", "w", "w", "6 of w"), ((4,), "w", None, "w", "1 of w"),
-    ((3, 1, 4), "auto", None, "w", "3 of w, assumed from the shape [3, 1, 4]; --latent_space z reads codes of z"),
-    ((1, 3, 4), "w", None, "w", "3 of w"), ((1, 1, 5), "auto", None, "z", "1 of z, assumed from the shape [1, 1, 5]; "),
-    ((4,), "auto", None, "w", "1 of w, assumed from the shape [4]; --latent_space z"),
-    ((6, 4), "auto", None, "wp", "1 of w+, assumed from the shape [6, 4]; --latent_space w reads codes of w"),
-    ((3, 1, 4), "w", None, "w", "3 of w"), ((3, 1, 5), "z", None, "z", "3 of z"),
-    ((3, 1, 5), "auto", "z", "z", "3 of z, assumed from the key z and the shape [3, 1, 5]; --latent_space w reads"),
-    ((2, 5), "auto", "z", "z", "2 of z, assumed from the key z and the shape [2, 5]; --latent_space w reads"),
-])
+@pytest.mark.parametrize(
+    ("shape", "asked", "key", "space", "said"),
+    [
+        (
+            (3, 5),
+            "auto",
+            None,
+            "z",
+            "3 of z, assumed from the shape [3, 5]; --latent_space w reads codes of w",
+        ),
+        (
+            (6, 5),
+            "auto",
+            None,
+            "z",
+            "6 of z, assumed from the shape [6, 5]; --latent_space wp reads one code of w+",
+        ),
+        (
+            (5,),
+            "auto",
+            "latents",
+            "z",
+            "1 of z, assumed from the shape [5]; --latent_space w reads codes of w",
+        ),
+        ((1, 5), "z", "w", "z", "1 of z"),
+        (
+            (6, 4),
+            "auto",
+            "latent",
+            "wp",
+            "1 of w+, assumed from the key latent and the shape [6, 4]; --latent_space w ",
+        ),
+        (
+            (2, 4),
+            "auto",
+            "w",
+            "w",
+            "2 of w, assumed from the key w and the shape [2, 4]; --latent_space z reads",
+        ),
+        (
+            (4,),
+            "auto",
+            "dlatents",
+            "w",
+            "1 of w, assumed from the key dlatents and the shape [4]; --latent_space z",
+        ),
+        ((2, 6, 4), "auto", None, "wp", "2 of w+"),
+        ((1, 6, 4), "auto", "latents", "wp", "1 of w+"),
+        ((6, 4), "wp", None, "wp", "1 of w+"),
+        ((6, 4), "w", "w", "w", "6 of w"),
+        ((4,), "w", None, "w", "1 of w"),
+        (
+            (3, 1, 4),
+            "auto",
+            None,
+            "w",
+            "3 of w, assumed from the shape [3, 1, 4]; --latent_space z reads codes of z",
+        ),
+        ((1, 3, 4), "w", None, "w", "3 of w"),
+        ((1, 1, 5), "auto", None, "z", "1 of z, assumed from the shape [1, 1, 5]; "),
+        ((4,), "auto", None, "w", "1 of w, assumed from the shape [4]; --latent_space z"),
+        (
+            (6, 4),
+            "auto",
+            None,
+            "wp",
+            "1 of w+, assumed from the shape [6, 4]; --latent_space w reads codes of w",
+        ),
+        ((3, 1, 4), "w", None, "w", "3 of w"),
+        ((3, 1, 5), "z", None, "z", "3 of z"),
+        (
+            (3, 1, 5),
+            "auto",
+            "z",
+            "z",
+            "3 of z, assumed from the key z and the shape [3, 1, 5]; --latent_space w reads",
+        ),
+        (
+            (2, 5),
+            "auto",
+            "z",
+            "z",
+            "2 of z, assumed from the key z and the shape [2, 5]; --latent_space w reads",
+        ),
+    ],
+)
 def test_codes_for_network(capsys, shape, asked, key, space, said):
     """Codes of each shape are taken as what they are or are said to be; what was assumed is told."""
     values, found, codes = codes_of(shape, asked, key)
@@ -80,23 +160,60 @@ def test_names(capsys):
     assert capsys.readouterr().out.startswith("latent codes: 6 of w (a, b, c, ...), assumed")
 
 
-@pytest.mark.parametrize(("shape", "more", "words"), [
-    ((2, 7), {}, "codes of 7 dimensions; expected 5 of z or 4 of w for this"),
-    ((2, 7), {"z_dim": 4}, "codes of 7 dimensions; expected 4 for this"),
-    ((2, 7), {"key": "w"}, r"w codes of 7 dimensions \(assumed from the key w .*\); expected 4 for this network"),
-    ((2, 6, 5), {}, "w\\+ codes of 5 dimensions; expected 4"), ((2, 7), {"space": "w"}, "7 dimensions; expected 4"),
-    ((2, 18, 4), {}, "codes of 18 layers, as a network of 1024 x 1024 pixels has; expected 6: use codes"),
-    ((2, 7, 4), {}, "codes of 7 layers; expected 6"), ((1, 10**5, 4), {}, "codes of 100000 layers; expected 6"),
-    ((5, 4), {"space": "wp"}, "codes of 5 layers; expected 6"),
-    ((2, 6, 4), {"space": "z"}, r"shape \[2, 6, 4\]; expected z codes \[N, 5\]: choose another --latent_space"),
-    ((2, 6, 4), {"space": "w"}, r"shape \[2, 6, 4\]; expected w codes \[N, 4\]: choose another --latent_space"),
-    ((4,), {"space": "wp"}, r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another --latent_space"),
-    ((6, 4), {"space": "wp", "names": list("abcdef")}, r"shape \[6, 4\]; expected w\+ codes \[N, 6, 4\]"),
-    ((2, 6, 5), {"key": "z"}, r"shape \[2, 6, 5\]; expected z codes \[N, 5\]: choose another"),
-    ((2, 4), {"z_dim": 4, "value": 0.5}, "rows no longer than 1, as directions have; .*--latent_space says so"),
-    ((2, 6, 4), {"value": 0.1}, "rows no longer than 1, as directions have"),
-    ((1, 3, 4), {}, "codes of 3 layers; expected 6: use codes of this network, or --latent_space z or w"),
-])
+@pytest.mark.parametrize(
+    ("shape", "more", "words"),
+    [
+        ((2, 7), {}, "codes of 7 dimensions; expected 5 of z or 4 of w for this"),
+        ((2, 7), {"z_dim": 4}, "codes of 7 dimensions; expected 4 for this"),
+        (
+            (2, 7),
+            {"key": "w"},
+            r"w codes of 7 dimensions \(assumed from the key w .*\); expected 4 for this network",
+        ),
+        ((2, 6, 5), {}, "w\\+ codes of 5 dimensions; expected 4"),
+        ((2, 7), {"space": "w"}, "7 dimensions; expected 4"),
+        (
+            (2, 18, 4),
+            {},
+            "codes of 18 layers, as a network of 1024 x 1024 pixels has; expected 6: use codes",
+        ),
+        ((2, 7, 4), {}, "codes of 7 layers; expected 6"),
+        ((1, 10**5, 4), {}, "codes of 100000 layers; expected 6"),
+        ((5, 4), {"space": "wp"}, "codes of 5 layers; expected 6"),
+        (
+            (2, 6, 4),
+            {"space": "z"},
+            r"shape \[2, 6, 4\]; expected z codes \[N, 5\]: choose another --latent_space",
+        ),
+        (
+            (2, 6, 4),
+            {"space": "w"},
+            r"shape \[2, 6, 4\]; expected w codes \[N, 4\]: choose another --latent_space",
+        ),
+        (
+            (4,),
+            {"space": "wp"},
+            r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another --latent_space",
+        ),
+        (
+            (6, 4),
+            {"space": "wp", "names": list("abcdef")},
+            r"shape \[6, 4\]; expected w\+ codes \[N, 6, 4\]",
+        ),
+        ((2, 6, 5), {"key": "z"}, r"shape \[2, 6, 5\]; expected z codes \[N, 5\]: choose another"),
+        (
+            (2, 4),
+            {"z_dim": 4, "value": 0.5},
+            "rows no longer than 1, as directions have; .*--latent_space says so",
+        ),
+        ((2, 6, 4), {"value": 0.1}, "rows no longer than 1, as directions have"),
+        (
+            (1, 3, 4),
+            {},
+            "codes of 3 layers; expected 6: use codes of this network, or --latent_space z or w",
+        ),
+    ],
+)
 def test_codes_of_another_network(shape, more, words):
     """What does not fit the network is an error with both numbers."""
     with pytest.raises(InputError, match=f"^codes.npy has .*{words}"):
@@ -118,7 +235,9 @@ def taken_for(values, layers=18, key=None):
     """What auto makes of these codes where z and w have the same dimensions; None: it asks."""
     dim = values.shape[-1]
     try:
-        return codes_for_network("codes.npy", Latents(values, key, None), "auto", dim, dim, layers)[0]
+        return codes_for_network("codes.npy", Latents(values, key, None), "auto", dim, dim, layers)[
+            0
+        ]
     except InputError as error:
         assert "; expected --latent_space z" in str(error)
         return None
@@ -127,33 +246,58 @@ def taken_for(values, layers=18, key=None):
 @pytest.mark.parametrize("dim", [64, 512])
 def test_random_z_is_never_w(dim):
     """Random codes of z, few or many, are z, or asked for; few are asked for where they are long enough to tell."""
-    found = [taken_for(np.random.RandomState(seed).randn(n, dim)) for seed in range(200) for n in (1, 2, 5, 30)]
+    found = [
+        taken_for(np.random.RandomState(seed).randn(n, dim))
+        for seed in range(200)
+        for n in (1, 2, 5, 30)
+    ]
     assert found.count("w") == found.count("wp") == 0
     assert found.count("z") > (0.6 if dim == 64 else 0.97) * len(found)
 
 
-@pytest.mark.parametrize(("values", "space"), [
-    (z_of(10_000, 512), "z"), (z_of(3, 1, 512), "z"), (z_of(18, 512), None), (z_of(512), "z"),
-    (z_of(18, 1, 512), "z"), (w_of((18, 1, 512), 9), "w"),
-    (z_of(5, 512) * 22.627 / np.linalg.norm(z_of(5, 512), axis=1, keepdims=True), "z"),
-    *((w_of((n, 512), length), "w") for n in (1, 5, 40) for length in (1.3, 9, 16, 30, 77)),
-    *((w_of((18, 512), length), "wp") for length in (1.3, 9, 18, 27, 77)),
-    (w_of((18, 512), np.linspace(4, 60, 18)[:, None]), "wp"), (w_of((5, 512), 22.6), None), (w_of((512,), 22), None),
-    (w_of((6, 512), np.array([[12], [33]] * 3)), None), (np.repeat(w_of((1, 512), 22.6), 18, axis=0), "wp"),
-    (z_of(1, 64) * 1.2, None), (w_of((5, 64), 10.5), "w"), (w_of((18, 64), 9.5), "wp"),
-])
+@pytest.mark.parametrize(
+    ("values", "space"),
+    [
+        (z_of(10_000, 512), "z"),
+        (z_of(3, 1, 512), "z"),
+        (z_of(18, 512), None),
+        (z_of(512), "z"),
+        (z_of(18, 1, 512), "z"),
+        (w_of((18, 1, 512), 9), "w"),
+        (z_of(5, 512) * 22.627 / np.linalg.norm(z_of(5, 512), axis=1, keepdims=True), "z"),
+        *((w_of((n, 512), length), "w") for n in (1, 5, 40) for length in (1.3, 9, 16, 30, 77)),
+        *((w_of((18, 512), length), "wp") for length in (1.3, 9, 18, 27, 77)),
+        (w_of((18, 512), np.linspace(4, 60, 18)[:, None]), "wp"),
+        (w_of((5, 512), 22.6), None),
+        (w_of((512,), 22), None),
+        (w_of((6, 512), np.array([[12], [33]] * 3)), None),
+        (np.repeat(w_of((1, 512), 22.6), 18, axis=0), "wp"),
+        (z_of(1, 64) * 1.2, None),
+        (w_of((5, 64), 10.5), "w"),
+        (w_of((18, 64), 9.5), "wp"),
+    ],
+)
 def test_space_by_length(capsys, values, space):
     """Rows as long as random ones and not lopsided are z, others w, or w+ if as many as layers; else it is asked."""
     assert taken_for(values) == space
     assert ("assumed from the shape" in capsys.readouterr().out) == bool(space)
 
 
-@pytest.mark.parametrize(("values", "key", "space"), [(z_of(3, 512), "w", "z"), (w_of((3, 512), 9), "z", "w"),
-                                                      (z_of(3, 512), "z", None), (w_of((3, 512), 9), "w", None)])
+@pytest.mark.parametrize(
+    ("values", "key", "space"),
+    [
+        (z_of(3, 512), "w", "z"),
+        (w_of((3, 512), 9), "z", "w"),
+        (z_of(3, 512), "z", None),
+        (w_of((3, 512), 9), "w", None),
+    ],
+)
 def test_key_and_lengths_disagree(capsys, values, key, space):
     """The key decides, but what speaks against it is told."""
     assert taken_for(values, key=key) == key
-    warning = f"WARNING: codes.npy has codes under the key {key} that are as long as those of {space}"
+    warning = (
+        f"WARNING: codes.npy has codes under the key {key} that are as long as those of {space}"
+    )
     assert (warning in capsys.readouterr().err) == bool(space)
 
 
@@ -171,13 +315,25 @@ class Network:
         return np.repeat(z[:, None, :W_DIM] + labels[:, None, :1], LAYERS, axis=1)
 
     def truncate(self, ws, psi, cutoff):
-        return np.concatenate([psi * ws[:, :cutoff], ws[:, cutoff:]], axis=1) if cutoff else psi * ws
+        return (
+            np.concatenate([psi * ws[:, :cutoff], ws[:, cutoff:]], axis=1) if cutoff else psi * ws
+        )
 
 
 def options(**given):
     """As the command line gives them."""
-    return argparse.Namespace(**{"seed": 4, "latent_path": "codes.npy", "latent_space": "auto", "total_num": None,
-                                 "class_index": 0, "trunc_psi": 1.0, "trunc_layers": None, **given})
+    return argparse.Namespace(
+        **{
+            "seed": 4,
+            "latent_path": "codes.npy",
+            "latent_space": "auto",
+            "total_num": None,
+            "class_index": 0,
+            "trunc_psi": 1.0,
+            "trunc_layers": None,
+            **given,
+        }
+    )
 
 
 def test_random_run():
@@ -198,7 +354,10 @@ def test_random_run():
 @pytest.mark.parametrize("total_num", [None, 2, 3])
 def test_run_of_a_file(total_num):
     """Codes of w+ are taken as they are, all or the first of them; z goes through the network."""
-    wp, z = np.random.RandomState(0).randn(3, LAYERS, W_DIM), np.random.RandomState(1).randn(3, Z_DIM)
+    wp, z = (
+        np.random.RandomState(0).randn(3, LAYERS, W_DIM),
+        np.random.RandomState(1).randn(3, Z_DIM),
+    )
     for values, expected in ((wp, wp), (z, np.repeat(z[:, None, :W_DIM] + 1, LAYERS, axis=1))):
         chosen = options(total_num=total_num, class_index=None if values is wp else 0)
         codes = Codes(chosen, Network(), Latents(values, None, None), 7)
@@ -206,21 +365,42 @@ def test_run_of_a_file(total_num):
         assert chosen.total_num == (total_num or 3)
 
 
-@pytest.mark.parametrize(("given", "words"), [
-    ({"total_num": 4}, "--total_num 4 of codes.npy; expected at most 3, the number of its codes"),
-    ({"trunc_psi": 0.7}, r"--trunc_psi with the w\+ codes of codes.npy; expected z codes with it: leave it out"),
-    ({"class_index": 0}, r"--class_index with the w\+ codes"), ({"compute_z": True}, r"--compute_z with the w\+ codes"),
-])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"total_num": 4},
+            "--total_num 4 of codes.npy; expected at most 3, the number of its codes",
+        ),
+        (
+            {"trunc_psi": 0.7},
+            r"--trunc_psi with the w\+ codes of codes.npy; expected z codes with it: leave it out",
+        ),
+        ({"class_index": 0}, r"--class_index with the w\+ codes"),
+        ({"compute_z": True}, r"--compute_z with the w\+ codes"),
+    ],
+)
 def test_options_that_w_does_not_have(given, words):
     """What only z has is refused with codes of w, not ignored."""
     with pytest.raises(InputError, match=words):
-        Codes(options(**{"class_index": None, **given}), Network(), Latents(np.ones((3, LAYERS, W_DIM)), None, None), 5)
+        Codes(
+            options(**{"class_index": None, **given}),
+            Network(),
+            Latents(np.ones((3, LAYERS, W_DIM)), None, None),
+            5,
+        )
 
 
-@pytest.mark.parametrize(("given", "words"), [
-    ({"trunc_layers": LAYERS}, f"--trunc_layers {LAYERS} without --trunc_psi; expected both"),
-    ({"trunc_layers": LAYERS + 1, "trunc_psi": 0.5}, f"--trunc_layers {LAYERS + 1}; expected {LAYERS} at most"),
-])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"trunc_layers": LAYERS}, f"--trunc_layers {LAYERS} without --trunc_psi; expected both"),
+        (
+            {"trunc_layers": LAYERS + 1, "trunc_psi": 0.5},
+            f"--trunc_layers {LAYERS + 1}; expected {LAYERS} at most",
+        ),
+    ],
+)
 def test_truncation_of_layers(given, words):
     """--trunc_layers without effect, or beyond the network's layers, is refused, not ignored."""
     with pytest.raises(InputError, match=words):
@@ -237,7 +417,9 @@ def test_space_without_a_file():
 def test_class_labels(capsys, index, said):
     """One-hot for a class; without one zeros, which is said aloud."""
     labels = class_labels(index, 2, 3)
-    np.testing.assert_array_equal(labels, np.zeros((2, 3)) if index is None else np.eye(3)[[index, index]])
+    np.testing.assert_array_equal(
+        labels, np.zeros((2, 3)) if index is None else np.eye(3)[[index, index]]
+    )
     assert ("no --class_index" in capsys.readouterr().out) == said
 
 
@@ -247,7 +429,9 @@ def test_network_without_labels(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(("index", "label_dim", "words"), [(3, 3, "expected 0 to 2"), (0, 0, "has no classes")])
+@pytest.mark.parametrize(
+    ("index", "label_dim", "words"), [(3, 3, "expected 0 to 2"), (0, 0, "has no classes")]
+)
 def test_unknown_class(index, label_dim, words):
     """A class that the network lacks is an error that says which there are."""
     with pytest.raises(InputError, match=words):

@@ -31,8 +31,12 @@ def test_measure():
     difference = PICTURES / 127.5 - ORIGINAL / 127.5
     for part, name in ((MASK, "inside"), (~MASK, "outside")):
         values = difference[:, part]
-        np.testing.assert_allclose(getattr(change, f"change_{name}"), np.abs(values).mean(axis=(1, 2)), rtol=1e-5)
-        np.testing.assert_allclose(getattr(change, f"mse_{name}"), (values**2).mean(axis=(1, 2)), rtol=1e-5)
+        np.testing.assert_allclose(
+            getattr(change, f"change_{name}"), np.abs(values).mean(axis=(1, 2)), rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            getattr(change, f"mse_{name}"), (values**2).mean(axis=(1, 2)), rtol=1e-5
+        )
 
 
 def test_nothing_outside():
@@ -44,7 +48,9 @@ def test_nothing_outside():
 
 def test_heat_grows_with_change():
     """No change is 0, more change is more, and from 0.5 on it is 255; so do the colours, from black."""
-    values = heat(np.array([0, 0.01, 0.05, 0.2, 0.5, 2.0], np.float32)[None, None, :, None].repeat(3, axis=-1))[0, 0]
+    values = heat(
+        np.array([0, 0.01, 0.05, 0.2, 0.5, 2.0], np.float32)[None, None, :, None].repeat(3, axis=-1)
+    )[0, 0]
     assert values[0] == 0
     assert (np.diff(values.astype(int))[:4] > 20).all()
     assert list(values[4:]) == [255, 255]
@@ -79,9 +85,9 @@ def test_outline_path(mask):
     for x, y, kind, length in re.findall(r"M(\d+) (\d+)([hv])(\d+)", outline_path(mask)):
         x, y, length = int(x), int(y), int(length)
         if kind == "h":
-            horizontal[y, x:x + length] += 1
+            horizontal[y, x : x + length] += 1
         else:
-            vertical[y:y + length, x] += 1
+            vertical[y : y + length, x] += 1
     np.testing.assert_array_equal(horizontal[1:-1], mask[1:] != mask[:-1])
     np.testing.assert_array_equal(vertical[:, 1:-1], mask[:, 1:] != mask[:, :-1])
     if mask is BOX:
@@ -93,7 +99,9 @@ def test_ragged_outline(share):
     """The path of a mask like a photograph is bounded, coarser, and stays in its frame."""
     path = outline_path(RANDOM.random((256, 250)) < share)
     assert 1000 < len(path) <= LONGEST_PATH
-    ends = [(int(x) + int(length) * (kind == "h"), int(y) + int(length) * (kind == "v"))
-            for x, y, kind, length in re.findall(r"M(\d+) (\d+)([hv])(\d+)", path)]
+    ends = [
+        (int(x) + int(length) * (kind == "h"), int(y) + int(length) * (kind == "v"))
+        for x, y, kind, length in re.findall(r"M(\d+) (\d+)([hv])(\d+)", path)
+    ]
     assert max(x for x, _ in ends) <= 256
     assert max(y for _, y in ends) <= 256

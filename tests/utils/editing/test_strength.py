@@ -16,7 +16,9 @@ WS = np.zeros((3, 4, 2), np.float32)
 def synthesis(codes):
     """A picture that is w[0] inside the eyes and w[1] outside, of layer 1."""
     inside, outside = codes[:, 1, 0], codes[:, 1, 1]
-    return np.where(INSIDE[..., None], inside[:, None, None, None], outside[:, None, None, None]).repeat(3, axis=-1)
+    return np.where(
+        INSIDE[..., None], inside[:, None, None, None], outside[:, None, None, None]
+    ).repeat(3, axis=-1)
 
 
 def probe():
@@ -50,16 +52,20 @@ def test_change_out_of_reach():
 
 def test_contact_sheet(tmp_path):
     """The sheet holds a row for each direction, its pairs beside its words; the numbers come back."""
-    edits = [Edit("eyes", 3, np.array([1, 0.1]), np.zeros(3), EYES),
-             Edit("eyes", 4, np.array([2, 1]), np.zeros(3), EYES)]
+    edits = [
+        Edit("eyes", 3, np.array([1, 0.1]), np.zeros(3), EYES),
+        Edit("eyes", 4, np.array([2, 1]), np.zeros(3), EYES),
+    ]
     effects = [(edit, probe().effect_of_change(edit.direction, 0.2, EYES)) for edit in edits]
     numbers = save_contact_sheet(tmp_path / "sheet.png", probe().originals, effects)
     assert [(line["file"], line["row"], line["region"], line["reached"]) for line in numbers] == [
-        ("eyes", 3, "eyes", True), ("eyes", 4, "eyes", True)]
+        ("eyes", 3, "eyes", True),
+        ("eyes", 4, "eyes", True),
+    ]
     assert numbers[0]["ratio"] == pytest.approx(10, rel=0.2)
     assert numbers[1]["ratio"] == pytest.approx(2, rel=0.1)
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     gap, size = 32 // 7, 32
     assert sheet.shape[0] == gap + 3 * (size + gap)
-    last = sheet[-gap - size:-gap, -gap - size:-gap]  # the last pair's plus
+    last = sheet[-gap - size : -gap, -gap - size : -gap]  # the last pair's plus
     np.testing.assert_array_equal(last, effects[1][1].pictures[2, 1])

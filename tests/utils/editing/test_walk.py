@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 
 from dnnlib.errors import InputError
-from utils.editing.walk import FARTHEST, Edit, distance_of_change, edited_codes, even_distances, in_batches, walk
+from utils.editing.walk import (
+    FARTHEST,
+    Edit,
+    distance_of_change,
+    edited_codes,
+    even_distances,
+    in_batches,
+    walk,
+)
 
 WS = np.random.Generator(np.random.PCG64(0)).standard_normal((3, 10, 4)).astype(np.float32)
 DIRECTIONS = np.random.Generator(np.random.PCG64(1)).standard_normal((2, 4))
 DISTANCES = np.array([-2.0, 0.0, 1.5])
-EDITS = [Edit("eyes", row, direction, DISTANCES * (1 + row), None) for row, direction in enumerate(DIRECTIONS)]
+EDITS = [
+    Edit("eyes", row, direction, DISTANCES * (1 + row), None)
+    for row, direction in enumerate(DIRECTIONS)
+]
 
 
 @pytest.mark.parametrize("layers", [[0], [4, 5, 6, 7], [9], list(range(10))])
@@ -22,8 +33,12 @@ def test_walk(layers):
     assert codes.shape == (3, 3, 10, 4)
     assert codes.dtype == np.float32
     for sample, step, layer in itertools.product(range(3), range(3), layers):
-        np.testing.assert_allclose(codes[sample, step, layer],
-                                   WS[sample, layer] + DISTANCES[step] * DIRECTIONS[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            codes[sample, step, layer],
+            WS[sample, layer] + DISTANCES[step] * DIRECTIONS[0],
+            rtol=1e-5,
+            atol=1e-6,
+        )
     for step in range(3):
         np.testing.assert_array_equal(codes[:, step, others], WS[:, others])
     np.testing.assert_array_equal(codes[:, 1], WS)  # distance 0
@@ -38,8 +53,10 @@ def test_walk_with_a_vector_for_each_layer(layers):
     for layer in range(10):
         one = walk(WS, vectors[layer], layers, DISTANCES)
         np.testing.assert_array_equal(codes[:, :, layer], one[:, :, layer])
-    np.testing.assert_array_equal(walk(WS, np.repeat(DIRECTIONS[:1], 10, axis=0), layers, DISTANCES),
-                                  walk(WS, DIRECTIONS[0], layers, DISTANCES))
+    np.testing.assert_array_equal(
+        walk(WS, np.repeat(DIRECTIONS[:1], 10, axis=0), layers, DISTANCES),
+        walk(WS, DIRECTIONS[0], layers, DISTANCES),
+    )
 
 
 @pytest.mark.parametrize("layers", [[10], [4, 5, 6, 12]])
@@ -64,7 +81,9 @@ def test_edited_codes_are_made_as_asked_for():
     assert next(edited_codes(ws, EDITS, [0])).shape == (10, 4)
 
 
-@pytest.mark.parametrize(("count", "size", "lengths"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 5, [2]), (0, 4, [])])
+@pytest.mark.parametrize(
+    ("count", "size", "lengths"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 5, [2]), (0, 4, [])]
+)
 def test_in_batches(count, size, lengths):
     """Batches have the given size, but for the last, and hold every code in order."""
     codes = [np.full((10, 4), i) for i in range(count)]
@@ -73,14 +92,26 @@ def test_in_batches(count, size, lengths):
     assert [batch[i, 0, 0] for batch in batches for i in range(len(batch))] == list(range(count))
 
 
-@pytest.mark.parametrize("change", [lambda d: d / 7, lambda d: d**2, np.sqrt, np.tanh, lambda d: 0.11 * d / (1 + d),
-                                    lambda d: min(d, 0.04) if d < 3 else 0.4, lambda d: 40 * d],
-                         ids=["line", "square", "root", "tanh", "saturating", "jump", "steep"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d / 7,
+        lambda d: d**2,
+        np.sqrt,
+        np.tanh,
+        lambda d: 0.11 * d / (1 + d),
+        lambda d: min(d, 0.04) if d < 3 else 0.4,
+        lambda d: 40 * d,
+    ],
+    ids=["line", "square", "root", "tanh", "saturating", "jump", "steep"],
+)
 def test_distance_of_change(change):
     """The distance found changes as much as asked for, or a jump lies there; it has three digits and took few tries."""
     tried = []
     distance = distance_of_change(lambda d: tried.append(d) or change(d), 0.1)
-    assert abs(change(distance) - 0.1) <= 0.003 or change(distance * 0.99) < 0.1 < change(distance * 1.01)
+    assert abs(change(distance) - 0.1) <= 0.003 or change(distance * 0.99) < 0.1 < change(
+        distance * 1.01
+    )
     assert float(f"{distance:.3g}") == distance
     assert len(tried) <= 30
     if change(1) == 1 / 7:

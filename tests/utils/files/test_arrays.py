@@ -85,25 +85,41 @@ def npy(array, **options) -> bytes:
 def claiming(shape) -> bytes:
     """A .npy file whose header claims a shape that its 8 bytes do not have."""
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<f8", "fortran_order": False, "shape": shape}
+    )
     return buffer.getvalue() + bytes(8)
 
 
 WHOLE = npy(np.zeros((5, 4)))
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"", "no .npy file"), (b"hello", "no .npy file"), (b"\x89PNG\r\n\x1a\n" + bytes(100), "no .npy file"),
-    (b"PK\x03\x04" + bytes(100), "no .npy file"), (WHOLE[:5], "truncated"), (WHOLE[:20], "truncated"),
-    (WHOLE[:-1], "287 bytes where 288 are needed"), (WHOLE[:-100], "truncated"),
-    (WHOLE.replace(b"(5, 4)", b"(9, 4)"), "288 bytes where 416 are needed"),
-    (claiming((2**60, 4)), "36893488147419103360 are needed"), (claiming((-1, 4)), "no .npy file"),
-    (claiming((-1,)), "no .npy file"), (claiming((0, 2**70)), "no .npy file"),
-    (WHOLE[:8] + b"\xff\x7f" + b"{" * 32767, r"\(Header info length \(32767\)"),
-    (WHOLE[:8] + b"\xe7\x03" + b"-" * 999, "header"),
-    (npy(np.array([{}], dtype=object), allow_pickle=True), "[Oo]bject"), (npy(np.array(["a"])), "<U1"),
-    (npy(np.array([True])), "bool"), (npy(np.array([1j])), "complex128"), (npy(np.zeros(2, "f4,i4")), "f0"),
-], ids=range(20))
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no .npy file"),
+        (b"hello", "no .npy file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "no .npy file"),
+        (b"PK\x03\x04" + bytes(100), "no .npy file"),
+        (WHOLE[:5], "truncated"),
+        (WHOLE[:20], "truncated"),
+        (WHOLE[:-1], "287 bytes where 288 are needed"),
+        (WHOLE[:-100], "truncated"),
+        (WHOLE.replace(b"(5, 4)", b"(9, 4)"), "288 bytes where 416 are needed"),
+        (claiming((2**60, 4)), "36893488147419103360 are needed"),
+        (claiming((-1, 4)), "no .npy file"),
+        (claiming((-1,)), "no .npy file"),
+        (claiming((0, 2**70)), "no .npy file"),
+        (WHOLE[:8] + b"\xff\x7f" + b"{" * 32767, r"\(Header info length \(32767\)"),
+        (WHOLE[:8] + b"\xe7\x03" + b"-" * 999, "header"),
+        (npy(np.array([{}], dtype=object), allow_pickle=True), "[Oo]bject"),
+        (npy(np.array(["a"])), "<U1"),
+        (npy(np.array([True])), "bool"),
+        (npy(np.array([1j])), "complex128"),
+        (npy(np.zeros(2, "f4,i4")), "f0"),
+    ],
+    ids=range(20),
+)
 def test_unusable_npy(tmp_path, content, words):
     """A file that is truncated, foreign, or not of numbers is an error of one line: which, and what was expected."""
     path = tmp_path / "bad.npy"
@@ -132,7 +148,9 @@ def test_objects_in_npy_are_not_executed(tmp_path):
 
 def test_sample_file(tmp_path):
     """At every moment the partial file is a whole .npy file of the samples so far; then it takes its name."""
-    samples = np.random.Generator(np.random.PCG64(0)).standard_normal((4, 2, 3, 1, 5)).astype(np.float32)
+    samples = (
+        np.random.Generator(np.random.PCG64(0)).standard_normal((4, 2, 3, 1, 5)).astype(np.float32)
+    )
     output = files.SampleFile(tmp_path / "folder" / "w.npy")
     for n, sample in enumerate(samples, start=1):
         output.append(sample)
@@ -234,10 +252,21 @@ def test_sample_file_without_a_sample(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"[1]", b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b'{"options": [1]}', b'{"options": null}',
-    b"{" + b" " * files.FACTS_SIZE + b"}", b'{"a": ' + b"9" * 5000 + b"}",
-], ids=range(9))
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[1]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"options": [1]}',
+        b'{"options": null}',
+        b"{" + b" " * files.FACTS_SIZE + b"}",
+        b'{"a": ' + b"9" * 5000 + b"}",
+    ],
+    ids=range(9),
+)
 def test_json_of_another_program(tmp_path, content):
     """A JSON file that this toolkit has not written is none."""
     path = tmp_path / "facts.json"
@@ -246,7 +275,9 @@ def test_json_of_another_program(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npy.partial"])
-@pytest.mark.parametrize("content", [b"text", WHOLE, npy(np.zeros((2, 3), "f4").T), npy(np.float32(1)), WHOLE[:-1]])
+@pytest.mark.parametrize(
+    "content", [b"text", WHOLE, npy(np.zeros((2, 3), "f4").T), npy(np.float32(1)), WHOLE[:-1]]
+)
 def test_sample_file_of_another_program(tmp_path, name, content):
     """What is no file of samples is not gone on with, and stays as it is."""
     (tmp_path / name).write_bytes(content)
@@ -277,10 +308,19 @@ def test_expect_room(tmp_path, monkeypatch, size, fits):
     assert asked == [tmp_path]
 
 
-@pytest.mark.parametrize(("size", "text"), [
-    (0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (4_200_000, "4.2 MB"), (134e6, "134 MB"), (2.5e9, "2.5 GB"),
-    (7e12, "7.0 TB"), (7e15, "7000 TB"),
-])
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (4_200_000, "4.2 MB"),
+        (134e6, "134 MB"),
+        (2.5e9, "2.5 GB"),
+        (7e12, "7.0 TB"),
+        (7e15, "7000 TB"),
+    ],
+)
 def test_size_text(size, text):
     """Sizes are written for people."""
     assert files.size_text(size) == text

@@ -22,7 +22,9 @@ with lock_folder(sys.argv[1]):
 @pytest.fixture
 def holder(root, tmp_path):
     """Another process that holds tmp_path / "mine"."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "mine"], cwd=root, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "mine"], cwd=root, stdout=subprocess.PIPE
+    )
     assert process.stdout.readline() == b"held\n"
     yield process
     process.kill()
@@ -32,8 +34,13 @@ def holder(root, tmp_path):
 
 def test_second_run_is_told_who_holds_the_folder(holder, tmp_path):
     """The error names the process and its command; files of another name may be written beside."""
-    with pytest.raises(InUseError, match=rf"mine is in use by process {holder.pid} on .*: python -c .*--output_dir"), \
-            lock_folder(tmp_path / "mine"):
+    with (
+        pytest.raises(
+            InUseError,
+            match=rf"mine is in use by process {holder.pid} on .*: python -c .*--output_dir",
+        ),
+        lock_folder(tmp_path / "mine"),
+    ):
         pass
     with lock_folder(tmp_path / "mine", "eyes"):
         assert (tmp_path / "mine" / ".eyes.lock").exists()

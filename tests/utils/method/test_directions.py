@@ -26,8 +26,11 @@ def random(*shape, seed=5):
 def directions(golden):
     """directions(region, num_relax) of the golden Jacobian enlarged to 256 x 256, at lamb 8."""
     jacobian = golden("tf_skip_64")["jacobian_w"][0].repeat(4, axis=0).repeat(4, axis=1)
-    return functools.cache(lambda region, num_relax=0: region_directions(jacobian, region_mask(region, 256, 256), 8,
-                                                                         num_relax=num_relax))
+    return functools.cache(
+        lambda region, num_relax=0: region_directions(
+            jacobian, region_mask(region, 256, 256), 8, num_relax=num_relax
+        )
+    )
 
 
 @pytest.mark.parametrize("region", ["eyes", "mouth"])
@@ -60,8 +63,10 @@ def test_projection_spares_the_background(directions, golden):
     """Along projected directions the image outside the mask moves less, relative to inside, than principally."""
     mask = region_mask("eyes", 64, 64)
     jacobian = golden("tf_skip_64")["jacobian_w"][0, :, :, 0]
-    ratios = [np.linalg.norm(jacobian[~mask] @ rows.T) / np.linalg.norm(jacobian[mask] @ rows.T)
-              for rows in (directions("eyes").projected, directions("eyes").principal)]
+    ratios = [
+        np.linalg.norm(jacobian[~mask] @ rows.T) / np.linalg.norm(jacobian[mask] @ rows.T)
+        for rows in (directions("eyes").projected, directions("eyes").principal)
+    ]
     assert ratios[0] < 0.9 * ratios[1]
 
 
@@ -69,12 +74,16 @@ def test_principal_rows_are_orthonormal(directions):
     """Principal rows are singular vectors, as many as the rank."""
     result = directions("eyes")
     assert len(result.principal) == result.foreground.rank
-    np.testing.assert_allclose(result.principal @ result.principal.T, np.eye(result.foreground.rank), atol=1e-10)
+    np.testing.assert_allclose(
+        result.principal @ result.principal.T, np.eye(result.foreground.rank), atol=1e-10
+    )
 
 
 def test_rank_0(golden):
     """A foreground of rank 0 gives empty arrays of the right width, not an error."""
-    result = region_directions(golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64), 1000)
+    result = region_directions(
+        golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64), 1000
+    )
     assert result.principal.shape == result.projected.shape == (0, 32)
     assert result.norm_kept.shape == (0,)
 
@@ -83,7 +92,9 @@ def test_scaling_the_jacobian_changes_nothing(golden):
     """Directions have no scale."""
     jacobian, mask = golden("tf_skip_64")["jacobian_w"][0], region_mask("mouth", 64, 64)
     once, more = region_directions(jacobian, mask, 8), region_directions(jacobian * 100, mask, 8)
-    np.testing.assert_allclose(np.abs(np.sum(once.projected * more.projected, axis=1)), 1, atol=1e-6)
+    np.testing.assert_allclose(
+        np.abs(np.sum(once.projected * more.projected, axis=1)), 1, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("channels", [None, 3])
@@ -99,12 +110,18 @@ def test_gram_matrices(channels):
         np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize(("value", "mask", "words"), [
-    (0, np.ones((5, 7), bool), "a mask of 5 x 7 pixels; expected 5 x 6"),
-    (0, np.zeros((5, 6), bool), "the mask has no pixel inside"),
-    (0, np.ones((5, 6), bool), "the mask has no pixel outside"),
-    *((value, region_mask("eyes", 5, 6), "NaN or infinity") for value in (np.nan, np.inf, 1e154, -1e120)),
-])
+@pytest.mark.parametrize(
+    ("value", "mask", "words"),
+    [
+        (0, np.ones((5, 7), bool), "a mask of 5 x 7 pixels; expected 5 x 6"),
+        (0, np.zeros((5, 6), bool), "the mask has no pixel inside"),
+        (0, np.ones((5, 6), bool), "the mask has no pixel outside"),
+        *(
+            (value, region_mask("eyes", 5, 6), "NaN or infinity")
+            for value in (np.nan, np.inf, 1e154, -1e120)
+        ),
+    ],
+)
 def test_unusable_gram(value, mask, words):
     """A mask of the wrong size or without a pixel, NaN and infinity are errors that say so."""
     jacobian = random(5, 6, 1, 4)
@@ -131,7 +148,10 @@ def test_predicted_change_is_that_of_the_jacobian(directions, golden):
     """sqrt(v^T M v) is the root mean square of J v over the pixels, for the rows before and after the projection."""
     jacobian, mask = golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64)
     result = region_directions(jacobian, mask, 8)
-    for rows, change in ((result.principal, result.principal_change), (result.projected, result.projected_change)):
+    for rows, change in (
+        (result.principal, result.principal_change),
+        (result.projected, result.projected_change),
+    ):
         moved = jacobian[:, :, 0] @ rows.T  # [H, W, K]
         inside, outside = (np.sqrt(np.mean(moved[part] ** 2, axis=0)) for part in (mask, ~mask))
         np.testing.assert_allclose(change.inside, inside, rtol=1e-5)
@@ -152,10 +172,14 @@ def test_resefa_is_projected_like_any_principal_space(golden):
     """The rows of resefa go through the same projection, and its numbers are there too."""
     matrices = gram_matrices(golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64))
     closed = resefa(*matrices)
-    background = region_directions(golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64), 8).background
+    background = region_directions(
+        golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64), 8
+    ).background
     result = projected_directions(*matrices, closed, background)
-    np.testing.assert_array_equal(result.principal, closed.vectors[:closed.rank])
-    np.testing.assert_allclose(result.projected @ background.vectors[:background.rank].T, 0, atol=1e-9)
+    np.testing.assert_array_equal(result.principal, closed.vectors[: closed.rank])
+    np.testing.assert_allclose(
+        result.projected @ background.vectors[: background.rank].T, 0, atol=1e-9
+    )
     assert len(result.projected_change.ratio) == len(result.norm_kept) == closed.rank
 
 

@@ -43,16 +43,21 @@ def dual_certificate(matrix, lamb, steps=20000):
         low = left * np.maximum(values - 1 / mu, 0) @ right
         previous, s = s, soft_threshold(matrix - low + y / mu, 1 / (lamb * mu))
         y += mu * (matrix - low - s)
-        if np.linalg.norm(matrix - low - s) + np.linalg.norm(s - previous) < 1e-9 * np.linalg.norm(matrix):
+        if np.linalg.norm(matrix - low - s) + np.linalg.norm(s - previous) < 1e-9 * np.linalg.norm(
+            matrix
+        ):
             break
     return y
 
 
 CASES = [
-    pytest.param(random_gram(16, 50, 0), 6.0, id="gram"), pytest.param(random_gram(24, 10, 1), 10.0, id="deficient"),
+    pytest.param(random_gram(16, 50, 0), 6.0, id="gram"),
+    pytest.param(random_gram(24, 10, 1), 10.0, id="deficient"),
     pytest.param(random_symmetric(12, 2), 4.0, id="indefinite"),
-    pytest.param(sum(planted(30, 3, 0.05, 3)), 30**0.5, id="planted"), pytest.param(np.eye(5), 2.0, id="identity"),
-    pytest.param(np.ones((6, 6)), 3.0, id="ones"), pytest.param(np.array([[3.0]]), 2.0, id="one number"),
+    pytest.param(sum(planted(30, 3, 0.05, 3)), 30**0.5, id="planted"),
+    pytest.param(np.eye(5), 2.0, id="identity"),
+    pytest.param(np.ones((6, 6)), 3.0, id="ones"),
+    pytest.param(np.array([[3.0]]), 2.0, id="one number"),
 ]
 
 
@@ -65,9 +70,12 @@ def test_the_parts_add_up(matrix, lamb):
     assert result.primal_residual <= 1e-5
     assert result.dual_residual <= 1e-5
     low = low_part(matrix, result)
-    np.testing.assert_allclose(np.sort(np.linalg.svd(low, compute_uv=False))[::-1], result.singular_values,
-                               atol=1e-5 * np.linalg.norm(matrix))
-    rows = result.vectors[:result.rank]
+    np.testing.assert_allclose(
+        np.sort(np.linalg.svd(low, compute_uv=False))[::-1],
+        result.singular_values,
+        atol=1e-5 * np.linalg.norm(matrix),
+    )
+    rows = result.vectors[: result.rank]
     np.testing.assert_allclose(rows.T @ (rows @ low), low, atol=1e-5 * np.linalg.norm(matrix))
 
 
@@ -94,8 +102,10 @@ def test_optimal(matrix, lamb):
     assert (objective - np.sum(y * matrix)) / objective <= 1e-5
 
 
-@pytest.mark.parametrize(("matrix", "lamb"), [CASES[0].values, CASES[1].values, CASES[3].values,
-                                              (random_gram(64, 200, 7), 21.0)])
+@pytest.mark.parametrize(
+    ("matrix", "lamb"),
+    [CASES[0].values, CASES[1].values, CASES[3].values, (random_gram(64, 200, 7), 21.0)],
+)
 def test_bounds_hold(matrix, lamb):
     """L and its principal space are no farther than the bounds say from a solution a thousand times more exact."""
     result = factorize(matrix, lamb)
@@ -104,7 +114,7 @@ def test_bounds_hold(matrix, lamb):
     assert exact.rank == result.rank
     difference = np.linalg.norm(exact.sparse - result.sparse) / np.linalg.norm(matrix)
     assert difference <= result.error_bound + result.primal_residual
-    angle = np.linalg.norm(result.vectors[:result.rank] @ exact.vectors[result.rank:].T, 2)
+    angle = np.linalg.norm(result.vectors[: result.rank] @ exact.vectors[result.rank :].T, 2)
     assert angle <= max(result.rotation_bound, 1e-12)
 
 
@@ -135,7 +145,9 @@ def test_scaling_the_matrix_scales_the_result(scale):
     assert scaled.rank == result.rank
     assert scaled.converged
     tolerance = 2 * result.error_bound * np.linalg.norm(matrix)
-    np.testing.assert_allclose(scaled.singular_values / scale, result.singular_values, atol=tolerance)
+    np.testing.assert_allclose(
+        scaled.singular_values / scale, result.singular_values, atol=tolerance
+    )
     np.testing.assert_allclose(scaled.sparse / scale, result.sparse, atol=tolerance)
 
 
@@ -158,7 +170,9 @@ def test_the_argument_is_untouched():
     assert factorize(matrix.astype(np.float32), 6.0).rank == result.rank
 
 
-@pytest.mark.parametrize(("x", "expected"), [(3.0, 2.0), (-3.0, -2.0), (0.5, 0.0), (-1.0, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("x", "expected"), [(3.0, 2.0), (-3.0, -2.0), (0.5, 0.0), (-1.0, 0.0), (0.0, 0.0)]
+)
 def test_soft_threshold(x, expected):
     """Values move towards 0 by the threshold and stop there."""
     assert soft_threshold(np.array([x]), 1.0) == expected
@@ -168,7 +182,9 @@ def test_lamb_trades_rank_for_sparsity():
     """A large lamb makes everything sparse, at rank 0; a tiny one leaves nothing to the sparse part."""
     matrix = random_gram(16, 50, 0)
     assert factorize(matrix, 1000.0).rank == 0
-    np.testing.assert_allclose(factorize(matrix, 1000.0).sparse, matrix, atol=2e-5 * np.linalg.norm(matrix))
+    np.testing.assert_allclose(
+        factorize(matrix, 1000.0).sparse, matrix, atol=2e-5 * np.linalg.norm(matrix)
+    )
     all_low = factorize(matrix, 0.01)
     assert not all_low.sparse.any()
     assert all_low.rank > 0

@@ -28,9 +28,19 @@ def random_picture(size, seed=0):
     return np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (size, size, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("value", "expected"), [
-    (-1, 0), (1, 255), (-7, 0), (7, 255), (0.0, 128), (1 / 127.5 - 1, 1), (1.4 / 127.5 - 1, 1), (1.6 / 127.5 - 1, 2),
-])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-1, 0),
+        (1, 255),
+        (-7, 0),
+        (7, 255),
+        (0.0, 128),
+        (1 / 127.5 - 1, 1),
+        (1.4 / 127.5 - 1, 1),
+        (1.6 / 127.5 - 1, 2),
+    ],
+)
 def test_to_uint8(value, expected):
     """-1 to 1 becomes 0 to 255, rounded to the nearest and clipped."""
     result = to_uint8(np.full((1, 2, 2, 3), value))
@@ -57,7 +67,9 @@ def test_alpha(tmp_path):
     image = np.random.Generator(np.random.PCG64(0)).uniform(-1.2, 1.2, (8, 8, 4))
     save_png(tmp_path / "picture.png", to_uint8(image[None])[0])
     picture = Image.open(tmp_path / "picture.png")
-    np.testing.assert_array_equal(np.asarray(picture)[..., 3], to_uint8(image[None, ..., 3:])[0, ..., 0])
+    np.testing.assert_array_equal(
+        np.asarray(picture)[..., 3], to_uint8(image[None, ..., 3:])[0, ..., 0]
+    )
     white = Image.new("RGBA", picture.size, "white")
     expected = np.asarray(Image.alpha_composite(white, picture).convert("RGB")).astype(int)
     assert np.abs(to_picture(image) - expected).max() <= 1  # Pillow rounds twice
@@ -66,7 +78,9 @@ def test_alpha(tmp_path):
 def test_png_is_lossless(tmp_path):
     """A PNG file holds the picture, byte for byte."""
     save_png(tmp_path / "a" / "picture.png", random_picture(20))
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a" / "picture.png")), random_picture(20))
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "a" / "picture.png")), random_picture(20)
+    )
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["picture.png"]
 
 
@@ -121,30 +135,47 @@ def test_gif_does_not_flicker(tmp_path):
     assert all((frame == shown[0]).all() for frame in shown)
 
 
-@pytest.mark.parametrize(("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 2)), (7, (2, 4)),
-                                             (10, (2, 5)), (100, (10, 10))])
+@pytest.mark.parametrize(
+    ("count", "shape"),
+    [
+        (1, (1, 1)),
+        (2, (1, 2)),
+        (3, (1, 3)),
+        (4, (2, 2)),
+        (7, (2, 4)),
+        (10, (2, 5)),
+        (100, (10, 10)),
+    ],
+)
 def test_mosaic(count, shape):
     """Pictures fill rows one after the other, with few gaps, and shrink rather than make the whole too wide."""
     pictures = [random_picture(32, seed) for seed in range(count)]
     whole = mosaic(pictures, width=200)
     size = min(32, (200 - GAP) // shape[1] - GAP)
     assert whole.shape == (*(GAP + number * (size + GAP) for number in shape), 3)
-    np.testing.assert_array_equal(whole[GAP:GAP + size, GAP:GAP + size], thumbnail(pictures[0], size))
+    np.testing.assert_array_equal(
+        whole[GAP : GAP + size, GAP : GAP + size], thumbnail(pictures[0], size)
+    )
 
 
 def test_contact_sheet():
     """Originals on top, centred over their pairs; words at the left; pairs in the order of the rows."""
     originals = np.stack([random_picture(70, seed) for seed in range(2)])
-    rows = [np.stack([random_picture(70, 10 * row + i) for i in range(4)]).reshape(2, 2, 70, 70, 3) for row in (1, 2)]
+    rows = [
+        np.stack([random_picture(70, 10 * row + i) for i in range(4)]).reshape(2, 2, 70, 70, 3)
+        for row in (1, 2)
+    ]
     sheet = contact_sheet(originals, rows, [["row 0", "ratio 2"], ["row 1", "ratio 3"]])
     gap, pair = 10, 2 * 70 + GAP + 10
     left = sheet.shape[1] - 2 * pair
     for row, column, step in np.ndindex(2, 2, 2):
         top, side = gap + (1 + row) * 80, left + column * pair + step * (70 + GAP)
-        np.testing.assert_array_equal(sheet[top:top + 70, side:side + 70], rows[row][column, step])
-    np.testing.assert_array_equal(sheet[gap:gap + 70, left + 37:left + 107], originals[0])
-    assert (sheet[:, gap:left - gap] < 128).any()
-    assert (sheet[:, left - 2 * gap:left] == PAPER).all()
+        np.testing.assert_array_equal(
+            sheet[top : top + 70, side : side + 70], rows[row][column, step]
+        )
+    np.testing.assert_array_equal(sheet[gap : gap + 70, left + 37 : left + 107], originals[0])
+    assert (sheet[:, gap : left - gap] < 128).any()
+    assert (sheet[:, left - 2 * gap : left] == PAPER).all()
 
 
 @pytest.mark.parametrize("size", [16, 64, 256])
@@ -164,7 +195,9 @@ def test_thumbnail(size):
 @pytest.mark.parametrize(("rows", "columns", "size"), [(1, 1, 8), (3, 5, 16), (2, 8, 64)])
 def test_grid(rows, columns, size):
     """Every picture is at its place, with white between, below a line of heads."""
-    pictures = [[random_picture(size, seed=10 * r + c) for c in range(columns)] for r in range(rows)]
+    pictures = [
+        [random_picture(size, seed=10 * r + c) for c in range(columns)] for r in range(rows)
+    ]
     canvas = grid(pictures, [f"{c:+d}" for c in range(columns)])
     assert canvas.shape == (HEAD + rows * (size + GAP), GAP + columns * (size + GAP), 3)
     covered = np.zeros(canvas.shape[:2], bool)
@@ -180,7 +213,7 @@ def test_grid(rows, columns, size):
 def test_grid_heads():
     """Each column has ink above it, and columns of different heads look different."""
     canvas = grid([[random_picture(64)] * 3], ["-4", "original", "-4"])
-    heads = [canvas[:HEAD, GAP + c * 68:GAP + c * 68 + 64] for c in range(3)]
+    heads = [canvas[:HEAD, GAP + c * 68 : GAP + c * 68 + 64] for c in range(3)]
     assert all((head < 128).any() for head in heads)
     np.testing.assert_array_equal(heads[0], heads[2])
     assert (heads[0] != heads[1]).any()
@@ -191,7 +224,7 @@ def test_region_picture(size):
     """The inside shows the picture as it is, the outside is darker, and between them runs a white line."""
     picture = np.full((size, size, 3), (200, 150, 100), np.uint8)
     mask = np.zeros((size, size), bool)
-    mask[:size // 2 or 1, :size // 4 or 1] = True
+    mask[: size // 2 or 1, : size // 4 or 1] = True
     result = region_picture(picture, mask)
     scale = len(result) // size
     assert result.shape == (size * scale, size * scale, 3)

@@ -20,7 +20,9 @@ FACE = np.arange(19 * 19).reshape(19, 19) % 19  # every label of a parser, many 
 
 def coloured(parser: str) -> np.ndarray:
     """FACE in the colours of a parser: uint8 [19, 19, 3]."""
-    return np.array([list(bytes.fromhex(colour)) for colour in COLOURS[parser].split()], np.uint8)[FACE]
+    return np.array([list(bytes.fromhex(colour)) for colour in COLOURS[parser].split()], np.uint8)[
+        FACE
+    ]
 
 
 def with_palette(indices: np.ndarray, colours: str) -> Image.Image:
@@ -37,12 +39,49 @@ def saved(folder, content):
 
 
 # As in CelebAMask-HQ's g_mask.py and g_color.py, and in face-parsing.PyTorch's prepropess_data.py and test.py.
-@pytest.mark.parametrize(("parser", "numbers", "colours"), [
-    ("celebamask", {"nose": 2, "eye_g": 3, "l_brow": 6, "mouth": 10, "l_lip": 12, "hair": 13, "neck": 17, "cloth": 18},
-     {"skin": (204, 0, 0), "l_eye": (51, 51, 255), "hair": (0, 0, 204), "cloth": (0, 204, 0)}),
-    ("bisenet", {"l_brow": 2, "eye_g": 6, "nose": 10, "mouth": 11, "l_lip": 13, "neck": 14, "cloth": 16, "hair": 17},
-     {"skin": (255, 85, 0), "l_eye": (255, 0, 170), "hair": (255, 255, 170), "hat": (255, 0, 255)}),
-])
+@pytest.mark.parametrize(
+    ("parser", "numbers", "colours"),
+    [
+        (
+            "celebamask",
+            {
+                "nose": 2,
+                "eye_g": 3,
+                "l_brow": 6,
+                "mouth": 10,
+                "l_lip": 12,
+                "hair": 13,
+                "neck": 17,
+                "cloth": 18,
+            },
+            {
+                "skin": (204, 0, 0),
+                "l_eye": (51, 51, 255),
+                "hair": (0, 0, 204),
+                "cloth": (0, 204, 0),
+            },
+        ),
+        (
+            "bisenet",
+            {
+                "l_brow": 2,
+                "eye_g": 6,
+                "nose": 10,
+                "mouth": 11,
+                "l_lip": 13,
+                "neck": 14,
+                "cloth": 16,
+                "hair": 17,
+            },
+            {
+                "skin": (255, 85, 0),
+                "l_eye": (255, 0, 170),
+                "hair": (255, 255, 170),
+                "hat": (255, 0, 255),
+            },
+        ),
+    ],
+)
 def test_tables(tmp_path, parser, numbers, colours):
     """Names have the numbers and colours of their parser."""
     assert sorted(PARSERS[parser]) == sorted(NAMES)
@@ -52,28 +91,46 @@ def test_tables(tmp_path, parser, numbers, colours):
     for name, colour in colours.items():
         expected = (coloured(parser) == colour).all(axis=-1)
         assert expected.any()
-        np.testing.assert_array_equal(read_labels(path, resolve([name], parser), parser=parser).inside, expected)
+        np.testing.assert_array_equal(
+            read_labels(path, resolve([name], parser), parser=parser).inside, expected
+        )
 
 
-@pytest.mark.parametrize(("labels", "parser", "resolved"), [
-    (["background", "skin", "l_eye", "r_eye"], None, [0, 1, 4, 5]), (["r_eye"], "bisenet", [5]),
-    ([7, 3, 7], None, [3, 7]), (["hair", 3], "bisenet", [3, 17]),
-    (["#00ff00", "#0000ff"], None, ["#0000ff", "#00ff00"]),
-])
+@pytest.mark.parametrize(
+    ("labels", "parser", "resolved"),
+    [
+        (["background", "skin", "l_eye", "r_eye"], None, [0, 1, 4, 5]),
+        (["r_eye"], "bisenet", [5]),
+        ([7, 3, 7], None, [3, 7]),
+        (["hair", 3], "bisenet", [3, 17]),
+        (["#00ff00", "#0000ff"], None, ["#0000ff", "#00ff00"]),
+    ],
+)
 def test_resolve(labels, parser, resolved):
     """Numbers and names that mean the same to all parsers need none; each label counts once."""
     assert resolve(labels, parser) == resolved
 
 
-@pytest.mark.parametrize(("labels", "parser", "words"), [
-    (["hair"], None, "hair in label maps: 13 in those of celebamask and 17 in those of bisenet; expected --parser"),
-    (["nose", 3, "l_eye"], None, "nose in label maps: 2 in those of celebamask and 10"),
-    ([4], "bisenet", "--parser without a name"), (["#ff0000"], "bisenet", "--parser without a name"),
-    ([4, "#ff0000"], None, "colours and numbers in one list"), (["ear"], None, "'ear' is not a known label"),
-    (["#ff00"], None, "not a known label"), ([1 << 40], None, "not a known label"), ([True], None, "not a known label"),
-    (["hair"], "deeplab", "parser 'deeplab' is not known; expected one of celebamask, bisenet"),
-    (list(range(1001)), None, "1001 labels given; expected at most 1000"),
-])
+@pytest.mark.parametrize(
+    ("labels", "parser", "words"),
+    [
+        (
+            ["hair"],
+            None,
+            "hair in label maps: 13 in those of celebamask and 17 in those of bisenet; expected --parser",
+        ),
+        (["nose", 3, "l_eye"], None, "nose in label maps: 2 in those of celebamask and 10"),
+        ([4], "bisenet", "--parser without a name"),
+        (["#ff0000"], "bisenet", "--parser without a name"),
+        ([4, "#ff0000"], None, "colours and numbers in one list"),
+        (["ear"], None, "'ear' is not a known label"),
+        (["#ff00"], None, "not a known label"),
+        ([1 << 40], None, "not a known label"),
+        ([True], None, "not a known label"),
+        (["hair"], "deeplab", "parser 'deeplab' is not known; expected one of celebamask, bisenet"),
+        (list(range(1001)), None, "1001 labels given; expected at most 1000"),
+    ],
+)
 def test_unclear_labels(labels, parser, words):
     """A name that means two things, and what is no label or has no effect, is an error that says what to give."""
     with pytest.raises(InputError, match=words):
@@ -81,13 +138,39 @@ def test_unclear_labels(labels, parser, words):
 
 
 @pytest.mark.parametrize("labels", [[4], [4, 16], [1, 13], [13, 18]])
-@pytest.mark.parametrize("content", [
-    GREY, Image.fromarray(LABEL_MAP.astype(np.uint16)), GREY.convert("RGB"), GREY.convert("RGBA"), GREY.convert("LA"),
-    with_palette(LABEL_MAP, bytes(range(255)).hex()), with_palette(LABEL_MAP, COLOURS["celebamask"]),
-    with_palette(LABEL_MAP, "000000" * 19), LABEL_MAP, np.asarray(GREY),
-    LABEL_MAP[None], LABEL_MAP[..., None], np.repeat(LABEL_MAP[..., None], 3, axis=-1),
-], ids=["grey", "16bit", "rgb", "rgba", "la", "palette", "celebamask", "black", "int64", "uint8", "1HW", "HW1",
-        "HW3"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        GREY,
+        Image.fromarray(LABEL_MAP.astype(np.uint16)),
+        GREY.convert("RGB"),
+        GREY.convert("RGBA"),
+        GREY.convert("LA"),
+        with_palette(LABEL_MAP, bytes(range(255)).hex()),
+        with_palette(LABEL_MAP, COLOURS["celebamask"]),
+        with_palette(LABEL_MAP, "000000" * 19),
+        LABEL_MAP,
+        np.asarray(GREY),
+        LABEL_MAP[None],
+        LABEL_MAP[..., None],
+        np.repeat(LABEL_MAP[..., None], 3, axis=-1),
+    ],
+    ids=[
+        "grey",
+        "16bit",
+        "rgb",
+        "rgba",
+        "la",
+        "palette",
+        "celebamask",
+        "black",
+        "int64",
+        "uint8",
+        "1HW",
+        "HW1",
+        "HW3",
+    ],
+)
 def test_numbers(tmp_path, labels, content):
     """A pixel is inside if its number is asked for: grey in one channel or three, and the index of a palette."""
     drawn = read_labels(saved(tmp_path, content), labels)
@@ -100,10 +183,15 @@ def test_palette_without_colours(tmp_path):
     path = saved(tmp_path, with_palette(LABEL_MAP, COLOURS["celebamask"]))
     content = path.read_bytes()
     start = content.index(b"PLTE") - 4
-    end = start + 12 + struct.unpack(">I", content[start:start + 4])[0]
+    end = start + 12 + struct.unpack(">I", content[start : start + 4])[0]
     short = b"PLTE" + bytes(6)
-    path.write_bytes(content[:start] + struct.pack(">I", 6) + short + struct.pack(">I", zlib.crc32(short))
-                     + content[end:])
+    path.write_bytes(
+        content[:start]
+        + struct.pack(">I", 6)
+        + short
+        + struct.pack(">I", zlib.crc32(short))
+        + content[end:]
+    )
     with pytest.raises(InputError, match="palette"):
         read_mask(path)
     np.testing.assert_array_equal(read_labels(path, [4]).inside, LABEL_MAP == 4)
@@ -116,36 +204,88 @@ def test_colours(tmp_path, parser, kind):
     can be asked for as such."""
     colours = coloured(parser)[..., ::-1] if kind == "swapped" else coloured(parser)
     palette = with_palette(FACE, COLOURS[parser])
-    path = saved(tmp_path, palette if kind == "palette" else colours if kind == "npy" else
-                 Image.fromarray(np.ascontiguousarray(colours)))
+    path = saved(
+        tmp_path,
+        palette
+        if kind == "palette"
+        else colours
+        if kind == "npy"
+        else Image.fromarray(np.ascontiguousarray(colours)),
+    )
     for labels in ([4, 5], resolve(["hair"], parser), [1, 18]):
-        np.testing.assert_array_equal(read_labels(path, labels, parser=parser).inside, np.isin(FACE, labels))
+        np.testing.assert_array_equal(
+            read_labels(path, labels, parser=parser).inside, np.isin(FACE, labels)
+        )
     red, green, blue = colours[0, 7]
-    np.testing.assert_array_equal(read_labels(path, [f"#{red:02x}{green:02x}{blue:02x}"]).inside, FACE == 7)
+    np.testing.assert_array_equal(
+        read_labels(path, [f"#{red:02x}{green:02x}{blue:02x}"]).inside, FACE == 7
+    )
     other = next(name for name in PARSERS if name != parser)
     with pytest.raises(InputError, match=f"has the colours of {parser}; expected those of {other}"):
         read_labels(path, [4], parser=other)
 
 
 SHUFFLED = COLOURS["celebamask"].split()[::-1]
-TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) * np.array([1, 2, 3], np.uint8)
+TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) * np.array(
+    [1, 2, 3], np.uint8
+)
 
 
-@pytest.mark.parametrize(("content", "labels", "words"), [
-    (LABEL_MAP, [7, 9], r"no pixel of label 7 or 9; expected at least one: choose --labels among 1 \(71 %\), 4 "),
-    (LABEL_MAP, ["#ff0000"], "has no colours; expected numbers or names: choose --labels among 1"),
-    (LABEL_MAP.astype(float), [4], "type float64; expected a label map"),
-    (np.arange(10000).reshape(100, 100), [-1], "thousands of different numbers"),
-    (Image.fromarray(TWO), [4], r"colours that are not those of .*among '#010203' \(79 %\), '#04080c' \(21 %\)"),
-    (Image.fromarray(TWO), ["#010204"], "no pixel of label #010204; .*choose --labels among '#010203'"),
-    (TWO.astype(int) + 300, [4], "or colours of 0 to 255"),
-    (Image.fromarray(coloured("celebamask")), [19], r"no pixel of label 19, by the colours of .* 0 \(5.3 %\), 1 "),
-    (with_palette(FACE, " ".join(SHUFFLED)), [4], "label 4 is '#ff3399' .* indices of its palette and '#3333ff'"),
-    (with_palette(FACE, "".join(f"{4 * i:02x}" * 3 for i in range(19))), [4], "by its shades of grey"),
-    (Image.fromarray(TWO).resize((99, 99), Image.Resampling.BICUBIC).rotate(7, Image.Resampling.BICUBIC), [4],
-     "colours that are not"),
-    (Image.merge("RGBA", [*Image.fromarray(TWO).split(), Image.fromarray(TWO[..., 0])]), [4], "transparent in places"),
-])
+@pytest.mark.parametrize(
+    ("content", "labels", "words"),
+    [
+        (
+            LABEL_MAP,
+            [7, 9],
+            r"no pixel of label 7 or 9; expected at least one: choose --labels among 1 \(71 %\), 4 ",
+        ),
+        (
+            LABEL_MAP,
+            ["#ff0000"],
+            "has no colours; expected numbers or names: choose --labels among 1",
+        ),
+        (LABEL_MAP.astype(float), [4], "type float64; expected a label map"),
+        (np.arange(10000).reshape(100, 100), [-1], "thousands of different numbers"),
+        (
+            Image.fromarray(TWO),
+            [4],
+            r"colours that are not those of .*among '#010203' \(79 %\), '#04080c' \(21 %\)",
+        ),
+        (
+            Image.fromarray(TWO),
+            ["#010204"],
+            "no pixel of label #010204; .*choose --labels among '#010203'",
+        ),
+        (TWO.astype(int) + 300, [4], "or colours of 0 to 255"),
+        (
+            Image.fromarray(coloured("celebamask")),
+            [19],
+            r"no pixel of label 19, by the colours of .* 0 \(5.3 %\), 1 ",
+        ),
+        (
+            with_palette(FACE, " ".join(SHUFFLED)),
+            [4],
+            "label 4 is '#ff3399' .* indices of its palette and '#3333ff'",
+        ),
+        (
+            with_palette(FACE, "".join(f"{4 * i:02x}" * 3 for i in range(19))),
+            [4],
+            "by its shades of grey",
+        ),
+        (
+            Image.fromarray(TWO)
+            .resize((99, 99), Image.Resampling.BICUBIC)
+            .rotate(7, Image.Resampling.BICUBIC),
+            [4],
+            "colours that are not",
+        ),
+        (
+            Image.merge("RGBA", [*Image.fromarray(TWO).split(), Image.fromarray(TWO[..., 0])]),
+            [4],
+            "transparent in places",
+        ),
+    ],
+)
 def test_unusable_label_maps(tmp_path, content, labels, words):
     """Labels that do not occur, and what can be read in two ways or in none, are errors that say what there is."""
     with pytest.raises(InputError, match=words):
@@ -165,7 +305,9 @@ def test_size(tmp_path):
     """At another size a label is where nearest neighbour puts it; one that is lost there is an error of its own."""
     path = saved(tmp_path, np.repeat(np.repeat(LABEL_MAP, 2, axis=0), 2, axis=1))
     np.testing.assert_array_equal(read_labels(path, [4], (6, 8)).inside, LABEL_MAP == 4)
-    with pytest.raises(InputError, match="has 8 of 192 pixels of label 16, too few to leave one at 2 x 2"):
+    with pytest.raises(
+        InputError, match="has 8 of 192 pixels of label 16, too few to leave one at 2 x 2"
+    ):
         read_labels(path, [16], (2, 2))
 
 
@@ -176,9 +318,16 @@ def test_doubts(tmp_path):
     assert "other proportions" in read_labels(path, [4], (16, 20)).doubts[0]
 
 
-@pytest.mark.parametrize(("share", "text"), [
-    (0, "0 %"), (0.0004, "0.04 %"), (0.032, "3.2 %"), (0.256, "26 %"), (1, "100 %"),
-])
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0 %"),
+        (0.0004, "0.04 %"),
+        (0.032, "3.2 %"),
+        (0.256, "26 %"),
+        (1, "100 %"),
+    ],
+)
 def test_percent(share, text):
     """A share as people read it."""
     assert percent(share) == text

@@ -34,7 +34,9 @@ def test_report_has_a_line_a_row(method):
     directions = found(method)
     lines = report(directions).splitlines()
     assert f"rank {directions.foreground.rank} of 12" in lines[0]
-    assert f"rank {directions.background.rank} of 12, {directions.background.steps} steps" in lines[1]
+    assert (
+        f"rank {directions.background.rank} of 12, {directions.background.steps} steps" in lines[1]
+    )
     assert lines[3].split()[0] == "--start"
     assert [int(line.split()[0]) for line in lines[4:]] == list(range(directions.foreground.rank))
     assert len({len(line) for line in lines[3:]}) == 1
@@ -45,14 +47,20 @@ def test_files(tmp_path, method):
     """Two arrays with a JSON each, whose lists have an entry a row, and the picture of the spectra."""
     directions = found(method)
     save(tmp_path / "some.name_8", directions, MATRICES, {"seed": 4})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"some.name_8{suffix}" for suffix in (
-        ".json", ".npy", "_projected.json", "_projected.npy", "_spectra.png")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"some.name_8{suffix}"
+        for suffix in (".json", ".npy", "_projected.json", "_projected.npy", "_spectra.png")
+    ]
     for suffix, rows in (("", directions.principal), ("_projected", directions.projected)):
         np.testing.assert_allclose(np.load(tmp_path / f"some.name_8{suffix}.npy"), rows, atol=1e-7)
         facts = json.loads((tmp_path / f"some.name_8{suffix}.json").read_text())
         assert facts == {"seed": 4, "projected": bool(suffix)} | facts_of(directions)
-        columns = [facts["norm_kept"], facts["noise"], *facts["before_projection"].values(),
-                   *facts["after_projection"].values()]
+        columns = [
+            facts["norm_kept"],
+            facts["noise"],
+            *facts["before_projection"].values(),
+            *facts["after_projection"].values(),
+        ]
         assert {len(column) for column in columns} == {len(rows)}
 
 

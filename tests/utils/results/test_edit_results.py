@@ -18,12 +18,20 @@ from utils.regions.region import region_source
 from utils.results.edit_results import EditResults, claim_results_folder, head_of, summary
 
 RECORD = "manipulate_results_lowrankgan.json"
-FACTS = {"network_sha256": "n", "directions_sha256": "d", "options": {"start": 0, "end": 1}, "command": ["python", "x"],
-         "versions": {"python": "3"}}
+FACTS = {
+    "network_sha256": "n",
+    "directions_sha256": "d",
+    "options": {"start": 0, "end": 1},
+    "command": ["python", "x"],
+    "versions": {"python": "3"},
+}
 OTHERS = {
-    "network": {**FACTS, "network_sha256": "m"}, "directions": {**FACTS, "directions_sha256": "e"},
-    "region": {**FACTS, "regions_sha256": ["r"]}, "codes": {**FACTS, "latents_sha256": "c"},
-    "row": {**FACTS, "options": {"start": 1, "end": 1}}, "faces": {**FACTS, "options": {"start": 0, "end": 1, "n": 3}},
+    "network": {**FACTS, "network_sha256": "m"},
+    "directions": {**FACTS, "directions_sha256": "e"},
+    "region": {**FACTS, "regions_sha256": ["r"]},
+    "codes": {**FACTS, "latents_sha256": "c"},
+    "row": {**FACTS, "options": {"start": 1, "end": 1}},
+    "faces": {**FACTS, "options": {"start": 0, "end": 1, "n": 3}},
     "unreadable": "{",
 }
 
@@ -40,7 +48,9 @@ def leave_results(folder, facts, name="lowrankgan"):
 def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other):
     """A folder gets a number after its name as long as it holds results of something else, and that is said."""
     monkeypatch.chdir(tmp_path)
-    places = [Path(f"{output_dir or 'outputs/manipulations/eyes'}{number}") for number in ("", "_2", "_3")]
+    places = [
+        Path(f"{output_dir or 'outputs/manipulations/eyes'}{number}") for number in ("", "_2", "_3")
+    ]
 
     def claim():
         with claim_results_folder(output_dir, ["some/where/eyes.npy"], RECORD, FACTS) as folder:
@@ -51,8 +61,13 @@ def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other
     assert claim() == places[1]
     leave_results(places[1], other)
     assert claim() == places[2]
-    assert f"{places[0]} holds results of other options: writing to {places[2]}" in capsys.readouterr().out
-    leave_results(places[2], FACTS | {"options": {**FACTS["options"], "output_dir": "elsewhere"}, "rows": 7})
+    assert (
+        f"{places[0]} holds results of other options: writing to {places[2]}"
+        in capsys.readouterr().out
+    )
+    leave_results(
+        places[2], FACTS | {"options": {**FACTS["options"], "output_dir": "elsewhere"}, "rows": 7}
+    )
     assert claim() == places[2]
 
 
@@ -62,16 +77,24 @@ def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
     with claim_results_folder(None, ["eyes.npy"], RECORD, FACTS) as first:
         with claim_results_folder(None, ["eyes.npy"], RECORD, FACTS) as second:
             assert (first.name, second.name) == ("eyes", "eyes_2")
-        with pytest.raises(InUseError, match=f"process {os.getpid()} on "), \
-                claim_results_folder(str(first), ["eyes.npy"], RECORD, FACTS):
+        with (
+            pytest.raises(InUseError, match=f"process {os.getpid()} on "),
+            claim_results_folder(str(first), ["eyes.npy"], RECORD, FACTS),
+        ):
             pass
     assert not list(tmp_path.rglob("eyes*"))  # nothing was written
 
 
-@pytest.mark.parametrize(("paths", "name"), [
-    (["nose.npy", "a.npy", "b.npy"], "nose_and_2_more"), (["...npy"], "npy"), ([".npy"], "npy"),
-    (["a\x1b[2Jb.npy"], "a_[2Jb"), (["x" * 300 + ".npy"], "x" * 91 + "~" + "x" * 8),
-])
+@pytest.mark.parametrize(
+    ("paths", "name"),
+    [
+        (["nose.npy", "a.npy", "b.npy"], "nose_and_2_more"),
+        (["...npy"], "npy"),
+        ([".npy"], "npy"),
+        (["a\x1b[2Jb.npy"], "a_[2Jb"),
+        (["x" * 300 + ".npy"], "x" * 91 + "~" + "x" * 8),
+    ],
+)
 def test_name_of_the_folder(tmp_path, monkeypatch, paths, name):
     """The folder is named by the first file, and stays where it belongs, whatever that is called."""
     monkeypatch.chdir(tmp_path)
@@ -80,9 +103,21 @@ def test_name_of_the_folder(tmp_path, monkeypatch, paths, name):
 
 
 def options(folder, **changed):
-    return argparse.Namespace(**{
-        "output_dir": folder, "total_num": 2, "step": 3, "save_raw": True, "name": "n", "seed": 4, "animate": None,
-        "restore_path": "b/model.pkl", "latent_path": None, "mani_layers": [4, 5], **changed})
+    return argparse.Namespace(
+        **{
+            "output_dir": folder,
+            "total_num": 2,
+            "step": 3,
+            "save_raw": True,
+            "name": "n",
+            "seed": 4,
+            "animate": None,
+            "restore_path": "b/model.pkl",
+            "latent_path": None,
+            "mani_layers": [4, 5],
+            **changed,
+        }
+    )
 
 
 def edits(distances=(-4.0, 0.0, 4.0), rows=(4, 5), file="eyes", region=None):
@@ -106,30 +141,56 @@ def test_files_and_order(tmp_path, save_raw):
         for value in range(2 + 2 * 2 * 3):
             results.add(image(value * 10))
     raw = {f"ori_{row:06d}.png": row * 10 for row in range(2)}
-    raw |= {f"mani_{row:06d}_ind_{direction:06d}_{step:06d}.png": 10 * (2 + 6 * (direction - 4) + 3 * row + step)
-            for direction in (4, 5) for row in range(2) for step in range(3)}
-    other = {"eyes_direction_04_n.png", "eyes_direction_05_n.png", "eyes_direction_04_n.json",
-             "eyes_direction_05_n.json", "manipulate_results_n.html",
-             "manipulate_results_n.json"}
+    raw |= {
+        f"mani_{row:06d}_ind_{direction:06d}_{step:06d}.png": 10
+        * (2 + 6 * (direction - 4) + 3 * row + step)
+        for direction in (4, 5)
+        for row in range(2)
+        for step in range(3)
+    }
+    other = {
+        "eyes_direction_04_n.png",
+        "eyes_direction_05_n.png",
+        "eyes_direction_04_n.json",
+        "eyes_direction_05_n.json",
+        "manipulate_results_n.html",
+        "manipulate_results_n.json",
+    }
     assert {path.name for path in tmp_path.iterdir()} == other | (set(raw) if save_raw else set())
     for name, value in raw.items() if save_raw else ():
-        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / name)), picture(value), err_msg=name)
+        np.testing.assert_array_equal(
+            np.asarray(Image.open(tmp_path / name)), picture(value), err_msg=name
+        )
     grid = np.asarray(Image.open(tmp_path / "eyes_direction_05_n.png"))
-    assert [[grid[30 + 20 * row + 8, 4 + 20 * column + 8, 0] for column in range(4)] for row in range(2)] == [
-        [0, 80, 90, 100], [10, 110, 120, 130]]
+    assert [
+        [grid[30 + 20 * row + 8, 4 + 20 * column + 8, 0] for column in range(4)] for row in range(2)
+    ] == [[0, 80, 90, 100], [10, 110, 120, 130]]
     rows = [{"file": "eyes", "row": row, "distances": [-4.0, 0.0, 4.0]} for row in (4, 5)]
     assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {
-        "rows": 4, "complete": True, "directions": rows}
+        "rows": 4,
+        "complete": True,
+        "directions": rows,
+    }
     page = (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
-    for words in ("eyes, direction 4", "eyes, direction 5", '"sample":1', "-4", "+4", "eyes on model", "2 samples",
-                  "random, seed 4"):
+    for words in (
+        "eyes, direction 4",
+        "eyes, direction 5",
+        '"sample":1',
+        "-4",
+        "+4",
+        "eyes on model",
+        "2 samples",
+        "random, seed 4",
+    ):
         assert words in page
 
 
 def test_interrupted(tmp_path):
     """An interruption keeps the finished rows on the page, and no half row."""
-    with pytest.raises(KeyboardInterrupt), \
-            EditResults(options(tmp_path, save_raw=False), edits(), FACTS) as results:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        EditResults(options(tmp_path, save_raw=False), edits(), FACTS) as results,
+    ):
         for value in range(2 + 3 + 2):
             results.add(image(value))
         raise KeyboardInterrupt
@@ -141,14 +202,22 @@ def test_interrupted(tmp_path):
 
 def test_many_samples_fill_several_grids(tmp_path, capsys):
     """A grid has 20 samples at the most: no picture grows beyond what can be opened, and its name says whose it is."""
-    with EditResults(options(tmp_path, total_num=45, step=1, save_raw=False), edits([1.0], [4]), FACTS) as results:
+    with EditResults(
+        options(tmp_path, total_num=45, step=1, save_raw=False), edits([1.0], [4]), FACTS
+    ) as results:
         for value in range(2 * 45):
             results.add(image(value))
     names = sorted(path.name for path in tmp_path.glob("*.png"))
-    assert names == [f"eyes_direction_04_samples_{part}_n.png" for part in ("000-019", "020-039", "040-044")]
-    assert [Image.open(tmp_path / name).size[1] for name in names] == [30 + 20 * rows for rows in (20, 20, 5)]
+    assert names == [
+        f"eyes_direction_04_samples_{part}_n.png" for part in ("000-019", "020-039", "040-044")
+    ]
+    assert [Image.open(tmp_path / name).size[1] for name in names] == [
+        30 + 20 * rows for rows in (20, 20, 5)
+    ]
     last = np.asarray(Image.open(tmp_path / names[2]))
-    assert [last[30 + 20 * row + 8, 4 + 20 + 8, 0] for row in range(5)] == list(range(45 + 40, 45 + 45))
+    assert [last[30 + 20 * row + 8, 4 + 20 + 8, 0] for row in range(5)] == list(
+        range(45 + 40, 45 + 45)
+    )
     assert "eyes_direction_04_samples_*_n.png" in capsys.readouterr().out
 
 
@@ -163,15 +232,21 @@ def test_large_images_are_averaged_down(tmp_path):
 
 def test_errors_of_the_writer_surface(tmp_path, monkeypatch):
     """What goes wrong while pictures are written, in a thread of its own, ends the run with its error."""
+
     def full_disk(*_):
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr("utils.results.edit_results.save_png", full_disk)
-    with pytest.raises(OSError, match="no space"), EditResults(options(tmp_path), edits(), FACTS) as results:
+    with (
+        pytest.raises(OSError, match="no space"),
+        EditResults(options(tmp_path), edits(), FACTS) as results,
+    ):
         results.add(image(0))
 
 
-@pytest.mark.parametrize(("distance", "head"), [(-4.0, "-4"), (0.0, "0"), (1.25, "+1.25"), (1e-3, "+0.001")])
+@pytest.mark.parametrize(
+    ("distance", "head"), [(-4.0, "-4"), (0.0, "0"), (1.25, "+1.25"), (1e-3, "+0.001")]
+)
 def test_heads(distance, head):
     """Columns are headed by the signed distance."""
     assert head_of(distance) == head
@@ -179,26 +254,50 @@ def test_heads(distance, head):
 
 def test_measured(tmp_path):
     """With a region, CSV, JSON and page hold what was changed inside and outside, and the ratio at the ends."""
-    with EditResults(options(tmp_path, total_num=1, save_raw=False), edits(rows=[0], region="eyes"), FACTS) as results:
+    with EditResults(
+        options(tmp_path, total_num=1, save_raw=False), edits(rows=[0], region="eyes"), FACTS
+    ) as results:
         box = region_source(region="eyes").mask(0, 64, 64)
-        for inside, outside in ((0, 0), (0.2, 0.01), (0, 0), (0.4, 0.02)):  # the original and three steps
+        for inside, outside in (
+            (0, 0),
+            (0.2, 0.01),
+            (0, 0),
+            (0.4, 0.02),
+        ):  # the original and three steps
             results.add((np.where(box, inside, outside) - 0.5)[None, ..., None].repeat(3, axis=-1))
     with open(tmp_path / "manipulate_results_n.csv", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [(line["file"], line["direction"], line["region"], line["sample"], line["step"], line["distance"])
-            for line in lines] == [("eyes", "0", "eyes", "0", str(step), distance)
-                                   for step, distance in enumerate(("-4", "0", "4"))]
+    assert [
+        (
+            line["file"],
+            line["direction"],
+            line["region"],
+            line["sample"],
+            line["step"],
+            line["distance"],
+        )
+        for line in lines
+    ] == [
+        ("eyes", "0", "eyes", "0", str(step), distance)
+        for step, distance in enumerate(("-4", "0", "4"))
+    ]
     for line, inside, outside in zip(lines, (0.2, 0, 0.4), (0.01, 0, 0.02), strict=True):
         assert float(line["change_inside"]) == pytest.approx(inside, abs=1 / 127.5)
         assert float(line["change_outside"]) == pytest.approx(outside, abs=1 / 127.5)
         assert float(line["mse_inside"]) == pytest.approx(inside**2, abs=0.01)
     facts = json.loads((tmp_path / "eyes_direction_00_n.json").read_text())
     assert facts["region_options"] == {"region": "eyes"}
-    assert facts["steps_of_each_sample"][0]["change_inside"] == [float(line["change_inside"]) for line in lines]
-    means = json.loads((tmp_path / "manipulate_results_n.json").read_text())["directions"][0]["mean_of_both_ends"]
+    assert facts["steps_of_each_sample"][0]["change_inside"] == [
+        float(line["change_inside"]) for line in lines
+    ]
+    means = json.loads((tmp_path / "manipulate_results_n.json").read_text())["directions"][0][
+        "mean_of_both_ends"
+    ]
     assert means == facts["mean_of_both_ends"]
     assert means["change_inside"] == pytest.approx(0.3, abs=1 / 127.5)
-    assert means["ratio"] == pytest.approx(means["change_inside"] / means["change_outside"], rel=1e-4)
+    assert means["ratio"] == pytest.approx(
+        means["change_inside"] / means["change_outside"], rel=1e-4
+    )
     assert Image.open(tmp_path / "eyes_direction_00_change_n.jpg").size == (4 + 4 * 68, 30 + 68)
     assert "change_outside" in (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
 
@@ -210,15 +309,23 @@ def test_several_files(tmp_path):
         for value in range(3):
             results.add(image(value))
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")} == {
-        "ori_000000.png", "eyes/mani_000000_ind_000000_000000.png", "nose/mani_000000_ind_000000_000000.png",
-        "eyes_direction_00_n.png", "nose_direction_00_n.png"}
-    assert "eyes, nose on model" in (tmp_path / "manipulate_results_n.html").read_text(encoding="utf-8")
+        "ori_000000.png",
+        "eyes/mani_000000_ind_000000_000000.png",
+        "nose/mani_000000_ind_000000_000000.png",
+        "eyes_direction_00_n.png",
+        "nose_direction_00_n.png",
+    }
+    assert "eyes, nose on model" in (tmp_path / "manipulate_results_n.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp"])
 def test_animations(tmp_path, kind):
     """--animate writes one moving picture of each sample and direction, and one of all samples."""
-    with EditResults(options(tmp_path, save_raw=False, animate=kind), edits(rows=[3]), FACTS) as results:
+    with EditResults(
+        options(tmp_path, save_raw=False, animate=kind), edits(rows=[3]), FACTS
+    ) as results:
         for value in range(2 + 2 * 3):
             results.add(image(20 * value))
     for more in ("_sample_000000", "_sample_000001", ""):
@@ -229,7 +336,14 @@ def test_animations(tmp_path, kind):
 
 def test_summary():
     """Means over both ends of all samples; no ratio, and none for NaN, where nothing has changed outside."""
-    change = Change(*(np.array(values) for values in ([1.0, 9, 3], [0.5, 9, 0.5], [1, 9, 1], [np.nan] * 3)))
-    assert summary([change, change]) == {"change_inside": 2, "change_outside": 0.5, "mse_inside": 1,
-                                         "mse_outside": None, "ratio": 4}
+    change = Change(
+        *(np.array(values) for values in ([1.0, 9, 3], [0.5, 9, 0.5], [1, 9, 1], [np.nan] * 3))
+    )
+    assert summary([change, change]) == {
+        "change_inside": 2,
+        "change_outside": 0.5,
+        "mse_inside": 1,
+        "mse_outside": None,
+        "ratio": 4,
+    }
     assert summary([change._replace(change_outside=np.zeros(3))])["ratio"] is None

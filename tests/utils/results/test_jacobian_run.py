@@ -43,20 +43,39 @@ print("moments left", moment)
 
 
 def run(folder, moment, root):
-    return subprocess.run([sys.executable, "-c", RUN, str(folder), str(moment)], cwd=root, text=True,
-                          capture_output=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", RUN, str(folder), str(moment)],
+        cwd=root,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
-@pytest.mark.parametrize("facts", [
-    {"samples": "many"}, {"batch_size": -1}, {"samples": [1]}, {"options": {"seed": "x" * 5000}},
-    {"options": {"seed": {}}}, {"network_sha256": []},
-    {"device": {}, "network_sha256": "network", "options": {"seed": 5}},
-])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"samples": "many"},
+        {"batch_size": -1},
+        {"samples": [1]},
+        {"options": {"seed": "x" * 5000}},
+        {"options": {"seed": {}}},
+        {"network_sha256": []},
+        {"device": {}, "network_sha256": "network", "options": {"seed": 5}},
+    ],
+)
 def test_facts_of_another_program(tmp_path, facts):
     """Facts that no run has written are an error of one line."""
     (tmp_path / "w_dataset_d.json").write_text(json.dumps(facts))
-    options = argparse.Namespace(output_dir=tmp_path, total_num=3, batch_size=None, compute_z=False, d_name="d", seed=4,
-                                 overwrite=False)
+    options = argparse.Namespace(
+        output_dir=tmp_path,
+        total_num=3,
+        batch_size=None,
+        compute_z=False,
+        d_name="d",
+        seed=4,
+        overwrite=False,
+    )
     with pytest.raises(InputError, match="holds a Jacobian") as caught:
         Progress(options, "network")
     assert len(str(caught.value)) < 1000
@@ -78,15 +97,28 @@ def test_killed_at_every_moment(root, tmp_path):
             assert len(np.load(path)) == 3
         again = run(folder, 0, root)
         assert again.returncode == 0, again.stderr
-        assert {path.name for path in folder.iterdir() if not path.name.endswith(".partial")} == names
+        assert {
+            path.name for path in folder.iterdir() if not path.name.endswith(".partial")
+        } == names
         for space in "wz":
             name = f"{space}_dataset_d.npy"
             assert (folder / name).read_bytes() == (whole / name).read_bytes(), moment
 
 
 def options(folder: Path, **changed):
-    return argparse.Namespace(**{"output_dir": folder, "total_num": 2, "batch_size": None, "compute_z": False,
-                                 "d_name": "d", "seed": 4, "image_size": 256, "overwrite": False, **changed})
+    return argparse.Namespace(
+        **{
+            "output_dir": folder,
+            "total_num": 2,
+            "batch_size": None,
+            "compute_z": False,
+            "d_name": "d",
+            "seed": 4,
+            "image_size": 256,
+            "overwrite": False,
+            **changed,
+        }
+    )
 
 
 def finish(folder: Path, device: str = "CPU", **changed) -> Progress:
@@ -110,14 +142,21 @@ def test_more_samples(tmp_path):
     """A larger total_num keeps the finished samples and adds the rest."""
     finish(tmp_path)
     assert finish(tmp_path, total_num=4).complete is False
-    np.testing.assert_array_equal(np.load(tmp_path / "w_dataset_d.npy").ravel(), [0, 0, 1, 1, 2, 2, 3, 3])
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "w_dataset_d.npy").ravel(), [0, 0, 1, 1, 2, 2, 3, 3]
+    )
     assert json.loads((tmp_path / "w_dataset_d.json").read_text())["samples"] == 4
 
 
-@pytest.mark.parametrize(("changed", "words"), [
-    ({"seed": 5}, "made with --seed 4;"), ({"image_size": 64}, "made with --image_size 256;"),
-    ({"batch_size": 3}, "made with --batch_size 8;"), ({"seed": 5, "compute_z": True}, "--compute_z False"),
-])
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"seed": 5}, "made with --seed 4;"),
+        ({"image_size": 64}, "made with --image_size 256;"),
+        ({"batch_size": 3}, "made with --batch_size 8;"),
+        ({"seed": 5, "compute_z": True}, "--compute_z False"),
+    ],
+)
 def test_changed_option(tmp_path, changed, words):
     """Another option is refused, by its name and old value; --overwrite starts anew."""
     finish(tmp_path)
@@ -138,14 +177,26 @@ def damage_length(folder: Path) -> None:
         file.write(b"more")
 
 
-@pytest.mark.parametrize(("damage", "words"), [
-    (lambda folder: (folder / "w_dataset_d.json").unlink(), "has no JSON file beside it"),
-    (lambda folder: (folder / "w_dataset_d.json").write_text('{"options": '), "has no JSON file beside it"),
-    (lambda folder: (folder / "w_dataset_d.npy").unlink(), "counts 2 samples, but w_dataset_d.npy is not there"),
-    (damage_count, r"has shape \[2, 1, 1, 1, 2\], but its JSON file counts 5 samples"),
-    (damage_length, "has 4 bytes behind the 2 samples of its header"),
-    (lambda folder: np.save(folder / "w_dataset_d.npy", np.zeros((2, 1, 1, 1, 3), "f4")), "counts 2 samples of"),
-])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "w_dataset_d.json").unlink(), "has no JSON file beside it"),
+        (
+            lambda folder: (folder / "w_dataset_d.json").write_text('{"options": '),
+            "has no JSON file beside it",
+        ),
+        (
+            lambda folder: (folder / "w_dataset_d.npy").unlink(),
+            "counts 2 samples, but w_dataset_d.npy is not there",
+        ),
+        (damage_count, r"has shape \[2, 1, 1, 1, 2\], but its JSON file counts 5 samples"),
+        (damage_length, "has 4 bytes behind the 2 samples of its header"),
+        (
+            lambda folder: np.save(folder / "w_dataset_d.npy", np.zeros((2, 1, 1, 1, 3), "f4")),
+            "counts 2 samples of",
+        ),
+    ],
+)
 def test_files_that_disagree(tmp_path, damage, words):
     """Header, length and JSON file of what is there must agree; what does not is refused, and stays as it is."""
     finish(tmp_path)
@@ -164,8 +215,12 @@ def test_samples_of_another_shape(tmp_path):
     del facts["sample_shape"]
     (tmp_path / "w_dataset_d.json").write_text(json.dumps(facts))
     progress = Progress(options(tmp_path, total_num=3), "network")
-    with pytest.raises(InputError, match=r"samples of shape \[1, 1, 1, 2\]; expected \[1, 1, 1, 9\]"), \
-            progress.resumed("CPU", 8, {"w": (1, 1, 1, 9)}):
+    with (
+        pytest.raises(
+            InputError, match=r"samples of shape \[1, 1, 1, 2\]; expected \[1, 1, 1, 9\]"
+        ),
+        progress.resumed("CPU", 8, {"w": (1, 1, 1, 9)}),
+    ):
         pass
     assert len(np.load(tmp_path / "w_dataset_d.npy")) == 2
 
@@ -190,6 +245,7 @@ def test_other_latent_codes(tmp_path):
 
 def test_all_codes_of_a_file(tmp_path):
     """Without total_num a run is complete when one of all codes was; one of some codes is gone on with."""
+
     def run(total_num, count):
         chosen = options(tmp_path, total_num=total_num)
         progress = Progress(chosen, "network", "hash")
@@ -201,7 +257,13 @@ def test_all_codes_of_a_file(tmp_path):
         return progress.complete
 
     assert [run(2, 2), run(2, 2), run(None, 2), run(None, 3), run(None, 3), run(3, 3)] == [
-        False, True, False, False, True, True]
+        False,
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_another_device(tmp_path):

@@ -13,9 +13,17 @@ import pytest
 from utils.pictures.images import encode
 from utils.results.page import Outline, Row, write_page
 
-NASTY = '</script><script>document.title = "x"</script> & \'q\''
-BROWSER_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+NASTY = "</script><script>document.title = \"x\"</script> & 'q'"
+BROWSER_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def picture(value, size=8):
@@ -28,13 +36,30 @@ def rows(names=("eyes", "nose"), measured=True):
     for number, name in enumerate(names):
         for sample in range(2):
             grey = 100 * number + 50 * sample
-            row = Row(name, sample, ["-4", "0", "+4"], picture(10 * sample), [picture(grey + i) for i in (20, 30, 40)])
+            row = Row(
+                name,
+                sample,
+                ["-4", "0", "+4"],
+                picture(10 * sample),
+                [picture(grey + i) for i in (20, 30, 40)],
+            )
             change = {key: [0.2, 0, 0.4 + sample] for key in ("change_inside", "mse_inside")}
             change |= {key: [0.02, 0, 0.1 + number] for key in ("change_outside", "mse_outside")}
-            made.append(row if not measured else row._replace(
-                region="eyes", heat=[picture(grey + i) for i in (1, 2, 3)], outline=Outline(8, 8, "M2 2h3"),
-                measures=change,
-                summary={"change_inside": 0.3 + sample, "change_outside": 0.1 + number, "ratio": sample}))
+            made.append(
+                row
+                if not measured
+                else row._replace(
+                    region="eyes",
+                    heat=[picture(grey + i) for i in (1, 2, 3)],
+                    outline=Outline(8, 8, "M2 2h3"),
+                    measures=change,
+                    summary={
+                        "change_inside": 0.3 + sample,
+                        "change_outside": 0.1 + number,
+                        "ratio": sample,
+                    },
+                )
+            )
     return made
 
 
@@ -46,7 +71,9 @@ class Reader(html.parser.HTMLParser):
         self.tags, self.text = [], ""
         self.source = path.read_text(encoding="utf-8")
         self.feed(self.source)
-        self.data = json.loads(re.search(r'type="application/json">(.*?)</script>', self.source, re.DOTALL)[1])
+        self.data = json.loads(
+            re.search(r'type="application/json">(.*?)</script>', self.source, re.DOTALL)[1]
+        )
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
@@ -59,7 +86,13 @@ def nasty_page(folder):
     """A page in which every text is hostile."""
     path = folder / "page.html"
     hostile = [row._replace(heads=[NASTY] * 3, region=NASTY) for row in rows([NASTY])]
-    write_page(path, f"title {NASTY}", f"summary {NASTY}", hostile, {f"name {NASTY}": f"footer {NASTY} × …"})
+    write_page(
+        path,
+        f"title {NASTY}",
+        f"summary {NASTY}",
+        hostile,
+        {f"name {NASTY}": f"footer {NASTY} × …"},
+    )
     return path
 
 
@@ -69,8 +102,12 @@ def test_self_contained(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!.#)", page.source)
     assert not [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed")]
-    assert all(address.startswith("data:") for _, attributes in page.tags for name, address in attributes.items()
-               if name in ("src", "href"))
+    assert all(
+        address.startswith("data:")
+        for _, attributes in page.tags
+        for name, address in attributes.items()
+        if name in ("src", "href")
+    )
     assert "{{" not in page.source
 
 
@@ -78,8 +115,13 @@ def test_pictures(tmp_path):
     """The data holds the pictures of each row under their steps, and what occurs several times only once."""
     write_page(tmp_path / "page.html", "t", "s", rows(), {})
     data = Reader(tmp_path / "page.html").data
-    decoded = [base64.b64decode(address.removeprefix("data:image/jpeg;base64,")) for address in data["pictures"]]
-    assert len(decoded) == len(set(decoded)) == 2 + 4 * 6  # the originals of two samples, not of four rows
+    decoded = [
+        base64.b64decode(address.removeprefix("data:image/jpeg;base64,"))
+        for address in data["pictures"]
+    ]
+    assert (
+        len(decoded) == len(set(decoded)) == 2 + 4 * 6
+    )  # the originals of two samples, not of four rows
     for row, plain in zip(rows(), data["rows"], strict=True):
         assert decoded[plain["original"]] == row.original
         assert [decoded[place] for place in plain["steps"]] == list(row.steps)
@@ -93,12 +135,20 @@ def test_outlines_are_there_once(tmp_path):
     write_page(tmp_path / "page.html", "t", "s", made, {})
     data = Reader(tmp_path / "page.html").data
     assert len(data["outlines"]) == 2
-    assert [data["outlines"][row["outline"]]["path"] for row in data["rows"]] == [row.outline.path for row in made]
+    assert [data["outlines"][row["outline"]]["path"] for row in data["rows"]] == [
+        row.outline.path for row in made
+    ]
 
 
 def test_names_like_places_of_the_template(tmp_path):
     """A name such as that of a place for something else stays as it is."""
-    write_page(tmp_path / "page.html", "{{data}}", "{{script}}", rows(["{{footer}}"]), {"{{style}}": "{{title}}"})
+    write_page(
+        tmp_path / "page.html",
+        "{{data}}",
+        "{{script}}",
+        rows(["{{footer}}"]),
+        {"{{style}}": "{{title}}"},
+    )
     page = Reader(tmp_path / "page.html")
     assert page.data["rows"][0]["direction"] == "{{footer}}"
     assert all(name in page.text for name in ("{{data}}", "{{script}}", "{{style}}", "{{title}}"))
@@ -109,7 +159,11 @@ def test_webp(tmp_path):
     """A WebP picture is announced as one."""
     large = rows(["eyes"])[0]._replace(original=picture(0, 256))
     write_page(tmp_path / "page.html", "t", "s", [large], {})
-    assert Reader(tmp_path / "page.html").data["pictures"][0].startswith("data:image/webp;base64,UklGR")
+    assert (
+        Reader(tmp_path / "page.html")
+        .data["pictures"][0]
+        .startswith("data:image/webp;base64,UklGR")
+    )
 
 
 def test_names_are_escaped(tmp_path):
@@ -118,7 +172,9 @@ def test_names_are_escaped(tmp_path):
     for part in ("title", "summary", "name", "footer"):
         assert f"{part} {NASTY}" in page.text
     assert [attributes for tag, attributes in page.tags if tag == "script"] == [
-        {"id": "data", "type": "application/json"}, {}]
+        {"id": "data", "type": "application/json"},
+        {},
+    ]
     assert page.data["rows"][0]["direction"] == NASTY
 
 
@@ -136,10 +192,18 @@ def test_size_of_a_hundred_rows(tmp_path):
     made = []
     for direction in range(10):
         for sample in range(10):
-            steps = [128 + 90 * np.sin(waves + sample + step / 9) + generator.normal(0, 2.5, (256, 256, 3))
-                     for step in range(9 if not made else 1)]  # other rows reuse the bytes under a number of their own
+            steps = [
+                128
+                + 90 * np.sin(waves + sample + step / 9)
+                + generator.normal(0, 2.5, (256, 256, 3))
+                for step in range(9 if not made else 1)
+            ]  # other rows reuse the bytes under a number of their own
             files = [encode(np.clip(step, 0, 255).astype(np.uint8)) for step in steps]
-            files = files if len(files) == 9 else [file + bytes([direction, sample]) for file in made[0].steps] + files
+            files = (
+                files
+                if len(files) == 9
+                else [file + bytes([direction, sample]) for file in made[0].steps] + files
+            )
             made.append(Row(f"d{direction}", sample, ["1"] * 8, files[-1], files[:8]))
     write_page(tmp_path / "page.html", "t", "s", made, {})
     assert 1e6 < (tmp_path / "page.html").stat().st_size < 10e6
@@ -151,18 +215,27 @@ def test_size_of_a_hundred_rows(tmp_path):
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """Headless Chromium. Without it these tests are skipped, or fail if NEEDS_CHROMIUM is set, as in .ci/run."""
-    program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    program, driver = (
+        shutil.which("chromium") or shutil.which("google-chrome"),
+        shutil.which("chromedriver"),
+    )
     try:
         from selenium import webdriver
     except ImportError:
         webdriver = None
     if not (program and driver and webdriver):
         missing = pytest.fail if os.environ.get("NEEDS_CHROMIUM") else pytest.skip
-        missing("no Chromium, chromedriver or selenium here: apt-get install chromium chromium-driver, and "
-                "pip install -r requirements-dev.txt")
+        missing(
+            "no Chromium, chromedriver or selenium here: apt-get install chromium chromium-driver, and "
+            "pip install -r requirements-dev.txt"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}", "--window-size=1200,900"):
+    for flag in (
+        *BROWSER_FLAGS,
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+        "--window-size=1200,900",
+    ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
@@ -173,6 +246,7 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def opened(browser, tmp_path):
     """opened(path): the browser with the page; afterwards nothing may have been logged or fetched."""
+
     def opened(path=None):
         if path is None:
             path = tmp_path / "page.html"
@@ -184,10 +258,15 @@ def opened(browser, tmp_path):
     yield opened
     assert browser.get_log("browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    addresses = [message["params"]["request"]["url"] for message in sent
-                 if message["method"] == "Network.requestWillBeSent"]
+    addresses = [
+        message["params"]["request"]["url"]
+        for message in sent
+        if message["method"] == "Network.requestWillBeSent"
+    ]
     assert addresses
-    fetched = [address for address in addresses if not address.startswith(("data:", "chrome:"))]  # its own empty tab
+    fetched = [
+        address for address in addresses if not address.startswith(("data:", "chrome:"))
+    ]  # its own empty tab
     assert fetched == [(tmp_path / "page.html").as_uri()]
 
 
@@ -214,12 +293,21 @@ def test_slider(opened):
         shown = cards(page)
         assert shown[0]["edited"] == address(rows()[0].steps[2])
         assert shown[1]["original"] == address(rows()[1].original)
-        seen.append((shown[1]["edited"], shown[1]["step"], shown[1]["numbers"], slider.get_attribute("aria-valuetext")))
+        seen.append(
+            (
+                shown[1]["edited"],
+                shown[1]["step"],
+                shown[1]["numbers"],
+                slider.get_attribute("aria-valuetext"),
+            )
+        )
         slider.send_keys("\ue012")  # left
     edited = [address(file) for file in reversed(rows()[1].steps)]
-    assert seen == [(edited[0], "+4", ["1.40", "0.1", "14.0"] * 2, "distance +4"),
-                    (edited[1], "0", ["0", "0", "–"] * 2, "distance 0"),
-                    (edited[2], "-4", ["0.2", "0.02", "10.0"] * 2, "distance -4")]
+    assert seen == [
+        (edited[0], "+4", ["1.40", "0.1", "14.0"] * 2, "distance +4"),
+        (edited[1], "0", ["0", "0", "–"] * 2, "distance 0"),
+        (edited[2], "-4", ["0.2", "0.02", "10.0"] * 2, "distance -4"),
+    ]
 
 
 def test_all_at_once(opened):
@@ -239,7 +327,11 @@ def test_sorting_and_filtering(opened):
 
     assert choose("sort", "order") == ["eyes 0", "eyes 1", "nose 0", "nose 1"]
     assert choose("sort", "sample") == ["eyes 0", "nose 0", "eyes 1", "nose 1"]
-    assert choose("sort", "ratio") == choose("sort", "inside") == ["eyes 1", "nose 1", "eyes 0", "nose 0"]
+    assert (
+        choose("sort", "ratio")
+        == choose("sort", "inside")
+        == ["eyes 1", "nose 1", "eyes 0", "nose 0"]
+    )
     assert choose("sort", "outside") == ["eyes 0", "eyes 1", "nose 0", "nose 1"]
     assert choose("filter", "nose") == ["nose 0", "nose 1"]
     assert page.find_element("id", "count").text == "2 of 4"
@@ -281,8 +373,10 @@ def test_names_are_text_in_the_browser(opened, tmp_path):
 
 def test_on_a_phone(opened, browser):
     """On a narrow screen nothing stands out at the side."""
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                            {"width": 360, "height": 700, "deviceScaleFactor": 2, "mobile": True})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 700, "deviceScaleFactor": 2, "mobile": True},
+    )
     try:
         assert opened().execute_script("return document.documentElement.scrollWidth") == 360
     finally:
