@@ -42,7 +42,7 @@ from utils.results import jacobian_run as progress
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy
-  python compute_directions.py outputs/jacobian_seed_4/w_dataset_demo.npy --mask my_mask.png --name demo
+  python compute_directions.py outputs/jacobian_seed_4/w_dataset_demo.npy --mask my_mask.png
 """
 
 
@@ -54,7 +54,8 @@ def parse_arguments():
     add(
         "--lamb",
         type=finite_float,
-        help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the published 60 for 512)",
+        help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the "
+        "published 60 for 512)",
     )
     add(
         "--max_iter",
@@ -72,7 +73,8 @@ def parse_arguments():
         "--method",
         choices=("lowrank", "resefa"),
         default="lowrank",
-        help="principal space of the region's low-rank part, or generalized eigenvectors in closed form (ReSeFa)",
+        help="principal space of the region's low-rank part, or generalized eigenvectors in "
+        "closed form (ReSeFa)",
     )
     add(
         "--pool",
@@ -232,7 +234,8 @@ def mean_gram_matrices(jacobians: JacobianFile, region: RegionSource, samples: r
 
 
 def found(args, matrices: Iterable[np.ndarray]) -> Iterator[tuple[Directions, np.ndarray]]:
-    """The directions for each pair of Gram matrices, and the pair. Workers factorize while the next ones are made."""
+    """The directions for each pair of Gram matrices, and the pair. Workers factorize while the next
+    ones are made."""
     pending: deque[tuple] = deque()
 
     def next_directions() -> tuple[Directions, np.ndarray]:

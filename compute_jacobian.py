@@ -30,7 +30,8 @@ def parse_arguments():
     add = parser.add_argument
     add(
         "restore_path",
-        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
+        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
+        "its "
         "http(s) address; or a name of --list",
     )
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
@@ -51,7 +52,8 @@ def parse_arguments():
     )
     add(
         "--gpu_id",
-        help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there is one, "
+        help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there "
+        "is one, "
         "else the CPU)",
     )
     add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
@@ -77,7 +79,8 @@ def parse_arguments():
         "--ignore_setting",
         action="append",
         metavar="NAME",
-        help="load the network without its setting NAME, which is not known; may be given several times",
+        help="load the network without its setting NAME, which is not known; may be given several "
+        "times",
     )
     add(
         "--list",
@@ -107,7 +110,8 @@ def compute_missing(args) -> None:
     args.restore_path = str(find_file(args.restore_path, "network"))
     if args.compute_z and args.trunc_psi != 1:
         raise InputError(
-            f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no truncation"
+            f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no "
+            "truncation"
         )
     network_hash = files.sha256(args.restore_path)
     latents = read_latents(args.latent_path) if args.latent_path else None
@@ -115,8 +119,8 @@ def compute_missing(args) -> None:
     progress = Progress(args, network_hash, files.sha256(args.latent_path) if latents else None)
     if progress.complete:
         say(
-            f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; --overwrite makes it "
-            "anew"
+            f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; "
+            "--overwrite makes it anew"
         )
         return
     device = select_device(args.gpu_id)
@@ -130,7 +134,8 @@ def compute_missing(args) -> None:
     size = min(args.image_size, generator.resolution)
     if size < args.image_size:
         say(
-            f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size {args.image_size}"
+            f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size "
+            f"{args.image_size}"
         )
 
     channels = () if args.fused_channel else (generator.num_channels,)

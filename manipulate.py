@@ -49,7 +49,7 @@ from utils.results.edit_results import EditResults, claim_results_folder
 
 EXAMPLES = """\
   python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
-  python manipulate.py stylegan2-ffhq-config-f-1024x1024.pkl eyes_size.npy --total_num 20 --mani_layers 4-7
+  python manipulate.py stylegan2-ffhq-config-f-1024x1024.pkl eyes_size.npy --mani_layers 4-7
 """
 PROBES = 4  # faces that --distance auto and --contact_sheet measure on
 DISTANCES_TRIED = 6  # about as many for each direction
@@ -60,7 +60,8 @@ def parse_arguments():
     add = parser.add_argument
     add(
         "restore_path",
-        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; its "
+        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
+        "its "
         "http(s) address; or a name of --list",
     )
     add(
@@ -74,7 +75,8 @@ def parse_arguments():
         "--ignore_setting",
         action="append",
         metavar="NAME",
-        help="load the network without its setting NAME, which is not known; may be given several times",
+        help="load the network without its setting NAME, which is not known; may be given several "
+        "times",
     )
     add(
         "--list",
@@ -94,7 +96,8 @@ def parse_arguments():
     add(
         "--total_num",
         type=positive_int,
-        help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for --contact_sheet)",
+        help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for "
+        "--contact_sheet)",
     )
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     add(
@@ -106,12 +109,14 @@ def parse_arguments():
     add(
         "--end",
         type=end_row,
-        help="the row after the last one; -1: all rows (default: only --start, or all for --contact_sheet)",
+        help="the row after the last one; -1: all rows (default: only --start, or all for "
+        "--contact_sheet)",
     )
     add(
         "--per_layer",
         action="store_true",
-        help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L directions",
+        help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L "
+        "directions",
     )
     add(
         "--mani_layers",
@@ -130,7 +135,8 @@ def parse_arguments():
     add(
         "--change",
         type=positive_float,
-        help="mean absolute change inside the region, of images in [-1, 1], for --distance auto and --contact_sheet "
+        help="mean absolute change inside the region, of images in [-1, 1], for --distance auto "
+        "and --contact_sheet "
         "(default: 0.1)",
     )
     add("--step", type=step_count, default=7, help=f"number of steps, at most {MOST_STEPS}")
@@ -148,7 +154,8 @@ def parse_arguments():
 
 
 def settle_options(args) -> None:
-    """Fill in what depends on other options; raise InputError for those that would have no effect."""
+    """Fill in what depends on other options; raise InputError for those that would have no
+    effect."""
     walked = [
         f"--{name}"
         for name in ("start_distance", "end_distance")
@@ -168,8 +175,8 @@ def settle_options(args) -> None:
                 getattr(args, option) is not None and getattr(args, option) is not False
             ):  # 0 is given
                 raise InputError(
-                    f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
-                    "picture of all rows, at the strength of --change"
+                    f"--contact_sheet with --{option}; expected one of them: a contact sheet is "
+                    "one picture of all rows, at the strength of --change"
                 )
     args.end = args.end or (-1 if args.contact_sheet else args.start + 1)
     args.change = 0.1 if args.change is None else args.change
@@ -252,7 +259,8 @@ def edit_images(
 def edits_of(
     args, directions: dict[str, np.ndarray], region: RegionSource | None
 ) -> Iterator[Edit]:
-    """What is to be walked along: rows --start to --end of each file, measured in the region asked for or recorded."""
+    """What is to be walked along: rows --start to --end of each file, measured in the region asked
+    for or recorded."""
     first, last = args.start_distance, args.end_distance
     if isinstance(args.distance, float):
         first, last = -args.distance, args.distance
@@ -264,7 +272,8 @@ def edits_of(
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The names, with a number after one that is there already, also where a file system ignores case."""
+    """The names, with a number after one that is there already, also where a file system ignores
+    case."""
     wanted = {name.casefold() for name in names}
     taken: dict[str, str] = {}
     for name in names:
@@ -283,7 +292,8 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def recorded_region(args, path: str) -> RegionSource | None:
-    """The region that the JSON file beside directions names, if it can still be drawn for every sample."""
+    """The region that the JSON file beside directions names, if it can still be drawn for every
+    sample."""
     try:
         region = region_from_facts(files.read_json(Path(path).with_suffix(".json")) or {})
         if region:
@@ -296,7 +306,8 @@ def recorded_region(args, path: str) -> RegionSource | None:
 
 
 def check_regions(args, edits: list[Edit], resolution: int) -> None:
-    """Raise InputError if a region lacks pixels, or is lacking where it is needed; say what is odd about one."""
+    """Raise InputError if a region lacks pixels, or is lacking where it is needed; say what is odd
+    about one."""
     size = min(resolution, PICTURE_SIZE)
     for region in regions_of(edits):
         for doubt in region.describe(range(args.total_num), size, size)[1]:
@@ -304,8 +315,9 @@ def check_regions(args, edits: list[Edit], resolution: int) -> None:
     for edit in edits:
         if edit.region is None and (args.contact_sheet or args.distance == "auto"):
             raise InputError(
-                f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a region, and "
-                f"none is recorded beside {edit.file}.npy; expected one: name it, such as --region eyes"
+                f"{'--contact_sheet' if args.contact_sheet else '--distance auto'} measures a "
+                f"region, and none is recorded beside {edit.file}.npy; expected one: name it, such "
+                "as --region eyes"
             )
 
 
@@ -320,8 +332,9 @@ def probed(args, probe: Probe, edits: list[Edit]) -> Iterator[tuple[Edit, Effect
         effect = probe.effect_of_change(edit.direction, args.change, edit.region)
         if not effect.reached:
             warn(
-                f"{edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a distance of "
-                f"{effect.distance:g}, not by {args.change:g}: lower --change, or edit other layers"
+                f"{edit.name} changes {edit.region.name} by {effect.change_inside:.2g} at a "
+                f"distance of {effect.distance:g}, not by {args.change:g}: lower --change, or edit "
+                "other layers"
             )
         yield edit, effect
 
@@ -343,7 +356,8 @@ def write_contact_sheets(args, probe: Probe, edits: list[Edit], facts: dict, rec
 
 
 def announce_cost(generator, args, number: int) -> None:
-    """Print the expected time, and the disk space of raw images; fail early if the disk is too full."""
+    """Print the expected time, and the disk space of raw images; fail early if the disk is too
+    full."""
     shown = 0 if args.contact_sheet else args.total_num * (1 + args.step * number)
     probed = number * DISTANCES_TRIED * 2 * (args.total_num if args.contact_sheet else PROBES)
     total = shown + (probed if args.contact_sheet or args.distance == "auto" else 0)
@@ -360,7 +374,8 @@ def announce_cost(generator, args, number: int) -> None:
 
 
 def read_directions(args, path: str) -> np.ndarray:
-    """The directions [K, w_dim] or [K, L, w_dim] of a file, with --start and --end checked against them."""
+    """The directions [K, w_dim] or [K, L, w_dim] of a file, with --start and --end checked against
+    them."""
     found = published.read_directions(path, args.per_layer)
     for note in found.notes:
         print(f"{path}: {note}")
@@ -377,12 +392,13 @@ def read_directions(args, path: str) -> np.ndarray:
 
 
 def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
-    """Raise InputError if directions do not fit the network; say how rows were read that can be read in two ways."""
+    """Raise InputError if directions do not fit the network; say how rows were read that can be
+    read in two ways."""
     layers, vectors = generator.num_layers, rows.shape[-2]
     if rows.shape[-1] != generator.w_dim:
         raise InputError(
-            f"{path} has directions of {rows.shape[-1]} dimensions; expected {generator.w_dim}, the w "
-            f"of {args.restore_path}: use directions found on this network"
+            f"{path} has directions of {rows.shape[-1]} dimensions; expected {generator.w_dim}, "
+            f"the w of {args.restore_path}: use directions found on this network"
         )
     size = size_of_layers(vectors)
     if rows.ndim == 3 and vectors != layers:
@@ -393,23 +409,26 @@ def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
         )
         of_size = f" ({vectors} are those of a network of {size} x {size} pixels)" if size else ""
         raise InputError(
-            f"{path} has {vectors} vectors for a direction; expected {layers}, one for each layer of "
-            f"{args.restore_path}{of_size}: {remedy}"
+            f"{path} has {vectors} vectors for a direction; expected {layers}, one for each layer "
+            f"of {args.restore_path}{of_size}: {remedy}"
         )
     if rows.ndim == 2 and vectors > layers and size and not published.are_unit(rows):
         raise InputError(
-            f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of {size} x "
-            f"{size} pixels has; expected {layers} of these for {args.restore_path}: use directions found "
-            f"on this network, or, if these are {vectors} directions, scale each to length 1"
+            f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of "
+            f"{size} x {size} pixels has; expected {layers} of these for {args.restore_path}: use "
+            f"directions found on this network, or, if these are {vectors} directions, scale each "
+            "to length 1"
         )
     if rows.ndim == 3:
         edited = ",".join(map(str, args.mani_layers))
         print(
-            f"{path}: a vector for each of {layers} layers, of which those of --mani_layers {edited} are used"
+            f"{path}: a vector for each of {layers} layers, of which those of --mani_layers "
+            f"{edited} are used"
         )
     elif len(rows) == layers:
         print(
-            f"{path}: {layers} directions; --per_layer reads them as one, a vector for each of the {layers} layers"
+            f"{path}: {layers} directions; --per_layer reads them as one, a vector for each of "
+            f"the {layers} layers"
         )
 
 
@@ -421,8 +440,8 @@ def warn_of_another_origin(matrix_path: str, directions_hash: str, network_hash:
     known = network_of_directions(directions_hash)
     if known and network_hash != known.sha256 and (known.sha256 or is_known(network_hash)):
         warn(
-            f"{matrix_path} was found on {known.name}, which this network is not, by its checksum: its effect may be "
-            f"anything, unless this is {known.name} in another format"
+            f"{matrix_path} was found on {known.name}, which this network is not, by its checksum: "
+            f"its effect may be anything, unless this is {known.name} in another format"
         )
     origin = facts.get("network_sha256")
     if origin not in (None, network_hash):

@@ -1,6 +1,6 @@
 """What a forward pass and a tangent should cost: multiply-adds and bytes of each layer.
 
-python benchmarks/cost_model.py f 1024 256       the table of config-f at 1024 x 1024, resized to 256 x 256
+python benchmarks/cost_model.py f 1024 256   the table of config-f at 1024, resized to 256
 """
 
 import sys
@@ -24,7 +24,8 @@ class Cost(NamedTuple):
 
 
 def layer_costs(record: NetworkRecord, image_size: int) -> list[Cost]:
-    """The convolutions and the elementwise passes between them; the tangent at every step-th pixel at the end."""
+    """The convolutions and the elementwise passes between them; the tangent at every step-th pixel
+    at the end."""
     costs = []
     for size in record.resolutions:
         step = (
@@ -64,7 +65,8 @@ def main() -> None:
     config, resolution, image_size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     record = random_network(config, resolution)
     print(
-        "| layer | forward, multiply-adds | tangent | forward, MB moved | tangent |\n|---|---|---|---|---|"
+        "| layer | forward, multiply-adds | tangent | forward, MB moved | tangent "
+        "|\n|---|---|---|---|---|"
     )
     for cost in [*layer_costs(record, image_size), total(record, image_size)]:
         print(

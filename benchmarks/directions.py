@@ -1,4 +1,5 @@
-"""Which directions keep the rest alone on faces they have not seen: writes the tables of docs/choosing.md.
+"""Which directions keep the rest alone on faces they have not seen: writes the tables of
+docs/choosing.md.
 
 python benchmarks/directions.py                  about fifteen minutes on two cores; first
 python compute_jacobian.py demo/demo128.pkl --d_name demo
@@ -41,7 +42,8 @@ LOW_LAMB = 12
 
 
 class Measured(NamedTuple):
-    """What the row of a method with the best predicted ratio does to fresh faces, at equal strength."""
+    """What the row of a method with the best predicted ratio does to fresh faces, at equal
+    strength."""
 
     predicted: float  # ratio
     inside: float
@@ -103,8 +105,9 @@ def measure_all(jacobians: np.ndarray, judge: Judge) -> dict[tuple[str, str], li
                 measured = Measured(predicted[best], effect.change_inside, effect.change_outside)
                 results[region, method].append(measured)
                 print(
-                    f"{region:6} {method:34} row {best:2}  predicted {measured.predicted:5.1f}  inside "
-                    f"{measured.inside:.3f}  outside {measured.outside:.4f}  {measured.ratio:5.1f}",
+                    f"{region:6} {method:34} row {best:2}  predicted {measured.predicted:5.1f}  "
+                    f"inside {measured.inside:.3f}  outside {measured.outside:.4f}  "
+                    f"{measured.ratio:5.1f}",
                     flush=True,
                 )
     return results
@@ -124,8 +127,8 @@ def pool_table(results: dict[tuple[str, str], list[Measured]]) -> str:
         ):
             ratios = [measured.ratio for measured in single]
             lines.append(
-                f"| {region} | {method} | {min(ratios):.1f}, {np.mean(ratios):.1f}, {max(ratios):.1f} | "
-                f"{pool.ratio:.1f} |"
+                f"| {region} | {method} | {min(ratios):.1f}, {np.mean(ratios):.1f}, "
+                f"{max(ratios):.1f} | {pool.ratio:.1f} |"
             )
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,5 @@
-"""Write a StyleGAN2 pickle with random weights, in the public layout, of any size: for benchmarks and memory tests.
+"""Write a StyleGAN2 pickle with random weights, in the public layout, of any size: for benchmarks
+and memory tests.
 
 python benchmarks/make_network.py /tmp/f1024.pkl --config f
 python benchmarks/make_network.py /tmp/e256.pkl --config e --resolution 256 --ada

@@ -1,4 +1,5 @@
-"""The factorization as the published program computes it: the baseline of the benchmark, not used by the toolkit."""
+"""The factorization as the published program computes it: the baseline of the benchmark, not used
+by the toolkit."""
 
 import numpy as np
 
@@ -6,10 +7,12 @@ import numpy as np
 def published_solver(
     matrix: np.ndarray, lamb: float, max_steps: int = 10000, full_svd: bool = True
 ) -> tuple[np.ndarray, int, int]:
-    """L of L + S = M by alternating directions with full SVDs and a fixed penalty: L [n, n], its rank, the steps.
+    """L of L + S = M by alternating directions with full SVDs and a fixed penalty: L [n, n], its
+    rank, the steps.
 
-    It stops on the primal residual alone, 1e-7 of the norm of M (DESIGN 5). Without full_svd the same steps are made
-    by symmetric eigendecompositions, in half the time: to count them, not to time them.
+    It stops on the primal residual alone, 1e-7 of the norm of M (DESIGN 5). Without full_svd the
+    same steps are made by symmetric eigendecompositions, in half the time: to count them, not to
+    time them.
     """
     n = len(matrix)
     mu = n**2 / (4 * np.abs(matrix).sum(axis=0).max())

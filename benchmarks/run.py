@@ -1,7 +1,8 @@
-"""What the toolkit costs, as ratios in one run: prints tables, writes them to benchmarks/README.md, draws the plot.
+"""What the toolkit costs, as ratios in one run: prints tables, writes them to benchmarks/README.md,
+draws the plot.
 
 make bench                                       about 25 minutes on two quiet cores
-python benchmarks/run.py jacobian_1024           one part only, nothing written; on a GPU if there is one
+python benchmarks/run.py jacobian_1024           one part only, nothing written
 """
 
 import json
@@ -58,7 +59,8 @@ class Row(NamedTuple):
 
 
 def best_times(*functions: Callable[[], object], repeats: int = 3) -> list[float]:
-    """Seconds of the fastest of several calls of each, in turns, so that what else goes on meets all of them alike."""
+    """Seconds of the fastest of several calls of each, in turns, so that what else goes on meets
+    all of them alike."""
     seconds = []
     for _ in range(1 + repeats):
         seconds.append([])
@@ -84,7 +86,8 @@ def codes(generator: "Generator", number: int = 1) -> np.ndarray:
 def image_and_sample_times(
     generator: "Generator", image_size: int, batches: tuple[int, ...], tangents: int
 ) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
-    """By batch: seconds an image of plain synthesis, seconds a tangent, and seconds for the Jacobian of a sample.
+    """By batch: seconds an image of plain synthesis, seconds a tangent, and seconds for the
+    Jacobian of a sample.
 
     The last two come from the first batch of tangents and the first few.
     """
@@ -115,7 +118,8 @@ def jacobian_row(
     batches: tuple[int, ...],
     tangents: int,
 ) -> tuple[Row, float]:
-    """The ratio to plain forward passes, and the seconds of a whole sample. The toolkit's own batch is among them."""
+    """The ratio to plain forward passes, and the seconds of a whole sample. The toolkit's own batch
+    is among them."""
     generator = make_generator(record)
     images, tangent_times, samples = image_and_sample_times(
         generator, image_size, batches, tangents
@@ -124,17 +128,19 @@ def jacobian_row(
     for batch in batches:
         image, tangent = images[batch], tangent_times[batch]
         print(
-            f"{name}, batch {batch}: forward {image * 1e3:.1f} ms, {2e-9 * costs.forward / image:.0f} GFLOP/s; "
-            f"tangents {tangent * 1e3:.1f} ms, {2e-9 * costs.tangent / tangent:.0f} GFLOP/s",
+            f"{name}, batch {batch}: forward {image * 1e3:.1f} ms, "
+            f"{2e-9 * costs.forward / image:.0f} GFLOP/s; tangents {tangent * 1e3:.1f} ms, "
+            f"{2e-9 * costs.tangent / tangent:.0f} GFLOP/s",
             flush=True,
         )
     batch, forward = min(images.items(), key=lambda item: item[1])
     seconds, tangent = samples[generator.batch_size], tangent_times[generator.batch_size]
     how = (
-        f"{seconds:.1f} s a sample, from {min(tangents + generator.batch_size, generator.w_dim)} of "
-        f"{generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms "
-        f"in batches of {generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
-        f"{forward * 1e3:.1f} ms in batches of {batch} ({2e-9 * costs.forward / forward:.0f} GFLOP/s)"
+        f"{seconds:.1f} s a sample, from {min(tangents + generator.batch_size, generator.w_dim)} "
+        f"of {generator.w_dim} tangents; a tangent {tangent * 1e3:.1f} ms in batches of "
+        f"{generator.batch_size} ({2e-9 * costs.tangent / tangent:.0f} GFLOP/s), an image "
+        f"{forward * 1e3:.1f} ms in batches of {batch} ({2e-9 * costs.forward / forward:.0f} "
+        "GFLOP/s)"
     )
     return Row(
         f"Jacobian of a sample over w_dim plain forward passes, {name}",
@@ -145,7 +151,8 @@ def jacobian_row(
 
 
 def reverse_row_time(record: NetworkRecord, rows: int) -> float:
-    """Seconds for one row of the Jacobian by reverse mode, a pixel at a time, as the published program does it."""
+    """Seconds for one row of the Jacobian by reverse mode, a pixel at a time, as the published
+    program does it."""
     import tensorflow as tf
 
     from dnnlib.families.stylegan2.network import SynthesisNetwork
@@ -231,9 +238,10 @@ def factorization_row(
         exact = list(workers.map(exact_solution, matrices, [lamb] * 2))
     theirs = a_part / TIMED_STEPS * sum(end["steps"] for end in published)
     lines = [
-        f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), {result.steps} steps "
-        f"(published {end['steps']:,}), {angle_text(angle(result.vectors[: result.rank].T, truth))} from the "
-        f"converged principal space (published {angle_text(end['angle'])})"
+        f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), "
+        f"{result.steps} steps (published {end['steps']:,}), "
+        f"{angle_text(angle(result.vectors[: result.rank].T, truth))} from the converged principal "
+        f"space (published {angle_text(end['angle'])})"
         for part, result, truth, end in zip(
             ("foreground", "background"), results, exact, published, strict=True
         )
@@ -252,7 +260,8 @@ def exact_solution(matrix: np.ndarray, lamb: float) -> LowRank:
 
 
 def published_steps() -> list[Row]:
-    """Runs the published solver to its end, by faster decompositions, and keeps what came of it for `factorization`."""
+    """Runs the published solver to its end, by faster decompositions, and keeps what came of it for
+    `factorization`."""
     lamb, cases = default_lamb(512), gram_cases()
     with worker_processes() as workers:
         matrices = [matrix for pair in cases.values() for matrix in pair]
@@ -275,7 +284,8 @@ def published_end(matrix: np.ndarray, lamb: float) -> tuple[np.ndarray, int, int
 
 
 def angle(space: np.ndarray, truth: LowRank) -> float | None:
-    """The largest angle between the columns of `space` and the true principal space, in radians; None: another rank."""
+    """The largest angle between the columns of `space` and the true principal space, in radians;
+    None: another rank."""
     if space.shape[1] != truth.rank:
         return None
     return float(np.arcsin(min(1, np.linalg.norm(truth.vectors[truth.rank :] @ space, 2))))
@@ -350,12 +360,14 @@ from dnnlib import load_generator, select_device
 select_device("cpu")
 import dnnlib.generator
 def peak():
-    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 2**20  # not of who started it
+    # Not of who started it.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 2**20
 imports = peak()
 generator = load_generator(sys.argv[1])
 loaded = peak()
 ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim))
-whole = np.ones((256, 256, 1, generator.w_dim), np.float32)  # the part of it that is timed leaves most untouched
+# The part of it that is timed leaves most untouched.
+whole = np.ones((256, 256, 1, generator.w_dim), np.float32)
 generator.jacobian(ws, 256, progress=lambda starts: starts[:3])
 print(loaded - imports, peak() - imports)
 """
@@ -403,8 +415,9 @@ def memory() -> list[Row]:
 def sample_memory(folder: str, total_num: int) -> float:
     """Peak memory in GiB of compute_jacobian.py on the demo."""
     code = (
-        "import resource, subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], check=True, "
-        "stdout=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)"
+        "import resource, subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], "
+        "check=True, stdout=subprocess.DEVNULL); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)"
     )
     done = subprocess.run(
         [
@@ -448,7 +461,8 @@ def start() -> list[Row]:
 
 
 def plot() -> list[Row]:
-    """Seconds of a sample against image size and w_dim, with plain forward passes and reverse mode."""
+    """Seconds of a sample against image size and w_dim, with plain forward passes and reverse
+    mode."""
     sizes, widths = (32, 64, 128), (64, 128, 256, 512)
     panels = []
     for title, records in (
@@ -463,7 +477,8 @@ def plot() -> list[Row]:
             ours[x], forward[x] = samples[batch], images[batch] * record.w_dim
             reverse[x] = reverse_row_time(record, 5) * record.resolution**2
             print(
-                f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse {reverse[x]:.0f} s",
+                f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse "
+                f"{reverse[x]:.0f} s",
                 flush=True,
             )
         panels.append(
@@ -502,7 +517,8 @@ ONCE = {part.__name__: part for part in (published_steps,)}  # too long for `mak
 
 def table(rows: list[Row]) -> str:
     lines = "".join(f"| {row.what} | {row.measured} | {row.limit} | {row.how} |\n" for row in rows)
-    return f"| what | measured | at most (images per second: at least) | how |\n|---|---|---|---|\n{lines}"
+    head = "| what | measured | at most (images per second: at least) | how |"
+    return f"{head}\n|---|---|---|---|\n{lines}"
 
 
 def main() -> None:

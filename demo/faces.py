@@ -1,8 +1,10 @@
-"""Cartoon portraits drawn from 24 attributes, and which part each pixel shows: what the demo network learns from.
+"""Cartoon portraits drawn from 24 attributes, and which part each pixel shows: what the demo
+network learns from.
 
-Geometry is written in the 256 x 256 frame of the region boxes (x to the right, y down), whatever the resolution.
-Shapes of arrays: N faces, R x R pixels, h x w pixels of a window. Inside this file one number per face is [N, 1, 1],
-a colour per face is [3, N, 1, 1] in 0..1, a coverage is [N, h, w] in 0..1.
+Geometry is written in the 256 x 256 frame of the region boxes (x to the right, y down), whatever
+the resolution. Shapes of arrays: N faces, R x R pixels, h x w pixels of a window. Inside this file
+one number per face is [N, 1, 1], a colour per face is [3, N, 1, 1] in 0..1, a coverage is [N, h, w]
+in 0..1.
 """
 
 import math
@@ -70,7 +72,8 @@ VECTORS = attribute_vectors()
 
 
 def attributes(z: np.ndarray) -> np.ndarray:
-    """Attributes of latent vectors, Phi(v_k . z / rms(z)): [N, 64] -> [N, 24] in (0, 1), each uniform for normal z."""
+    """Attributes of latent vectors, Phi(v_k . z / rms(z)): [N, 64] -> [N, 24] in (0, 1), each
+    uniform for normal z."""
     z = np.asarray(z, dtype=np.float64)
     scores = z @ VECTORS.T / np.sqrt(np.mean(z**2, axis=1, keepdims=True))
     return 0.5 * np.vectorize(math.erfc, otypes=[float])(-scores / math.sqrt(2))
@@ -89,7 +92,8 @@ def draw(attributes: np.ndarray, resolution: int = 128) -> np.ndarray:
 
 
 def draw_labels(attributes: np.ndarray, resolution: int = 128) -> np.ndarray:
-    """The parts of the same faces: uint8 [N, R, R], each pixel the label of what covers more than half of it."""
+    """The parts of the same faces: uint8 [N, R, R], each pixel the label of what covers more than
+    half of it."""
     return paint_faces(attributes, resolution)[1]
 
 
@@ -118,7 +122,7 @@ def faces(z: np.ndarray, resolution: int = 128) -> np.ndarray:
     return draw(attributes(z), resolution)
 
 
-# Colours ------------------------------------------------------------------------------------------------------------
+# Colours ------------------------------------------------------------------------------------------
 
 
 def colours(stops: str) -> np.ndarray:
@@ -126,7 +130,8 @@ def colours(stops: str) -> np.ndarray:
     return np.array([list(bytes.fromhex(stop)) for stop in stops.split()], dtype=np.float32) / 255
 
 
-# Few stops and near-linear paths: a small network learns smooth functions of an attribute sooner than winding ones.
+# Few stops and near-linear paths: a small network learns smooth functions of an attribute sooner
+# than winding ones.
 HUES = colours("e8705b 8fb08a 4a86d6")
 SHADES_OF_SKIN = colours("ffe0cc c98f68 6e442c")
 SHADES_OF_HAIR = colours("221a1c 8a4a26 f0cf7c")
@@ -155,7 +160,7 @@ def tinted(hue: np.ndarray, lightness: np.ndarray) -> np.ndarray:
     return mix(lightness, pure * 0.55, mix(0.6, pure, WHITE))
 
 
-# Shapes -------------------------------------------------------------------------------------------------------------
+# Shapes -------------------------------------------------------------------------------------------
 
 
 class Canvas(NamedTuple):
@@ -166,7 +171,8 @@ class Canvas(NamedTuple):
 
 
 class Window:
-    """The part of a canvas within the given rows and columns of the 256 frame, in which to paint."""
+    """The part of a canvas within the given rows and columns of the 256 frame, in which to
+    paint."""
 
     def __init__(self, canvas: Canvas, top: float, bottom: float, left: float, right: float):
         resolution = canvas.labels.shape[-1]
@@ -184,12 +190,14 @@ class Window:
         self.x = centres[columns] - AXIS  # [w]
 
     def paint(self, coverage: np.ndarray, colour: np.ndarray, label: np.ndarray | int) -> None:
-        """Blend a colour over the window with the coverage as opacity; what is mostly covered shows that part."""
+        """Blend a colour over the window with the coverage as opacity; what is mostly covered shows
+        that part."""
         self.colours += coverage * (colour - self.colours)
         np.copyto(self.labels, label, where=coverage > 0.5, casting="unsafe")
 
     def fill(self, distance: np.ndarray) -> np.ndarray:
-        """Coverage of a shape from its signed distance (negative inside), anti-aliased over one pixel."""
+        """Coverage of a shape from its signed distance (negative inside), anti-aliased over one
+        pixel."""
         return np.clip(0.5 - distance / self.pixel, 0, 1)
 
     def oval(
@@ -200,7 +208,8 @@ class Window:
         half_height: np.ndarray | float,
         power: float = 2.0,
     ) -> np.ndarray:
-        """Coverage of the superellipse |x / half_width|^power + |y / half_height|^power < 1; x, y from its centre."""
+        """Coverage of the superellipse |x / half_width|^power + |y / half_height|^power < 1; x, y
+        from its centre."""
         x_ratio, y_ratio = abs(x) / half_width, abs(y) / half_height
         x_slope, y_slope = x_ratio ** (power - 1), y_ratio ** (power - 1)
         level = x_slope * x_ratio + y_slope * y_ratio
@@ -226,7 +235,7 @@ def egg(y: np.ndarray, above: np.ndarray | float, below: np.ndarray | float) -> 
     return np.where(y < 0, above, below)
 
 
-# Parts of the picture, from back to front ---------------------------------------------------------------------------
+# Parts of the picture, from back to front ---------------------------------------------------------
 
 
 def head_size(face: dict) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,5 @@
-"""Find the ready directions of directions/demo128/ with the toolkit's own steps, measure them, write the table.
+"""Find the ready directions of directions/demo128/ with the toolkit's own steps, measure them,
+write the table.
 
 python demo/find_directions.py                   about a minute on two cores
 """
@@ -64,7 +65,8 @@ def main() -> None:
     generator = load_generator(NETWORK)
     ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
     commands = {
-        choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb {choice.lamb:g} --name demo"
+        choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb "
+        f"{choice.lamb:g} --name demo"
         for choice in CHOICES
     }
     for command in dict.fromkeys(commands.values()):  # once a region
@@ -93,10 +95,10 @@ def main() -> None:
             },
         )
         lines.append(
-            f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | {choice.region} | "
-            f"{choice.sample}, {choice.row} | {choice.layers} | ±{effect.distance:g} | `--region "
-            f"{choice.region} --lamb {choice.lamb:g}` | {effect.change_inside:.3f} | "
-            f"{effect.change_outside:.4f} | {effect.ratio:.1f} |"
+            f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | "
+            f"{choice.region} | {choice.sample}, {choice.row} | {choice.layers} | "
+            f"±{effect.distance:g} | `--region {choice.region} --lamb {choice.lamb:g}` | "
+            f"{effect.change_inside:.3f} | {effect.change_outside:.4f} | {effect.ratio:.1f} |"
         )
         print(lines[-1], flush=True)
     write_table(lines)
@@ -107,7 +109,8 @@ def write_table(lines: list[str]) -> None:
     path = Path("directions/README.md")
     before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")[:2]
     head = (
-        "| file | changes | region | sample, row | layers | distance | found with | inside | outside | ratio |\n"
+        "| file | changes | region | sample, row | layers | distance | found with | inside | "
+        "outside | ratio |\n"
         "|---|---|---|---|---|---|---|---|---|---|\n"
     )
     after = rest.split("<!-- end -->")[1]

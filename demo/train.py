@@ -1,11 +1,12 @@
 """Fit the demo network to the drawn faces, by regression from z (DESIGN 9).
 
     python demo/train.py demo/demo128.pkl                      about 75 minutes on two cores
-    python demo/train.py demo/demo128.pkl --from_stage 6       go on with the last stage from the file as it is
+    python demo/train.py demo/demo128.pkl --from_stage 6       go on with the last stage
 
-The mapping network learns the attributes first, through a linear read-out of w. Then the synthesis network learns the
-drawings at 16, 32, 64 and 128 pixels in turn, since every resolution has its own RGB output. Each stage starts from the
-running average of the weights of the one before, which is what the file gets.
+The mapping network learns the attributes first, through a linear read-out of w. Then the synthesis
+network learns the drawings at 16, 32, 64 and 128 pixels in turn, since every resolution has its own
+RGB output. Each stage starts from the running average of the weights of the one before, which is
+what the file gets.
 """
 
 import argparse
@@ -41,7 +42,8 @@ STAGES = (
 LEARNING_RATE = 3e-3
 ATTRIBUTE_WEIGHT = 10  # of the squared error of the read-out, against the image loss
 AVERAGE_OVER = 500  # steps
-# Where a face differs most from the others, in the 256 frame: rows, columns, weight of the pixels in the loss.
+# Where a face differs most from the others, in the 256 frame: rows, columns, weight of the pixels
+# in the loss.
 EMPHASIS = (
     ((20, 240), (48, 208), 2),  # face and hair
     ((88, 134), (66, 190), 5),  # eyes and brows
@@ -81,7 +83,8 @@ class Stage:
     ) -> None:
         self.record, self.resolution, self.random = record, resolution, random
         fixed = ("noise", "w_avg")
-        # Trained at unit variance, so that Adam's steps suit every layer: StyleGAN2's equalized learning rate.
+        # Trained at unit variance, so that Adam's steps suit every layer: StyleGAN2's equalized
+        # learning rate.
         self.scales = {
             name: np.float32(np.prod(array.shape[:-1]) ** -0.5)
             if name.endswith("weight")

@@ -1,4 +1,5 @@
-"""StyleGAN2 networks read, run and differentiated. TensorFlow is imported by `load_generator`, not before."""
+"""StyleGAN2 networks read, run and differentiated. TensorFlow is imported by `load_generator`, not
+before."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,9 +33,9 @@ def load_generator(
 ) -> "Generator":
     """The generator in a network file, ready to run on all visible devices.
 
-    `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits; `ignore_settings` names
-    settings of the file to load it without, although they are not known. The generator's `notes` are lines that say
-    what was ignored or guessed.
+    `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits;
+    `ignore_settings` names settings of the file to load it without, although they are not known.
+    The generator's `notes` are lines that say what was ignored or guessed.
 
     Raises InputError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
     """

@@ -40,7 +40,8 @@ def main() -> None:
         help="say what a file is",
         epilog=EXAMPLES,
         formatter_class=shape,
-        description="What a file is; of a network also its layers, with the numbers that --mani_layers takes.",
+        description="What a file is; of a network also its layers, with the numbers that "
+        "--mani_layers takes.",
     )
     inspect.add_argument(
         "file",
@@ -68,7 +69,8 @@ def main() -> None:
         sys.exit(141)
     except OSError as error:
         _fail(
-            f"{error.filename or file} cannot be read ({error.strerror or error}); expected a file: check the path"
+            f"{error.filename or file} cannot be read ({error.strerror or error}); expected a "
+            "file: check the path"
         )
     except MemoryError:
         _fail(f"{file} does not fit into the memory; expected a smaller file, or more memory")

@@ -1,4 +1,5 @@
-"""Public networks and directions, by name. Nothing here is part of this toolkit; each has terms of its own."""
+"""Public networks and directions, by name. Nothing here is part of this toolkit; each has terms of
+its own."""
 
 from typing import Literal, NamedTuple
 
@@ -127,7 +128,8 @@ ENTRIES = (
 
 
 def network_of_directions(sha256: str) -> Entry | None:
-    """The network that known directions were found on, by the checksum of their file; None: they are not known."""
+    """The network that known directions were found on, by the checksum of their file; None: they
+    are not known."""
     name = next(
         (entry.network for entry in ENTRIES if entry.network and entry.sha256 == sha256), None
     )

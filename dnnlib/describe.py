@@ -1,4 +1,5 @@
-"""What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes. No TensorFlow."""
+"""What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes.
+No TensorFlow."""
 
 import json
 import math
@@ -63,7 +64,8 @@ class Layer(NamedTuple):
 
 
 def layers(record: NetworkRecord) -> list[Layer]:
-    """The layers of the synthesis network in the order of their w, which is that of the data flow."""
+    """The layers of the synthesis network in the order of their w, which is that of the data
+    flow."""
     found, w = [], 0
     for size in record.resolutions:
         for name, kind in _KINDS.items():
@@ -94,9 +96,11 @@ def parameters(record: NetworkRecord) -> tuple[int, int]:
 
 
 def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
-    """Lines about a file, at most 100 characters wide but for names; `ignore_settings` as for `read_network`.
+    """Lines about a file, at most 100 characters wide but for names; `ignore_settings` as for
+    `read_network`.
 
-    Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be read.
+    Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be
+    read.
     """
     path = Path(path)
     with open_file(path) as file:
@@ -150,7 +154,8 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
         f"{path}: a network",
         {
             "format": record.format,
-            "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), {record.activation}",
+            "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), "
+            f"{record.activation}",
             "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels"
             + " (RGB and alpha)" * (record.num_channels == 4),
             "z": f"{record.z_dim} dimensions",
@@ -163,7 +168,8 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
             "w_avg": "the mean of 4096 random w, as the file has none"
             if record.format.endswith("without latent_avg")
             else "in the file",
-            "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis {synthesis:,}), without the {noise:,} "
+            "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis "
+            f"{synthesis:,}), without the {noise:,} "
             "of noise inputs",
         },
     )
@@ -190,7 +196,8 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
 
 
 def _describe_arrays(path: Path) -> str:
-    """Lines about directions, a Jacobian or latent codes. Raises InputError if the file holds none of them."""
+    """Lines about directions, a Jacobian or latent codes. Raises InputError if the file holds none
+    of them."""
     facts, expected = _facts_beside(path), f"Expected {_EXPECTED}"
     with open_arrays(path, expected) as (content, memory):
         content = unwrapped(content, memory)
@@ -212,7 +219,8 @@ def _quoted(path: Path) -> str:
 
 
 def _facts_beside(path: Path) -> dict[str, Any]:
-    """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON object."""
+    """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON
+    object."""
     try:
         with open_file(path.with_suffix(".json")) as file:
             facts = json.loads(
@@ -232,8 +240,11 @@ def _describe_jacobian(path: Path, header: NpyHeader, facts: dict[str, Any]) -> 
             f"{path}: a Jacobian, d image / d {space}",
             {
                 "samples": f"{samples}, {size / 1e6:,.1f} MB each, {header.dtype}",
-                "image": f"{height} x {width}, {'mean over the' if len(header.shape) == 5 else header.shape[1]} channels",
-                space: f"{dimensions} dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
+                "image": f"{height} x {width}, "
+                f"{'mean over the' if len(header.shape) == 5 else header.shape[1]} "
+                "channels",
+                space: f"{dimensions} "
+                f"dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
                 "seed": facts.get("seed"),
                 "network": _network(facts),
                 "next": f"python compute_directions.py {_quoted(path)} --region eyes",
@@ -254,7 +265,9 @@ def _describe_latents(path: Path, latents: Latents) -> str:
     elif key in (*W_KEYS, "z"):
         space = "z" if key == "z" else f"w{or_w_plus}"
         if by_numbers not in (None, space[0]):
-            space += f", for the key, but as long as {by_numbers}: --latent_space {by_numbers} if they are"
+            space += (
+                f", for the key, but as long as {by_numbers}: --latent_space {by_numbers} if so"
+            )
     elif by_numbers == "w":
         space = f"w, by the length of its rows{or_w_plus}"
     elif by_numbers == "z":
@@ -303,7 +316,8 @@ def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -
             about["JSON file"] = "beside it, but not as compute_directions.py writes it"
     elif found.key not in DIRECTION_KEYS:
         about["assumed"] = (
-            "directions, for the length of the rows: there is no JSON file beside it with their region"
+            "directions, for the length of the rows: there is no JSON file beside it with their "
+            "region"
         )
     if "z" not in (facts.get("latent_space"), found.space):  # manipulate.py edits w
         about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"
@@ -311,7 +325,8 @@ def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -
 
 
 def _origin(facts: dict[str, Any]) -> dict[str, Any]:
-    """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong kind."""
+    """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong
+    kind."""
     inside, outside = (facts[part]["rank"] for part in ("foreground", "background"))
     whose = (
         f"a pool of {facts['samples']} samples"
@@ -322,8 +337,10 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "region": facts["region"],
         "found in": f"{facts['latent_space']}, {whose}, {codes}",
-        "method": f"{facts.get('method', 'lowrank')}, {'projected' if facts['projected'] else 'principal'}",
-        "ranks": f"{inside} inside, {outside} outside{'' if facts['converged'] else '; WARNING: not converged'}",
+        "method": f"{facts.get('method', 'lowrank')}, "
+        f"{'projected' if facts['projected'] else 'principal'}",
+        "ranks": f"{inside} inside, {outside} "
+        f"outside{'' if facts['converged'] else '; WARNING: not converged'}",
         "network": _network(facts),
     }
 
@@ -335,7 +352,8 @@ def _network(facts: dict[str, Any]) -> str | None:
 
 
 def _changes(facts: dict[str, Any], number: int) -> list[str]:
-    """The numbers of each row, as compute_directions.py printed them; nothing for rows chosen from such a file."""
+    """The numbers of each row, as compute_directions.py printed them; nothing for rows chosen from
+    such a file."""
     kept = facts["norm_kept"]
     change = facts.get("after_projection" if facts["projected"] else "before_projection")
     if change is None or len(kept) != number:

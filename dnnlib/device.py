@@ -9,7 +9,8 @@ from dnnlib.errors import InputError
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what is written to stderr: TensorFlow's start-up lines come before its own log level applies."""
+    """Drop what is written to stderr: TensorFlow's start-up lines come before its own log level
+    applies."""
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         yield
         return
@@ -25,8 +26,8 @@ def _quiet() -> Iterator[None]:
 
 
 def import_tensorflow(allow_tf32: bool = False) -> None:
-    """Import TensorFlow, quietly unless the user sets TF_CPP_MIN_LOG_LEVEL. TensorFloat-32, less exact, goes off unless
-    allowed."""
+    """Import TensorFlow, quietly unless the user sets TF_CPP_MIN_LOG_LEVEL. TensorFloat-32, less
+    exact, goes off unless allowed."""
     with _quiet():
         import tensorflow as tf
 
@@ -39,9 +40,11 @@ def import_tensorflow(allow_tf32: bool = False) -> None:
 
 
 def select_device(gpu_id: str | None) -> str:
-    """Make TensorFlow run on that GPU, or on several ("0,1"), or on the CPU for "cpu"; None: GPU 0 if there is one.
+    """Make TensorFlow run on that GPU, or on several ("0,1"), or on the CPU for "cpu"; None: GPU 0
+    if there is one.
 
-    Returns a line that names the device. Call it before anything runs. Raises InputError for a GPU that is not there.
+    Returns a line that names the device. Call it before anything runs. Raises InputError for a GPU
+    that is not there.
     """
     import_tensorflow()
     import tensorflow as tf
@@ -52,7 +55,8 @@ def select_device(gpu_id: str | None) -> str:
         hint = (
             "drop --gpu_id cpu to use the GPU"
             if gpus
-            else "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU working, see README.md"
+            else "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU "
+            "working, see README.md"
         )
         return f"device: CPU, {os.cpu_count()} cores ({hint})"
     chosen = (gpu_id or "0").split(",")

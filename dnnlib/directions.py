@@ -1,9 +1,11 @@
 """Directions in the forms in which they are published: .npy, .npz, .pt and .pkl; see array_file.
 
-A file holds an array [D], [K, D] or [K, L, D], with a vector for each layer, or a list of [D] or [L, D], with axes of
-length 1 wherever a program left them; by itself, or in a dict under one of these keys:
+A file holds an array [D], [K, D] or [K, L, D], with a vector for each layer, or a list of [D] or
+[L, D], with axes of length 1 wherever a program left them; by itself, or in a dict under one of
+these keys:
 
-    lat_comp     of ganspace, [K, 1, D]: w, or z if `latent_space` says so, or if all of `lat_stdev` is 1
+    lat_comp     of ganspace, [K, 1, D]: w, or z if `latent_space` says so, or if all of
+                 `lat_stdev` is 1
     comp         of e4e and its kin, ganspace's in w
     eigvec       of rosinality's closed-form factorization, [D, D], whose columns are the directions
     directions, direction, boundary
@@ -48,10 +50,11 @@ class Directions(NamedTuple):
 
 
 def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
-    """The directions of a file, whose format is told by its content. `per_layer`: rows [L, D] are one direction.
+    """The directions of a file, whose format is told by its content. `per_layer`: rows [L, D] are
+    one direction.
 
-    Raises InputError, naming what was found, if the file is damaged, hostile, of another kind, or holds no finite
-    directions; OSError if it cannot be opened.
+    Raises InputError, naming what was found, if the file is damaged, hostile, of another kind, or
+    holds no finite directions; OSError if it cannot be opened.
     """
     with open_arrays(path, _EXPECTED_PER_LAYER if per_layer else _EXPECTED) as (content, memory):
         value, key, space, notes = _find_directions(content, memory)
@@ -79,7 +82,8 @@ def are_unit(rows: np.ndarray) -> bool:
 
 
 def _find_directions(content: Any, memory: Memory) -> tuple[Any, str | None, str | None, list[str]]:
-    """The array of all directions, or a list with one for each; its key; the space; what is to be told."""
+    """The array of all directions, or a list with one for each; its key; the space; what is to be
+    told."""
     content = unwrapped(content, memory)
     if not isinstance(content, dict):
         return content, None, None, []
@@ -124,8 +128,8 @@ def _arranged(rows: np.ndarray, per_layer: bool, notes: list[str]) -> np.ndarray
         rows = rows[None]
     elif rows.ndim == 2 and len(rows) in _STYLES:
         raise InputError(
-            f"has {len(rows)} rows, one for each channel of StyleSpace, as StyleCLIP's fs3.npy has, which "
-            "are directions of CLIP"
+            f"has {len(rows)} rows, one for each channel of StyleSpace, as StyleCLIP's fs3.npy "
+            "has, which are directions of CLIP"
         )
     if rows.ndim == 2 and are_equal(rows):
         notes.append(f"{len(rows)} equal rows, read as one direction")

@@ -1,4 +1,5 @@
-"""Files by path, by address or by name; what is not here is fetched, checked, and kept in the cache.
+"""Files by path, by address or by name; what is not here is fetched, checked, and kept in the
+cache.
 
 What a server says is doubted: how much is to come, and whether what came is the file. Nothing has
 its final name before that is known.
@@ -31,7 +32,8 @@ TRIES = 5  # for a connection that is cut
 
 
 def cache_folder() -> Path:
-    """LOWRANKGAN_CACHE, or a folder in the user's cache directory. Raises InputError if there is neither."""
+    """LOWRANKGAN_CACHE, or a folder in the user's cache directory. Raises InputError if there is
+    neither."""
     if folder := os.environ.get("LOWRANKGAN_CACHE"):
         return Path(folder)
     try:
@@ -43,8 +45,8 @@ def cache_folder() -> Path:
             caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         raise InputError(
-            "there is no home folder, where files are kept that are fetched; expected another folder: "
-            "name it by LOWRANKGAN_CACHE"
+            "there is no home folder, where files are kept that are fetched; expected another "
+            "folder: name it by LOWRANKGAN_CACHE"
         ) from None
     return caches / "lowrankgan"
 
@@ -55,11 +57,12 @@ def list_names() -> str:
 
 
 def find_file(name: str, kind: Literal["network", "directions"] | None = None) -> Path:
-    """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind` None: any.
+    """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind`
+    None: any.
 
-    A path under directions/ that the catalogue knows is fetched into place, anything else into the cache folder.
-    Raises InputError if there is no such file and no such name, or a file cannot be fetched whole and right; OSError
-    if there is no looking for it.
+    A path under directions/ that the catalogue knows is fetched into place, anything else into the
+    cache folder. Raises InputError if there is no such file and no such name, or a file cannot be
+    fetched whole and right; OSError if there is no looking for it.
     """
     path = Path(name)
     if is_regular(path):
@@ -80,19 +83,21 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
         similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
         hint = f"did you mean {similar[0]}? " if similar else ""
         raise InputError(
-            f"{name or path} is {found}; expected a file, an http(s) address or a known name: {hint}"
-            "check the path, or see manipulate.py --list"
+            f"{name or path} is {found}; expected a file, an http(s) address or a known name: "
+            f"{hint}check the path, or see manipulate.py --list"
         )
     if kind not in (None, entry.kind):
         raise InputError(
             f"{name} is the name of {entry.what} ({entry.kind}); expected "
-            f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their order"
+            f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their "
+            "order"
         )
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 
 
 def _fetch_address(address: str, kind: Literal["network", "directions"] | None) -> Path:
-    """The file at an address, as browsers show it or percent-encoded, under its own name in the cache folder."""
+    """The file at an address, as browsers show it or percent-encoded, under its own name in the
+    cache folder."""
     try:
         parts = urlsplit(address)
         usable = parts.hostname and parts.port != 0 and not re.search(r"[\\\s]", parts.netloc)
@@ -188,7 +193,8 @@ def _fetch_to(target: Path, entry: Entry) -> None:
 
 
 def _wrong(part: PartialFile, entry: Entry) -> str | None:
-    """What is wrong with all that came: its checksum or, where none is known, that no reader takes it."""
+    """What is wrong with all that came: its checksum or, where none is known, that no reader takes
+    it."""
     from dnnlib.describe import describe
     from dnnlib.families import read_network
 
@@ -220,7 +226,8 @@ def _download(address: str, part: PartialFile, entry: Entry) -> None:
 
 
 def _receive(address: str, part: PartialFile, entry: Entry) -> None:
-    """Append what one connection sends. Raises Failure if that is not the file, or not all of it."""
+    """Append what one connection sends. Raises Failure if that is not the file, or not all of
+    it."""
     headers = {"User-Agent": "lowrankgan", "Accept-Encoding": "identity"}
     if part.can_go_on():
         headers |= {"Range": f"bytes={part.length}-", "If-Range": part.etag}

@@ -4,7 +4,8 @@ from dnnlib.text import one_line
 
 
 class InputError(ValueError):
-    """A file or an argument that cannot be used. The message is one line: found, expected, what to do."""
+    """A file or an argument that cannot be used. The message is one line: found, expected, what to
+    do."""
 
     def __init__(self, message: str) -> None:
         """What the message quotes from a file may be anything: see dnnlib/text.py."""

@@ -1,6 +1,8 @@
-"""Files that are something else than what was expected, told by their first bytes so that a message can name them.
+"""Files that are something else than what was expected, told by their first bytes so that a message
+can name them.
 
-Pickles, zip files (PyTorch's and NumPy's are some) and .npy files are not told here: their readers say what they hold.
+Pickles, zip files (PyTorch's and NumPy's are some) and .npy files are not told here: their readers
+say what they hold.
 """
 
 import os
@@ -67,7 +69,8 @@ _FOLDERS = (  # a file in a folder, what that folder is
 
 
 def name_of_foreign(start: bytes) -> str | None:
-    """What a file is that begins with these bytes (START_SIZE are enough), as a message says it after "is".
+    """What a file is that begins with these bytes (START_SIZE are enough), as a message says it
+    after "is".
 
     None if it is none of the kinds that are told here. Text of no known kind is quoted.
     """

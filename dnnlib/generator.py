@@ -1,4 +1,5 @@
-"""A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their Jacobians."""
+"""A StyleGAN2 generator with a NumPy surface: mapping, truncation, synthesis and their
+Jacobians."""
 
 import contextlib
 import queue
@@ -35,7 +36,8 @@ class Generator:
         self.w_avg = record.arrays["w_avg"].astype(dtype)
         self.batch_size = _batch_size(record, self.dtype)  # images, or tangents, at once
         mapping = MappingNetwork(record, dtype)
-        # Every visible device has a copy of the synthesis network, to share the tangents with the others.
+        # Every visible device has a copy of the synthesis network, to share the tangents with the
+        # others.
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         networks = []
         for device in devices:
@@ -65,7 +67,8 @@ class Generator:
         )
 
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not truncated.
+        """w+ codes [N, L, D] of z [N, z_dim] and labels [N, label_dim] (None: zeros), not
+        truncated.
 
         Raises InputError if a shape does not fit the network.
         """
@@ -86,7 +89,8 @@ class Generator:
     def synthesis(self, ws: np.ndarray) -> np.ndarray:
         """Images [N, H, W, C] of w+ codes [N, L, D], with the network's constant noise.
 
-        Raises InputError if the shape does not fit the network, or the codes lie so far off that numbers overflow.
+        Raises InputError if the shape does not fit the network, or the codes lie so far off that
+        numbers overflow.
         """
         ws = self._checked_ws(ws)
         if not len(ws):  # of which TensorFlow's convolutions may give the shape of their input
@@ -113,11 +117,10 @@ class Generator:
     ) -> np.ndarray:
         """d image / d w at one w+ code [1, L, D], with respect to a shift common to all layers.
 
-        The image is resized to image_size (or left at the network's resolution, if that is smaller).
-        Returns [H, W, 1, D] with the channels averaged but for alpha, or [C, H, W, 1, D]. Published as J in Zhu et al.
-        2021, eq. 2.
-        `batch_size` tangents are pushed at once; `progress` wraps the iterator over batches. Raises InputError as
-        `synthesis` does.
+        The image is resized to image_size (or left at the network's resolution, if that is
+        smaller). Returns [H, W, 1, D] with the channels averaged but for alpha, or [C, H, W, 1, D].
+        Published as J in Zhu et al. 2021, eq. 2. `batch_size` tangents are pushed at once;
+        `progress` wraps the iterator over batches. Raises InputError as `synthesis` does.
         """
         ws = self._checked_ws(ws, one=True)
         image_size = min(image_size, self.resolution)
@@ -164,7 +167,8 @@ class Generator:
         batch_size: int | None = None,
         progress: Callable[[Iterator], Iterator] = iter,
     ) -> np.ndarray:
-        """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last axis [z_dim]."""
+        """d image / d z at one z [1, z_dim], through the mapping network: as `jacobian`, the last
+        axis [z_dim]."""
         mapping_jacobian = self.mapping_jacobian(z, labels)
         jacobian = self.jacobian(
             self.mapping(z, labels), image_size, fused_channel, batch_size, progress
@@ -173,7 +177,8 @@ class Generator:
 
     @staticmethod
     def chain(jacobian: np.ndarray, mapping_jacobian: np.ndarray) -> np.ndarray:
-        """dx/dz = dx/dw dw/dz: [..., D] and [D, z_dim] -> [..., z_dim]. Raises InputError if numbers overflow."""
+        """dx/dz = dx/dw dw/dz: [..., D] and [D, z_dim] -> [..., z_dim]. Raises InputError if
+        numbers overflow."""
         with np.errstate(over="ignore", invalid="ignore"):
             return _expect_finite(jacobian @ mapping_jacobian, "the Jacobian")
 
@@ -200,8 +205,8 @@ class Generator:
     def _checked_ws(self, ws: np.ndarray, one: bool = False) -> np.ndarray:
         if ws.ndim != 3 or ws.shape[1:] != (self.num_layers, self.w_dim) or (one and len(ws) != 1):
             raise InputError(
-                f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, {self.num_layers}, "
-                f"{self.w_dim}] for this network"
+                f"w+ codes of shape {list(ws.shape)}; expected [{1 if one else 'N'}, "
+                f"{self.num_layers}, {self.w_dim}] for this network"
             )
         return self._cast(ws)
 
@@ -261,12 +266,14 @@ def _expect_finite(values: np.ndarray, what: str) -> np.ndarray:
 
 
 def nearest_pixels(size: int, new_size: int) -> np.ndarray:
-    """Source index of each of new_size pixels, as TensorFlow 1 resized: floor(i size / new_size)."""
+    """Source index of each of new_size pixels, as TensorFlow 1 resized: floor(i size /
+    new_size)."""
     return np.arange(new_size) * size // new_size
 
 
 def _batch_size(record: NetworkRecord, dtype: np.dtype) -> int:
-    """How many images fit into BATCH_MEMORY: about four activations of the largest layer are alive at once."""
+    """How many images fit into BATCH_MEMORY: about four activations of the largest layer are alive
+    at once."""
     largest = max(
         size**2 * record.arrays[f"{size}/conv1/weight"].shape[3] for size in record.resolutions
     )

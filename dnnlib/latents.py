@@ -1,7 +1,8 @@
-"""Latent codes as encoders, projectors and scripts save them: .npy, .npz, .pt and .pkl; see array_file.
+"""Latent codes as encoders, projectors and scripts save them: .npy, .npz, .pt and .pkl; see
+array_file.
 
-Such a file holds an array, or a list of them, by itself or under a key; or a dict of name to codes, as some encoders
-pickle it into a .npy file, there a list of iterations for each name.
+Such a file holds an array, or a list of them, by itself or under a key; or a dict of name to codes,
+as some encoders pickle it into a .npy file, there a list of iterations for each name.
 """
 
 import math
@@ -55,8 +56,8 @@ class Latents(NamedTuple):
 def read_latents(path: str | Path) -> Latents:
     """The latent codes of a file, whose format is told by its content; of iterations, the last.
 
-    Raises InputError, naming what was found, if the file is damaged, hostile, of another kind, or holds no finite
-    codes; OSError if it cannot be opened.
+    Raises InputError, naming what was found, if the file is damaged, hostile, of another kind, or
+    holds no finite codes; OSError if it cannot be opened.
     """
     with open_arrays(path, _EXPECTED) as (content, memory):
         codes, key, names, choice = _find_codes(content, memory)
@@ -71,10 +72,11 @@ def read_latents(path: str | Path) -> Latents:
 def space_of_rows(values: np.ndarray) -> Literal["z", "w"] | None:
     """What codes [..., D] are by their numbers: z or w (or w+); None if that cannot be told.
 
-    Rows of z are random normal: about sqrt(D) long, and as often below 0 as above. Those of w are of any length, from
-    1.3 to 77 in published networks, and come out of an activation that mostly makes them lopsided. So rows of another
-    mean length are w; rows of that length, none far from it, and not lopsided, are z. Between the two, as a few short
-    rows may be by chance, nothing is told. Rows that are all the same are w, once for each layer.
+    Rows of z are random normal: about sqrt(D) long, and as often below 0 as above. Those of w are
+    of any length, from 1.3 to 77 in published networks, and come out of an activation that mostly
+    makes them lopsided. So rows of another mean length are w; rows of that length, none far from
+    it, and not lopsided, are z. Between the two, as a few short rows may be by chance, nothing is
+    told. Rows that are all the same are w, once for each layer.
     """
     lengths, expected, deviation = (
         row_lengths(values).ravel(),
@@ -111,13 +113,15 @@ def _are_lopsided(values: np.ndarray) -> bool:
 
 
 def are_short(values: np.ndarray) -> bool:
-    """Whether no row is longer than 1, or 0, as rows of directions are, and those of codes are not."""
+    """Whether no row is longer than 1, or 0, as rows of directions are, and those of codes are
+    not."""
     lengths = row_lengths(values)
     return lengths.min() > 0 and lengths.max() < 1 + _UNIT
 
 
 def size_of_layers(layers: int) -> int | None:
-    """The pixels, in height and width, of a StyleGAN2 with so many layers of w+; None if none has as many."""
+    """The pixels, in height and width, of a StyleGAN2 with so many layers of w+; None if none has
+    as many."""
     return (
         2 ** (layers // 2 + 1)
         if layers in range(4, 2 * MAX_RESOLUTION.bit_length() - 3, 2)
@@ -128,7 +132,8 @@ def size_of_layers(layers: int) -> int | None:
 def _find_codes(
     content: Any, memory: Memory, is_nested: bool = False
 ) -> tuple[Any, str | None, list[str] | None, str | None]:
-    """The array of all codes, or a list with one for each; its key; the names of the codes; what was chosen."""
+    """The array of all codes, or a list with one for each; its key; the names of the codes; what
+    was chosen."""
     content = unwrapped(content, memory)
     if isinstance(content, (list, tuple)):
         return [_item(value, memory) for value in content], None, None, None
@@ -149,13 +154,15 @@ def _find_codes(
         return _find_codes(value, memory, True)
     if any(isinstance(value, NpyArray) for value in content.values()):
         raise InputError(
-            f"holds {listed(content)}, of which none is known to be latent codes; save them by themselves"
+            f"holds {listed(content)}, of which none is known to be latent codes; save them by "
+            "themselves"
         )
     return _find_named(content, memory)
 
 
 def _find_named(content: dict, memory: Memory) -> tuple[list, str | None, list[str], str | None]:
-    """The codes of a dict of names: an array each, a list of iterations, or a dict with one of the keys."""
+    """The codes of a dict of names: an array each, a list of iterations, or a dict with one of the
+    keys."""
     codes, keys, iterations = [], set(), 1
     for value in content.values():
         key = None

@@ -1,12 +1,12 @@
-"""The layers of StyleGAN2's synthesis network, each with its tangent (DESIGN 3.2 and 4).
+"""The layers of StyleGAN2's synthesis network, each with its tangent.
 
 A layer has two methods, written to be read side by side:
 
-    primal(x, w) -> y, kept          the layer's output, and what its linearization needs
-    tangent(kept, dx, dw) -> dy      the derivative of y along (dx, dw), at the point where `kept` was made
+    primal(x, w) -> y, kept       the layer's output, and what its linearization needs
+    tangent(kept, dx, dw) -> dy   the derivative of y along (dx, dw), where `kept` was made
 
-Shapes: N codes, or T tangents that share one code (kept then has N = 1 and broadcasts); h x w pixels;
-Ci, Co channels; D = w_dim. Images and activations are [N, h, w, C].
+Shapes: N codes, or T tangents that share one code (kept then has N = 1 and broadcasts); h x w
+pixels; Ci, Co channels; D = w_dim. Images and activations are [N, h, w, C].
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ GAINS = {
     "linear": (1.0, 1.0),
 }  # the gain, and the slope below 0
 
-# For what runs over whole activations between two convolutions: compiled into one pass over memory, where TensorFlow's
-# own operations take one pass each.
+# For what runs over whole activations between two convolutions: compiled into one pass over memory,
+# where TensorFlow's own operations take one pass each.
 fused = tf.function(jit_compile=True)
 
 
@@ -38,9 +38,11 @@ class KeptConv(NamedTuple):
 
 
 class StyledConv:
-    """Modulated, demodulated 3x3 convolution, up-sampling or not; then noise, bias, activation, clamp.
+    """Modulated, demodulated 3x3 convolution, up-sampling or not; then noise, bias, activation,
+    clamp.
 
-    The style scales the activations, not the weights: the same numbers, and one convolution serves the whole batch.
+    The style scales the activations, not the weights: the same numbers, and one convolution serves
+    the whole batch.
     """
 
     def __init__(
@@ -174,7 +176,8 @@ def slope(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
 
 
 def convolve(x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
-    """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border; or [N, size, size, Co] at evenly spaced pixels."""
+    """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border; or [N, size, size, Co] at evenly
+    spaced pixels."""
     step = x.shape[1] // (size or x.shape[1])
     if step == 1:
         return tf.nn.conv2d(x, weight, strides=1, padding="SAME")
@@ -183,7 +186,8 @@ def convolve(x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Ten
 
 
 class Upsampling:
-    """Up-sampling by 2 with the network's FIR filter, alone or after a transposed convolution. Linear in x."""
+    """Up-sampling by 2 with the network's FIR filter, alone or after a transposed convolution.
+    Linear in x."""
 
     def __init__(self, resample_kernel: tuple[float, ...], dtype: str) -> None:
         taps = (
@@ -192,7 +196,8 @@ class Upsampling:
         self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
     def convolve(self, x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
-        """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co]; size is always 2h."""
+        """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co];
+        size is always 2h."""
         height, width = x.shape[1:3]
         kernel, _, _, outputs = weight.shape
         shape = [tf.shape(x)[0], 2 * height - 2 + kernel, 2 * width - 2 + kernel, outputs]

@@ -153,7 +153,7 @@ def on_disk(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"{target} cannot be written ({error.strerror or error}); expected a folder "
-            "that may be written and has room: mend that, or use a name without "
-            "directions/ and name another folder by LOWRANKGAN_CACHE"
+            f"{target} cannot be written ({error.strerror or error}); expected a folder that may "
+            "be written and has room: mend that, or use a name without directions/ and name "
+            "another folder by LOWRANKGAN_CACHE"
         ) from None

@@ -1,4 +1,5 @@
-"""One way to open a file for reading: a pipe or a device, for which a program may wait forever, is refused unread."""
+"""One way to open a file for reading: a pipe or a device, for which a program may wait forever, is
+refused unread."""
 
 import os
 import stat
@@ -13,7 +14,8 @@ _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, 
 def open_file(path: str | Path) -> BinaryIO:
     """The file, open for reading bytes.
 
-    Raises InputError if it is no regular file; OSError if there is none, it is a folder, or it may not be read.
+    Raises InputError if it is no regular file; OSError if there is none, it is a folder, or it may
+    not be read.
     """
 
     def opener(name: str, flags: int) -> int:

@@ -1,18 +1,20 @@
 """What every network format is read into: settings and named arrays, nothing else.
 
-The arrays are effective weights: the equalized learning rate, the +1 of a style's bias and the flips of an
-up-sampling kernel are already applied, so that the generator computes the same for every format.
+The arrays are effective weights: the equalized learning rate, the +1 of a style's bias and the
+flips of an up-sampling kernel are already applied, so that the generator computes the same for
+every format.
 
     w_avg                               [w_dim]
     mapping/embed/weight, /bias         [label_dim, embed_dim], [embed_dim]   only if label_dim > 0
     mapping/{i}/weight, /bias           [in, out], [out]
     const                               [4, 4, C]
-    {layer}/weight                      [k, k, in, out], for a tf.nn.conv2d or a tf.nn.conv2d_transpose
+    {layer}/weight                      [k, k, in, out], for tf.nn.conv2d or tf.nn.conv2d_transpose
     {layer}/bias                        [out]
     {layer}/style_weight, /style_bias   [w_dim, in], [in]
     {layer}/noise                       [h, w], already times its strength; not for rgb
 
-A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight only).
+A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight
+only).
 """
 
 import math
@@ -46,43 +48,49 @@ def check_mapping_layers(count: Any) -> None:
 
 
 def check_first_layer(inputs: int, z_dim: int) -> None:
-    """Raises InputError if the mapping network of a generator without labels begins with more numbers than z has."""
+    """Raises InputError if the mapping network of a generator without labels begins with more
+    numbers than z has."""
     if inputs > z_dim:
         raise InputError(
-            f"its first mapping layer takes {inputs} numbers, z has {z_dim}, and there are no labels: it "
-            "was made from a network with labels, without their embedding; expected the network as it "
-            "was trained"
+            f"its first mapping layer takes {inputs} numbers, z has {z_dim}, and there are no "
+            "labels: it was made from a network with labels, without their embedding; expected the "
+            "network as it was trained"
         )
 
 
 class IgnoredSettings:
-    """The unknown settings that a user wants left out of account, by name. A reader asks for each that it finds."""
+    """The unknown settings that a user wants left out of account, by name. A reader asks for each
+    that it finds."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._used = dict.fromkeys(names, False)
 
     def covers(self, name: str) -> bool:
-        """Whether the setting `name`, which the file has and its reader does not know, is to be ignored; notes it."""
+        """Whether the setting `name`, which the file has and its reader does not know, is to be
+        ignored; notes it."""
         if name not in self._used:
             return False
         self._used[name] = True
         return True
 
     def expect_covered(self, name: str, value: Any, expected: str) -> None:
-        """Raises InputError, saying how to ignore it and what was `expected` instead, for one that is not covered."""
+        """Raises InputError, saying how to ignore it and what was `expected` instead, for one that
+        is not covered."""
         if not self.covers(name):
             raise InputError(
-                f"its setting {one_line(name, 100)} = {brief(value)} is not known, so its images might "
-                f"come out wrong; {expected}, or ignore it with --ignore_setting {one_line(name, 100)}"
+                f"its setting {one_line(name, 100)} = {brief(value)} is not known, so its images "
+                f"might come out wrong; {expected}, or ignore it with --ignore_setting "
+                f"{one_line(name, 100)}"
             )
 
     def expect_all_used(self) -> None:
-        """Raises InputError, naming it, if a setting was to be ignored that is not there, or is known."""
+        """Raises InputError, naming it, if a setting was to be ignored that is not there, or is
+        known."""
         for name, used in self._used.items():
             if not used:
                 raise InputError(
-                    f"it has no unknown setting {one_line(name, 100)} that could be ignored; expected the "
-                    "name of one that is refused: leave --ignore_setting out"
+                    f"it has no unknown setting {one_line(name, 100)} that could be ignored; "
+                    "expected the name of one that is refused: leave --ignore_setting out"
                 )
 
     @property
@@ -170,8 +178,8 @@ class NetworkRecord:
         size = self.resolution
         if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
             raise InputError(
-                f"its resolution is {size}; expected a power of two, 8 or more (and {MAX_RESOLUTION} at "
-                "most)"
+                f"its resolution is {size}; expected a power of two, 8 or more (and "
+                f"{MAX_RESOLUTION} at most)"
             )
 
     @property

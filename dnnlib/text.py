@@ -1,7 +1,9 @@
-"""Names and other texts from files and users, made fit for where they go: a terminal, a file name, a table.
+"""Names and other texts from files and users, made fit for where they go: a terminal, a file name,
+a table.
 
-A name of a file may be anything but "/" and NUL, and a hostile file says what it likes: escape sequences that steer a
-terminal, dots that climb out of a folder, a formula for a spreadsheet, a megabyte.
+A name of a file may be anything but "/" and NUL, and a hostile file says what it likes: escape
+sequences that steer a terminal, dots that climb out of a folder, a formula for a spreadsheet, a
+megabyte.
 """
 
 import os
@@ -20,7 +22,8 @@ def one_line(text: object, length: int = LONGEST_LINE) -> str:
 
 
 def file_name_part(name: str) -> str:
-    """A part of a file name that stays in its folder, is not hidden, and leaves room for what is put around it.
+    """A part of a file name that stays in its folder, is not hidden, and leaves room for what is
+    put around it.
 
     What no file name should have becomes "_"; of a long one, the beginning and the end stay.
     """

@@ -1,4 +1,5 @@
-"""What the tests share: the golden networks, the scripts run in this process, network files with something changed."""
+"""What the tests share: the golden networks, the scripts run in this process, network files with
+something changed."""
 
 import functools
 import importlib
@@ -76,7 +77,8 @@ def network(request) -> str:
 
 @pytest.fixture(params=TENSORFLOW)
 def tensorflow_network(request) -> str:
-    """The name of each golden TensorFlow network in turn, for what is slow and the same in every format."""
+    """The name of each golden TensorFlow network in turn, for what is slow and the same in every
+    format."""
     return request.param
 
 
@@ -117,7 +119,8 @@ def edited(tmp_path) -> Callable:
 
 @pytest.fixture
 def run_script(tmp_path, monkeypatch, capsys) -> Callable:
-    """run_script("manipulate", *arguments): run a script in this process, with tmp_path as working directory."""
+    """run_script("manipulate", *arguments): run a script in this process, with tmp_path as working
+    directory."""
     monkeypatch.chdir(tmp_path)
 
     def run(script: str, *arguments: object) -> Run:

@@ -1,7 +1,8 @@
-"""Files with something wrong, for tests/fuzz.py: bytes changed anywhere, or a file taken apart and put together again
-with something else in it.
+"""Files with something wrong, for tests/fuzz.py: bytes changed anywhere, or a file taken apart and
+put together again with something else in it.
 
-All take a random generator, a file's content and that of another file, and return the content of a damaged one.
+All take a random generator, a file's content and that of another file, and return the content of a
+damaged one.
 """
 
 import contextlib
@@ -61,7 +62,8 @@ def number(r: Random, width: int, order: str = "little") -> bytes:
 
 
 def change_bytes(r: Random, content: bytes, other: bytes) -> bytes:
-    """Cut, flipped, overwritten, spliced, left out or repeated, wherever it is: often near the ends, as headers are."""
+    """Cut, flipped, overwritten, spliced, left out or repeated, wherever it is: often near the
+    ends, as headers are."""
     data = bytearray(content)
     place = r.randrange(len(data) + 1)
     if r.random() < 0.5:
@@ -98,7 +100,7 @@ def change_bytes(r: Random, content: bytes, other: bytes) -> bytes:
     return bytes(data)
 
 
-# Pickles --------------------------------------------------------------------------------------------------------------
+# Pickles ------------------------------------------------------------------------------------------
 
 CODES = {code.name: code.code.encode("latin1") for code in pickletools.opcodes}
 OPERANDS = {code.name: code.arg and code.arg.name for code in pickletools.opcodes}
@@ -147,7 +149,8 @@ def opcodes(content: bytes) -> list[tuple[int, str]]:
 
 
 def change_pickle(r: Random, content: bytes, other: bytes) -> bytes:
-    """An opcode replaced, changed, left out, doubled or moved; or a bomb before it, or in place of all."""
+    """An opcode replaced, changed, left out, doubled or moved; or a bomb before it, or in place of
+    all."""
     found = opcodes(content)
     i = r.randrange(len(found) - 1)
     (place, name), end = found[i], found[i + 1][0]
@@ -287,7 +290,8 @@ def memo(r: Random, n: int) -> bytes:
 
 
 def announced(r: Random, n: int) -> bytes:
-    """LONG4, BINBYTES and BINUNICODE; FRAME, BINUNICODE8, BINBYTES8 and BYTEARRAY8: of which nothing follows."""
+    """LONG4, BINBYTES and BINUNICODE; FRAME, BINUNICODE8, BINBYTES8 and BYTEARRAY8: of which
+    nothing follows."""
     return r.choice(
         [
             r.choice([b"\x8b", b"B", b"X"]) + number(r, 4),
@@ -297,7 +301,8 @@ def announced(r: Random, n: int) -> bytes:
 
 
 def colliding_keys(r: Random, n: int) -> bytes:
-    """Numbers of the same hash, or of a hash that ends in the same bits, as keys of a dict or members of a set."""
+    """Numbers of the same hash, or of a hash that ends in the same bits, as keys of a dict or
+    members of a set."""
     step = r.choice([(1 << 61) - 1, 1 << 40, 1 << 20, 1])
     before, after, end = r.choice(
         [
@@ -369,7 +374,8 @@ def changed_object(r: Random, n: int) -> bytes:
 
 
 def changed_function(r: Random, n: int) -> bytes:
-    """The state of a functools.partial that calls itself, or something large, given to a function; which is called."""
+    """The state of a functools.partial that calls itself, or something large, given to a function;
+    which is called."""
     arguments = r.choice([b")", b"h\xf0\x85", b"(" + b"N" * n + b"t", wholes(r, 4)])
     function = r.choice([b"h\xf0", named(r, ALLOWED)])
     return (
@@ -503,11 +509,12 @@ BOMBS: list[Callable[[Random, int], bytes]] = [
 ]
 
 
-# Other formats --------------------------------------------------------------------------------------------------------
+# Other formats ------------------------------------------------------------------------------------
 
 
 def change_zip(r: Random, content: bytes, other: bytes) -> bytes:
-    """A number of the directory changed; or a member that is damaged, decompresses without end, or has another name."""
+    """A number of the directory changed; or a member that is damaged, decompresses without end, or
+    has another name."""
     kind = r.choices(["number", "member", "pickle or array", "bomb", "name"], [3, 2, 3, 1, 1])[0]
     if kind == "number":
         place = r.choice(places(content, b"PK\1\2", b"PK\5\6", b"PK\3\4")) + r.randrange(4, 46)

@@ -1,10 +1,11 @@
-"""Damaged and hostile files for every reader: each is refused in one line or read rightly, in bounded time and memory.
+"""Damaged and hostile files for every reader: each is refused in one line or read rightly, in
+bounded time and memory.
 
     python tests/fuzz.py --seconds 3600 --seed 1
     python tests/fuzz.py --seed 1 --case 48210      that one again, with what the reader says
 
-Case i of a seed is the same file wherever the same versions are installed; it is made by tests/damage.py. The file of
-every finding stays in --folder. Exit status 1 if there is a finding.
+Case i of a seed is the same file wherever the same versions are installed; it is made by
+tests/damage.py. The file of every finding stays in --folder. Exit status 1 if there is a finding.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def expect(condition: Any, finding: str) -> None:
         raise Finding(finding)
 
 
-# Good files -----------------------------------------------------------------------------------------------------------
+# Good files ---------------------------------------------------------------------------------------
 
 
 def written(write: Callable[..., Any], *arguments: Any, **more: Any) -> bytes:
@@ -230,7 +231,7 @@ def originals() -> dict[str, dict[str, bytes]]:
     }
 
 
-# What is right: each reads a file, and raises the error of its refusal, or Finding ------------------------------------
+# What is right: each reads a file, and raises the error of its refusal, or Finding ----------------
 
 
 def check_network(path: Path) -> None:
@@ -365,7 +366,8 @@ def check_all(*uses: Callable[[], None]) -> None:
 
 
 def check_mask(path: Path) -> None:
-    """A mask is of booleans, of which some are true; so is what has a number or a colour in a label map."""
+    """A mask is of booleans, of which some are true; so is what has a number or a colour in a label
+    map."""
 
     def check_with(read: Callable[..., mask_files.Drawn], *labels: list) -> None:
         inside, doubts = read(path, *labels)
@@ -423,7 +425,7 @@ READERS = {
 }
 
 
-# A case ---------------------------------------------------------------------------------------------------------------
+# A case -------------------------------------------------------------------------------------------
 
 
 class Case(NamedTuple):
@@ -444,7 +446,8 @@ def make_case(seed: int, number: int) -> Case:
 
 
 def memory(field: str) -> int:
-    """Of this process, in bytes: VmRSS, what it has, or VmHWM, the most that it had since `forget_peak`."""
+    """Of this process, in bytes: VmRSS, what it has, or VmHWM, the most that it had since
+    `forget_peak`."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
 
@@ -463,7 +466,8 @@ def watch(event: str, _: tuple) -> None:
 
 
 def expect_line(error: Exception) -> None:
-    """A user's error is one line; the scripts print that of an InputError so that it cannot steer a terminal."""
+    """A user's error is one line; the scripts print that of an InputError so that it cannot steer a
+    terminal."""
     message = str(error)
     printable = message.isprintable() or not isinstance(error, InputError)
     expect(
@@ -477,7 +481,8 @@ def expect_line(error: Exception) -> None:
 
 
 def check(case: Case, path: Path) -> str | None:
-    """Reads the case from a file: None, or how it was refused. Raises Finding; a hang or a crash ends the process."""
+    """Reads the case from a file: None, or how it was refused. Raises Finding; a hang or a crash
+    ends the process."""
     path.write_bytes(case.content)
     reader, refusal, on_linux = READERS[case.reader], None, sys.platform == "linux"
     events.clear()
@@ -508,11 +513,12 @@ def check(case: Case, path: Path) -> str | None:
     return refusal
 
 
-# The program ----------------------------------------------------------------------------------------------------------
+# The program --------------------------------------------------------------------------------------
 
 
 def run_cases(args: argparse.Namespace) -> int:
-    """Checks cases in this process, prints the findings and leaves their files. Returns how many there are."""
+    """Checks cases in this process, prints the findings and leaves their files. Returns how many
+    there are."""
     os.chdir(args.folder)
     sys.addaudithook(watch)
     faulthandler.enable()
@@ -536,15 +542,16 @@ def run_cases(args: argparse.Namespace) -> int:
             print(f"case {number}, {case.reader}: {finding}\n  {path}", flush=True)
         slowest = max(slowest, (time.monotonic() - began, number))
     print(
-        f"seed {args.seed}: {count} cases from {args.start} in {time.monotonic() - start:.0f} s, {read} are read, "
-        f"{findings} findings; the slowest, {slowest[1]}, took {slowest[0]:.1f} s",
+        f"seed {args.seed}: {count} cases from {args.start} in {time.monotonic() - start:.0f} s, "
+        f"{read} are read, {findings} findings; the slowest, {slowest[1]}, took {slowest[0]:.1f} s",
         flush=True,
     )
     return findings
 
 
 def supervise(args: argparse.Namespace) -> int:
-    """Runs the cases in a process of their own, and goes on behind one that ends it. Returns whether one is found."""
+    """Runs the cases in a process of their own, and goes on behind one that ends it. Returns
+    whether one is found."""
     found, end, until = 0, args.start + args.cases, time.monotonic() + args.seconds
     while args.start < end and time.monotonic() < until:
         before = set(args.folder.iterdir())

@@ -64,7 +64,8 @@ def settings(**values: Any) -> Callable[[dict], None]:
 
 
 def image_channels(count: int) -> Callable[[dict], None]:
-    """An edit that gives the images `count` channels: those that they have, over and over, the new ones halved."""
+    """An edit that gives the images `count` channels: those that they have, over and over, the new
+    ones halved."""
 
     def edit(state: dict) -> None:
         variables = state["components"]["synthesis"]["variables"]

@@ -1,4 +1,5 @@
-"""Bad input ends in one line on stderr that says what was found and what to do, status 2, and no file (DESIGN 8)."""
+"""Bad input ends in one line on stderr that says what was found and what to do, status 2, and no
+file (DESIGN 8)."""
 
 import json
 import os
@@ -74,7 +75,8 @@ def listing(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-# What the two scripts that read a network have in common: the first argument, and words of the error.
+# What the two scripts that read a network have in common: the first argument, and words of the
+# error.
 NETWORKS = [
     ("missing.pkl", ["missing.pkl", "is not there", "check the path"]),
     ("cut.pkl", ["cut.pkl", "truncated", "xpected a StyleGAN2"]),
@@ -91,7 +93,8 @@ NETWORKS = [
 @pytest.mark.parametrize(("path", "words"), NETWORKS)
 @pytest.mark.parametrize("script", ["compute_jacobian", "manipulate"])
 def test_unusable_network(run_script, inputs, script, path, words):
-    """A missing, truncated, foreign or hostile network file is named, and nothing in it is executed."""
+    """A missing, truncated, foreign or hostile network file is named, and nothing in it is
+    executed."""
     before = listing(inputs)
     run = run_script(script, path, *(["directions.npy"] if script == "manipulate" else []), *CPU)
     check(run, words, inputs, before)
@@ -249,7 +252,8 @@ def test_unsupported_architecture(run_script, edited, tmp_path, setting, value, 
     ],
 )
 def test_compute_directions(run_script, inputs, arguments, words):
-    """Whatever compute_directions.py cannot use is told before any work, and before a progress bar."""
+    """Whatever compute_directions.py cannot use is told before any work, and before a progress
+    bar."""
     before = listing(inputs)
     check(run_script("compute_directions", *arguments), words, inputs, before)
 
@@ -274,7 +278,8 @@ def test_compute_directions(run_script, inputs, arguments, words):
     ],
 )
 def test_compute_directions_at_work(run_script, inputs, arguments, words):
-    """What shows only at work is told in the last line, after the bar, and leaves no file either."""
+    """What shows only at work is told in the last line, after the bar, and leaves no file
+    either."""
     before = listing(inputs)
     run = run_script("compute_directions", *arguments)
     lines = [line for line in re.split(r"[\r\n]+", run.err) if line.strip()]
@@ -578,7 +583,8 @@ def process(root, cwd, script, *arguments, **options):
     ],
 )
 def test_as_a_process(root, inputs, script, arguments, words):
-    """The same holds for a process: status 2, one line, also under TensorFlow's start-up chatter."""
+    """The same holds for a process: status 2, one line, also under TensorFlow's start-up
+    chatter."""
     before = listing(inputs)
     done = process(root, inputs, script, *arguments)
     assert done.returncode == 2
@@ -590,7 +596,8 @@ def test_as_a_process(root, inputs, script, arguments, words):
 
 @pytest.mark.parametrize("limit", [20, 100, 1000, 2000])
 def test_disk_full_under_directions(root, inputs, limit):
-    """When a file cannot be written to its end, none of it is left under any name, and the error is one line."""
+    """When a file cannot be written to its end, none of it is left under any name, and the error is
+    one line."""
     resource = pytest.importorskip("resource")  # not on Windows
 
     def limited():
@@ -610,8 +617,8 @@ def test_disk_full_under_directions(root, inputs, limit):
 
 
 def test_disk_full_under_the_jacobian(root, inputs):
-    """When the disk is full between the samples, the finished ones are a whole file, the error is one line, and
-    with room again the run goes on to the bytes of one that had room all the time."""
+    """When the disk is full between the samples, the finished ones are a whole file, the error is
+    one line, and with room again the run goes on to the bytes of one that had room all the time."""
     resource = pytest.importorskip("resource")  # not on Windows
 
     def limited():
@@ -634,7 +641,8 @@ def test_disk_full_under_the_jacobian(root, inputs):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 def test_no_permission(run_script, inputs):
-    """A file that may not be read, or a folder that may not be written to, is named with the remedy."""
+    """A file that may not be read, or a folder that may not be written to, is named with the
+    remedy."""
     Path(MODEL).chmod(0)
     Path("folder").chmod(0o500)
     assert "permissions" in run_script("compute_jacobian", MODEL, *CPU).err

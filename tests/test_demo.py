@@ -13,7 +13,8 @@ MEAN = np.full((1, 24), 0.5)
 
 
 def changed(name, low=0.1, high=0.9, resolution=256):
-    """How much each pixel of a mean face changes when one attribute goes from low to high: [R, R]."""
+    """How much each pixel of a mean face changes when one attribute goes from low to high: [R,
+    R]."""
     values = np.repeat(MEAN, 2, axis=0)
     values[:, faces.ATTRIBUTES.index(name)] = low, high
     drawn = faces.draw(values, resolution)
@@ -45,7 +46,8 @@ def test_attributes_do_not_depend_on_the_length_of_z():
 
 
 def test_attributes_are_uniform():
-    """For normal z every attribute is uniform: mean 1/2, variance 1/12, and attributes are uncorrelated."""
+    """For normal z every attribute is uniform: mean 1/2, variance 1/12, and attributes are
+    uncorrelated."""
     values = faces.attributes(np.random.RandomState(2).randn(20000, faces.Z_DIM))
     np.testing.assert_allclose(values.mean(axis=0), 1 / 2, atol=0.01)
     np.testing.assert_allclose(values.var(axis=0), 1 / 12, atol=0.004)
@@ -79,7 +81,8 @@ def test_faces_are_the_drawings_of_their_attributes():
     [(4, 64, 1e-5), (16, 64, 1e-5), (32, 64, 1e-5), (64, 128, 0.02), (128, 256, 0.01)],
 )
 def test_resolutions_agree(coarse, fine, tolerance):
-    """A coarse drawing is the fine one averaged in blocks: exactly below 64, but for anti-aliasing above."""
+    """A coarse drawing is the fine one averaged in blocks: exactly below 64, but for anti-aliasing
+    above."""
     z = np.random.RandomState(5).randn(4, faces.Z_DIM)
     block = fine // coarse
     averaged = faces.faces(z, fine).reshape(4, coarse, block, coarse, block, 3).mean(axis=(2, 4))
@@ -88,7 +91,8 @@ def test_resolutions_agree(coarse, fine, tolerance):
 
 @pytest.mark.parametrize("name", faces.ATTRIBUTES)
 def test_every_attribute_shows(name):
-    """Each attribute changes the picture, visibly, and smoothly: half the way changes less than all of it."""
+    """Each attribute changes the picture, visibly, and smoothly: half the way changes less than all
+    of it."""
     assert changed(name).max() > 0.2
     assert 0 < changed(name, 0.5, 0.51).mean() < changed(name).mean()
 
@@ -143,7 +147,8 @@ def test_background_is_not_local():
 
 
 def test_place_of_the_eyes():
-    """The eyes stand at the centres of their boxes, 32 columns to the left and right of the axis."""
+    """The eyes stand at the centres of their boxes, 32 columns to the left and right of the
+    axis."""
     opening = changed("eye_opening").sum(axis=0)
     left, right = opening[:128], opening[128:][::-1]
     assert (

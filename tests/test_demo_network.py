@@ -1,4 +1,5 @@
-"""The demo network and its ready directions, against the drawn faces that are their ground truth."""
+"""The demo network and its ready directions, against the drawn faces that are their ground
+truth."""
 
 import json
 from pathlib import Path
@@ -36,7 +37,8 @@ def test_w_avg_is_the_mean_of_w(generator):
 
 @pytest.mark.parametrize("name", [choice.name for choice in CHOICES])
 def test_ready_direction_changes_its_region(generator, name):
-    """At the distance of the table the region changes as much as it says there, the rest as little."""
+    """At the distance of the table the region changes as much as it says there, the rest as
+    little."""
     facts = json.loads((DIRECTIONS / f"{name}.json").read_text(encoding="utf-8"))
     direction = np.load(DIRECTIONS / f"{name}.npy")
     assert direction.shape == (1, generator.w_dim)

@@ -1,4 +1,5 @@
-"""Thousands of damaged and hostile files, read as tests/fuzz.py describes; FUZZ_SECONDS=600 reads more of them."""
+"""Thousands of damaged and hostile files, read as tests/fuzz.py describes; FUZZ_SECONDS=600 reads
+more of them."""
 
 import os
 import subprocess
@@ -11,7 +12,8 @@ CASES = 2000  # of each seed
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGPROF")
 def test_damaged_and_hostile_files(root, tmp_path):
-    """Each is refused in one line or read rightly: no traceback, hang, call, or memory beyond what is stated."""
+    """Each is refused in one line or read rightly: no traceback, hang, call, or memory beyond what
+    is stated."""
     seconds = os.environ.get("FUZZ_SECONDS")
     limit = ["--seconds", seconds] if seconds else ["--cases", str(CASES), "--seconds", "600"]
     program = [sys.executable, root / "tests" / "fuzz.py", *limit]

@@ -67,7 +67,8 @@ def without_bars(err: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory, root, data):
-    """The folder after the three published steps, each a process of its own, and what each has printed."""
+    """The folder after the three published steps, each a process of its own, and what each has
+    printed."""
     cwd = tmp_path_factory.mktemp("published")
     model = data / "tf_skip_64.pkl"
     steps = [
@@ -79,7 +80,8 @@ def published(tmp_path_factory, root, data):
 
 
 def test_published_steps_succeed(published):
-    """Each step ends with status 0, names what it wrote, and prints nothing on stderr but its progress bar."""
+    """Each step ends with status 0, names what it wrote, and prints nothing on stderr but its
+    progress bar."""
     _, steps = published
     for step in steps:
         assert step.returncode == 0, step.stderr
@@ -94,7 +96,8 @@ def test_published_steps_succeed(published):
 
 
 def test_published_files(published):
-    """The files of DESIGN 7 are there under their names, each output with its JSON, and no others."""
+    """The files of DESIGN 7 are there under their names, each output with its JSON, and no
+    others."""
     cwd, _ = published
     directions = [
         f"directions_img_{i:02d}_region_eyes_lowrankgan{p}"
@@ -127,7 +130,8 @@ def test_published_files(published):
 
 
 def test_published_numbers(published, golden):
-    """Through the files, too, the Jacobian is the original program's; directions are unit rows of w_dim."""
+    """Through the files, too, the Jacobian is the original program's; directions are unit rows of
+    w_dim."""
     cwd, _ = published
     jacobian, expected = np.load(cwd / JACOBIAN), golden("tf_skip_64")["jacobian_w"]
     assert (jacobian.shape, jacobian.dtype) == ((2, 64, 64, 1, 32), np.float32)
@@ -140,7 +144,8 @@ def test_published_numbers(published, golden):
 
 
 def test_published_facts(published, data):
-    """The JSON beside each output holds seed, versions and the network's hash, for directions the solver's facts."""
+    """The JSON beside each output holds seed, versions and the network's hash, for directions the
+    solver's facts."""
     cwd, _ = published
     network = hashlib.sha256((data / "tf_skip_64.pkl").read_bytes()).hexdigest()
     for path in (JACOBIAN, EYES, EYES_PROJECTED, EDITS / "manipulate_results_lowrankgan"):
@@ -161,7 +166,8 @@ def test_published_facts(published, data):
 
 
 def test_published_pictures(published, golden, generator):
-    """The PNG of a sample is its image; a row of the grid is the original and 7 steps, the middle one the original."""
+    """The PNG of a sample is its image; a row of the grid is the original and 7 steps, the middle
+    one the original."""
     cwd, _ = published
     g = generator("tf_skip_64")
     image = g.synthesis(g.mapping(np.random.RandomState(4).randn(2, 32)[:1]))[0]
@@ -184,7 +190,8 @@ def test_published_pictures(published, golden, generator):
 
 @pytest.mark.parametrize("script", ["compute_jacobian", "compute_directions", "manipulate"])
 def test_help(root, tmp_path, script):
-    """--help shows defaults and two examples, and imports no TensorFlow before arguments are parsed."""
+    """--help shows defaults and two examples, and imports no TensorFlow before arguments are
+    parsed."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", root / f"{script}.py", "--help"],
         cwd=tmp_path,
@@ -256,7 +263,8 @@ def test_edit_again_same_bytes(published, run_script, data, tmp_path):
 
 
 def test_compute_z(run_script, data, golden):
-    """--compute_z writes the Jacobian with respect to z as well, which is the original program's."""
+    """--compute_z writes the Jacobian with respect to z as well, which is the original
+    program's."""
     run = run_script(
         "compute_jacobian",
         data / "tf_skip_64.pkl",
@@ -324,7 +332,8 @@ def test_no_fused_channel(run_script, data, golden):
 
 
 def test_save_raw_start_end_latent_path(run_script, data, tmp_path, generator):
-    """Raw images are those of w + a direction for the codes of --latent_path and the rows --start to --end."""
+    """Raw images are those of w + a direction for the codes of --latent_path and the rows --start
+    to --end."""
     g, z = generator("tf_orig_16"), np.random.RandomState(9).randn(2, 24)
     directions = np.random.RandomState(8).randn(4, 24)
     np.save("z.npy", z)
@@ -391,7 +400,8 @@ def expect_images(pngs, images):
 
 
 def test_codes_of_w_plus(run_script, data, generator, tmp_path):
-    """W+ codes of a projector's .npz and of an encoder's pickled dict are edited as they are, not mapped again."""
+    """W+ codes of a projector's .npz and of an encoder's pickled dict are edited as they are, not
+    mapped again."""
     g, directions = generator("tf_orig_16"), np.random.RandomState(8).randn(1, 24)
     ws = g.mapping(np.random.RandomState(9).randn(2, 24))
     ws[:, 3:] = ws[::-1, 3:]
@@ -432,7 +442,8 @@ def test_codes_of_w_plus(run_script, data, generator, tmp_path):
 
 
 def test_jacobian_of_w_plus(run_script, data, generator):
-    """The Jacobian at w+ codes is the derivative, by finite differences, along a shift common to all layers."""
+    """The Jacobian at w+ codes is the derivative, by finite differences, along a shift common to
+    all layers."""
     g = generator("tf_orig_16", "float64")
     ws = g.mapping(np.random.RandomState(9).randn(3, 24))
     ws[:, 2:] = ws[[1, 2, 0], 2:]
@@ -466,7 +477,8 @@ def test_jacobian_of_w_plus(run_script, data, generator):
 
 
 def test_direction_with_a_vector_for_each_layer(run_script, data, generator, tmp_path):
-    """[K, L, w_dim] are directions with a vector for each layer; so are the rows of [L, w_dim] under --per_layer."""
+    """[K, L, w_dim] are directions with a vector for each layer; so are the rows of [L, w_dim]
+    under --per_layer."""
     g, vectors = generator("tf_orig_16"), np.random.RandomState(8).randn(2, 6, 24)
     np.save("three.npy", vectors)
     np.save("two.npy", vectors[1])
@@ -535,7 +547,8 @@ def test_a_single_direction_may_be_a_vector(run_script, data):
 
 
 def test_measured_region_is_the_recorded_one(published, run_script, data, tmp_path):
-    """Numbers in the JSON are those of the raw images, in the region recorded beside the directions or asked for."""
+    """Numbers in the JSON are those of the raw images, in the region recorded beside the directions
+    or asked for."""
     cwd, _ = published
     for region in ("eyes", "mouth"):
         run = run_script(
@@ -582,7 +595,8 @@ def test_measured_region_is_the_recorded_one(published, run_script, data, tmp_pa
 
 
 def test_several_files_and_all_rows(published, run_script, data):
-    """Several files make one page; --end -1 takes all rows of each; files of one stem keep names of their own."""
+    """Several files make one page; --end -1 takes all rows of each; files of one stem keep names of
+    their own."""
     cwd, _ = published
     Path("one").mkdir()
     shutil.copy(cwd / EYES, "one/same.npy")
@@ -646,7 +660,8 @@ def test_distance_auto(published, run_script, data):
 
 
 def test_contact_sheet(published, run_script, data, tmp_path):
-    """--contact_sheet writes one picture of all rows and its numbers, the same bytes each time, and nothing else."""
+    """--contact_sheet writes one picture of all rows and its numbers, the same bytes each time, and
+    nothing else."""
     cwd, _ = published
     for folder in "ab":
         run = run_script(
@@ -674,7 +689,8 @@ def test_contact_sheet(published, run_script, data, tmp_path):
 
 
 def test_lost_region_is_a_warning(run_script, data, tmp_path):
-    """Where the recorded region cannot be drawn any more, the edit goes on without numbers, and says why."""
+    """Where the recorded region cannot be drawn any more, the edit goes on without numbers, and
+    says why."""
     np.save("d.npy", np.eye(24)[:1])
     Path("d.json").write_text(json.dumps({"region_options": {"mask": "gone.png"}}))
     run = run_script(
@@ -844,7 +860,8 @@ def test_other_directions_of_the_same_name_are_kept(run_script, data, tmp_path):
     ("more", "said", "class_of"), [([], True, None), (["--class_index", 3], False, 3)]
 )
 def test_network_with_labels(run_script, data, generator, more, said, class_of):
-    """--class_index chooses the class in both scripts; without it all labels are zero, which is said."""
+    """--class_index chooses the class in both scripts; without it all labels are zero, which is
+    said."""
     model, g = data / "tf_label_32.pkl", generator("tf_label_32")
     run = run_script(
         "compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 1, "--output_dir", "j", *more
@@ -885,7 +902,8 @@ def test_other_architectures(run_script, data, name):
 
 
 def test_warning_of_another_network(published, run_script, data):
-    """Directions found on another network are walked with a warning on stderr, and without one on their own."""
+    """Directions found on another network are walked with a warning on stderr, and without one on
+    their own."""
     cwd, _ = published
     arguments = [cwd / EYES, "--gpu_id", "cpu", "--total_num", 1, "--step", 1, "--output_dir"]
     run = run_script("manipulate", data / "tf_label_32.pkl", *arguments, "a")
@@ -899,7 +917,8 @@ def test_warning_of_another_network(published, run_script, data):
 
 
 def test_rank_0_sample_is_skipped(published, run_script, tmp_path):
-    """A sample of foreground rank 0 is skipped with a warning that names --lamb; the others are saved."""
+    """A sample of foreground rank 0 is skipped with a warning that names --lamb; the others are
+    saved."""
     cwd, _ = published
     jacobian = np.load(cwd / JACOBIAN)
     jacobian[0] = 0
@@ -939,7 +958,8 @@ def test_max_iter_is_marked(published, run_script):
 
 
 def test_pictures_of_directions(published):
-    """The region lies over the sample's own picture, bright inside; the spectra are a picture of two panels."""
+    """The region lies over the sample's own picture, bright inside; the spectra are a picture of
+    two panels."""
     cwd, _ = published
     sample = Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0001.png")).resize(
         (512, 512), 3
@@ -954,7 +974,8 @@ def test_pictures_of_directions(published):
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
 def test_table_and_json_say_what_the_jacobian_says(published, run_script, method):
-    """The table's rows are the file's; its numbers, and those of the JSON, are the root mean squares of J v."""
+    """The table's rows are the file's; its numbers, and those of the JSON, are the root mean
+    squares of J v."""
     cwd, _ = published
     run = run_script("compute_directions", cwd / JACOBIAN, "--lamb", 8, "--method", method)
     assert run.status == 0
@@ -980,7 +1001,8 @@ def test_table_and_json_say_what_the_jacobian_says(published, run_script, method
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
 def test_pool(published, run_script, tmp_path, method):
-    """--pool writes one set of directions, those of the mean Gram matrices, with each sample's own mask."""
+    """--pool writes one set of directions, those of the mean Gram matrices, with each sample's own
+    mask."""
     cwd, _ = published
     jacobians = np.load(cwd / JACOBIAN)
     (tmp_path / "masks").mkdir()
@@ -1087,7 +1109,8 @@ def size_so_far(cwd: Path) -> int:
 
 
 def test_interrupted_jacobian(root, data, tmp_path):
-    """Ctrl-C keeps the finished samples in a readable file, says so in its JSON, and exits 130 without a traceback."""
+    """Ctrl-C keeps the finished samples in a readable file, says so in its JSON, and exits 130
+    without a traceback."""
     sample = 64 * 64 * 32 * 4
     status, err = interrupt(
         root,
@@ -1114,7 +1137,8 @@ def test_interrupted_jacobian(root, data, tmp_path):
 
 
 def test_killed_jacobian(root, data, tmp_path):
-    """After kill -9, twice, the same command goes on with the next sample and ends with the bytes of one run."""
+    """After kill -9, twice, the same command goes on with the next sample and ends with the bytes
+    of one run."""
     command = ["compute_jacobian", data / "tf_skip_64.pkl", "--gpu_id", "cpu", "--total_num", 30]
     sample = 64 * 64 * 32 * 4
     for samples in (1.1, 4.1):
@@ -1136,7 +1160,8 @@ def test_killed_jacobian(root, data, tmp_path):
 
 
 def test_complete_jacobian_returns_at_once(published, root):
-    """A run that is complete says so, without loading TensorFlow, and leaves every file as it is."""
+    """A run that is complete says so, without loading TensorFlow, and leaves every file as it
+    is."""
     cwd, steps = published
     before = tree(cwd)
     again = run_process(root, cwd, "compute_jacobian", *steps[0].args[2:])
@@ -1147,7 +1172,8 @@ def test_complete_jacobian_returns_at_once(published, root):
 
 
 def test_less_memory_means_a_smaller_batch(run_script, data, monkeypatch):
-    """A batch that does not fit is halved until it does, down to one; the result is the same, the batch recorded."""
+    """A batch that does not fit is halved until it does, down to one; the result is the same, the
+    batch recorded."""
     whole = Generator.jacobian
 
     def limited(self, ws, size, fused, batch_size, progress):
@@ -1323,8 +1349,8 @@ def test_truncation(run_script, data, generator):
 
 
 def test_results_of_other_options_stay(published, run_script, data, tmp_path):
-    """An edit of other faces, and directions at another --lamb, go to a new folder that is named; the same ones again
-    replace their files."""
+    """An edit of other faces, and directions at another --lamb, go to a new folder that is named;
+    the same ones again replace their files."""
     cwd, _ = published
     shutil.copytree(cwd / JACOBIAN.parent, JACOBIAN.parent)
     edit = [
@@ -1365,5 +1391,6 @@ def test_results_of_other_options_stay(published, run_script, data, tmp_path):
     ],
 )
 def test_unique_names(names, expected):
-    """Files of one stem get names of their own, that no other has, also where a file system ignores case."""
+    """Files of one stem get names of their own, that no other has, also where a file system ignores
+    case."""
     assert unique_names(names) == expected

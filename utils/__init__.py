@@ -1,1 +1,2 @@
-"""The method: regions, low-rank factorization, subspaces, editing, pictures, pages, files on disk. No TensorFlow."""
+"""The method: regions, low-rank factorization, subspaces, editing, pictures, pages, files on disk.
+No TensorFlow."""

@@ -1,8 +1,10 @@
-"""Files of arrays: NumPy's .npy and .npz, PyTorch's .pt, and pickles of either's arrays; NumPy only.
+"""Files of arrays: NumPy's .npy and .npz, PyTorch's .pt, and pickles of either's arrays; NumPy
+only.
 
-A file holds an array, or lists, tuples and dicts of them. Its format is told by its content, and nothing in it is
-executed. What it declares is compared with its size before memory is taken, and numbers are read, never mapped: a
-mapped file that another program shortens would end the process. For the memory see safe_pickle.
+A file holds an array, or lists, tuples and dicts of them. Its format is told by its content, and
+nothing in it is executed. What it declares is compared with its size before memory is taken, and
+numbers are read, never mapped: a mapped file that another program shortens would end the process.
+For the memory see safe_pickle.
 """
 
 import contextlib
@@ -72,9 +74,13 @@ def is_array_file(start: bytes) -> bool:
 
 
 def name_of_other(start: bytes) -> str:
-    """What a file is that begins with these bytes and is none of arrays, as a message says it after "is"."""
+    """What a file is that begins with these bytes and is none of arrays, as a message says it after
+    "is"."""
     if _OLD_PICKLE.match(start):
-        return "a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save the array"
+        return (
+            "a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save the "
+            "array"
+        )
     return name_of_foreign(start) or "no .npy, .npz, .pt or .pkl file"
 
 
@@ -82,9 +88,9 @@ def name_of_other(start: bytes) -> str:
 def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]:
     """What is in a file, as long as it is open, and the memory that is left for it.
 
-    That is an array, of which `shape_of` and `read_floats` speak, or a list, tuple or dict; see `unwrapped`. Raises
-    InputError, also for whatever the block raises, with the file's name, what was found, and what was `expected`;
-    OSError if the file cannot be opened.
+    That is an array, of which `shape_of` and `read_floats` speak, or a list, tuple or dict; see
+    `unwrapped`. Raises InputError, also for whatever the block raises, with the file's name, what
+    was found, and what was `expected`; OSError if the file cannot be opened.
     """
     with open_file(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
@@ -107,7 +113,7 @@ def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]
             raise InputError(f"{path} is truncated or damaged ({reason}). {expected}") from None
 
 
-# From a file to arrays in plain containers ----------------------------------------------------------------------------
+# From a file to arrays in plain containers --------------------------------------------------------
 
 
 class _ObjectType(StandIn):
@@ -115,7 +121,8 @@ class _ObjectType(StandIn):
 
 
 class _AnyArray(Array):
-    """numpy.ndarray, also of Python objects: then `objects` is a list of them, or the one of an array of shape []."""
+    """numpy.ndarray, also of Python objects: then `objects` is a list of them, or the one of an
+    array of shape []."""
 
     objects: Any = None
 
@@ -174,10 +181,12 @@ class NpyHeader(NamedTuple):
 
 
 class NpyArray:
-    """An array in a .npy file or in a member of a .npz file, whose numbers are read when they are asked for."""
+    """An array in a .npy file or in a member of a .npz file, whose numbers are read when they are
+    asked for."""
 
     def __init__(self, start: Callable[[], BinaryIO], size: int) -> None:
-        """`start` gives the file, at its beginning, and as often as it is called; `size` is that of all its bytes."""
+        """`start` gives the file, at its beginning, and as often as it is called; `size` is that of
+        all its bytes."""
         self.start, self._size = start, size
 
     @functools.cached_property
@@ -276,16 +285,18 @@ def _members(file: BinaryIO, entries: Iterable[zipfile.ZipInfo]) -> dict[str, Np
     }
     if not members:
         raise InputError(
-            f"is a zip file of {listed(entry.filename for entry in entries)}, of which none is an array"
+            f"is a zip file of {listed(entry.filename for entry in entries)}, of which none is an "
+            "array"
         )
     return members
 
 
-# Arrays ---------------------------------------------------------------------------------------------------------------
+# Arrays -------------------------------------------------------------------------------------------
 
 
 def unwrapped(value: Any, memory: Memory) -> Any:
-    """A value, or what an array of Python objects holds in its place: one object, or a list of them."""
+    """A value, or what an array of Python objects holds in its place: one object, or a list of
+    them."""
     if isinstance(value, NpyArray) and value.header.dtype.kind == "O":
         value = value.objects(memory)
     return value.objects if isinstance(value, _AnyArray) and value.values is None else value
@@ -307,10 +318,12 @@ def listed(names: Iterable[Any]) -> str:
 
 
 def read_floats(value: Any, memory: Memory) -> np.ndarray:
-    """A copy of an array, or of a list of arrays alike, as finite float32 or float64, of 1 to 3 dimensions.
+    """A copy of an array, or of a list of arrays alike, as finite float32 or float64, of 1 to 3
+    dimensions.
 
-    Axes of length 1 are left out where there are more, and at the end; of arrays in a list, all of them. Raises
-    InputError for whatever is no array of numbers, has another shape, or that of a Jacobian.
+    Axes of length 1 are left out where there are more, and at the end; of arrays in a list, all of
+    them. Raises InputError for whatever is no array of numbers, has another shape, or that of a
+    Jacobian.
     """
     is_list = isinstance(value, (list, tuple))
     parts = list(value) if is_list else [value]
@@ -367,7 +380,8 @@ def _expect_array(value: Any) -> tuple[int, ...]:
         raise InputError(f"holds an object of type {_type_name(value)}, which is no array")
     if is_jacobian(shape):
         raise InputError(
-            f"has shape {list(shape)}, as a Jacobian has, in which compute_directions.py finds directions"
+            f"has shape {list(shape)}, as a Jacobian has, in which compute_directions.py finds "
+            "directions"
         )
     if not shape or 0 in shape:
         raise InputError(f"has shape {list(shape)}")
@@ -380,7 +394,8 @@ def _type_name(value: Any) -> str:
 
 
 def _few_dimensions(shape: tuple[int, ...]) -> list[int]:
-    """A shape without ones at its end, and without others as long as it has more than three dimensions."""
+    """A shape without ones at its end, and without others as long as it has more than three
+    dimensions."""
     few = list(shape)
     while len(few) > 1 and few[-1] == 1:
         few.pop()
@@ -440,11 +455,12 @@ def last_of(value: Any) -> Array:
     return last
 
 
-# Rows -----------------------------------------------------------------------------------------------------------------
+# Rows ---------------------------------------------------------------------------------------------
 
 
 def blocks_of_rows(values: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of an array [..., D], some at a time, in float64: as a whole they may not fit into the memory."""
+    """The rows of an array [..., D], some at a time, in float64: as a whole they may not fit into
+    the memory."""
     rows = values.reshape(-1, values.shape[-1])
     step = max(1, _BLOCK // rows.shape[1])
     for start in range(0, len(rows), step):

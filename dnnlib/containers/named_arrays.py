@@ -1,4 +1,5 @@
-"""The arrays of a network file, taken one by one: each is used, known to be harmless, or an error that names it."""
+"""The arrays of a network file, taken one by one: each is used, known to be harmless, or an error
+that names it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +11,8 @@ from dnnlib.containers.torch_file import Tensor
 from dnnlib.errors import InputError
 
 Shape = tuple[int | None, ...]  # None stands for any size
-# Well above any network's: few bytes of a file can stand for many names, long ones, or large filters.
+# Well above any network's: few bytes of a file can stand for many names, long ones, or large
+# filters.
 MOST_ARRAYS = 10_000
 LONGEST_NAME = 200  # characters
 MOST_TAPS = 64
@@ -45,23 +47,27 @@ class NamedArrays:
         )
 
     def sizes(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """The same, where it must be there and have so many dimensions: raises InputError if not."""
+        """The same, where it must be there and have so many dimensions: raises InputError if
+        not."""
         shape = self.shape(name)
         if shape is None or len(shape) != dimensions:
             raise InputError(
-                f"lacks the array {name} of {dimensions} dimensions; expected it, as its program saves it"
+                f"lacks the array {name} of {dimensions} dimensions; expected it, as its program "
+                "saves it"
             )
         return shape
 
     def take(self, name: str, shape: Shape, scale: float = 1.0) -> np.ndarray:
         """Array `name` in float32, times scale.
 
-        Raises InputError if it is not there, of another shape or more channels than any network has, or not finite.
+        Raises InputError if it is not there, of another shape or more channels than any network
+        has, or not finite.
         """
         size = self.shape(name) or ()
         if len(size) > 2 and max(size) > MOST_CHANNELS:
             raise InputError(
-                f"its array {name} has shape {_text(size)}; expected {MOST_CHANNELS} channels at most"
+                f"its array {name} has shape {_text(size)}; expected {MOST_CHANNELS} channels at "
+                "most"
             )
         values = self._left.pop(name, None)
         if isinstance(values, (Array, Tensor)):
@@ -91,12 +97,14 @@ class NamedArrays:
         values = np.multiply(values, np.float32(scale), dtype=np.float32)
         if not np.isfinite(values.sum(dtype=np.float64)):  # without an array of booleans
             raise InputError(
-                f"its array {name} holds NaN or infinity; expected finite numbers: download it again"
+                f"its array {name} holds NaN or infinity; expected finite numbers: download it "
+                "again"
             )
         return values
 
     def take_filter(self, names: list[str], total: float) -> tuple[float, ...]:
-        """The taps of a FIR filter: arrays `names` are all outer(taps, taps), or the taps, of this sum.
+        """The taps of a FIR filter: arrays `names` are all outer(taps, taps), or the taps, of this
+        sum.
 
         Raises InputError if one is not, or if they differ.
         """
@@ -116,8 +124,8 @@ class NamedArrays:
                 or not np.array_equal(values, first)
             ):
                 raise InputError(
-                    f"its filter {name} is not separable, of another sum than {total:g}, or not that of "
-                    "the other layers; expected StyleGAN2's, made of 1, 3, 3, 1"
+                    f"its filter {name} is not separable, of another sum than {total:g}, or not "
+                    "that of the other layers; expected StyleGAN2's, made of 1, 3, 3, 1"
                 )
         return tuple(taps.tolist())
 
@@ -129,13 +137,14 @@ class NamedArrays:
         """Raises InputError, naming one, if the file has arrays that were not asked for."""
         if self._left:
             raise InputError(
-                f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 generator of "
-                "these settings; expected a StyleGAN2 or StyleGAN2-ADA generator"
+                f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 "
+                "generator of these settings; expected a StyleGAN2 or StyleGAN2-ADA generator"
             )
 
 
 def expect_name(count: int, name: Any) -> None:
-    """Raises InputError unless an array may have this name, and a network so many arrays besides."""
+    """Raises InputError unless an array may have this name, and a network so many arrays
+    besides."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME or count >= MOST_ARRAYS:
         raise InputError(
             f"its array {brief(name)} is one of too many, or has no name as a network's; expected "

@@ -1,11 +1,13 @@
 """A pickle reader that executes nothing from the file.
 
-Objects of a network file become inert stand-ins that only hold what the file says of them. Whatever else a file asks
-for is refused by name, before anything of it runs. Arrays are built here, from their bytes, never by NumPy's own
-unpickling. What is on the allow-list is for a format to say; ALLOWED is what TensorFlow pickles need.
+Objects of a network file become inert stand-ins that only hold what the file says of them. Whatever
+else a file asks for is refused by name, before anything of it runs. Arrays are built here, from
+their bytes, never by NumPy's own unpickling. What is on the allow-list is for a format to say;
+ALLOWED is what TensorFlow pickles need.
 
-Memory: at most twice the file and 64 MiB, for all that is read from a file together, its arrays in float32 and the copy
-of one that is being put in order included; what was read of a file counts for as long as it is in use.
+Memory: at most twice the file and 64 MiB, for all that is read from a file together, its arrays in
+float32 and the copy of one that is being put in order included; what was read of a file counts for
+as long as it is in use.
 """
 
 import contextlib
@@ -25,8 +27,8 @@ from dnnlib.errors import InputError
 from dnnlib.text import one_line
 
 _EXPECTED = (
-    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt checkpoint): "
-    "download one from a source you trust"
+    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt "
+    "checkpoint): download one from a source you trust"
 )
 BOUND = 64 << 20  # bytes
 _SMALL = 1 << 16  # a read of this size may simply be tried
@@ -35,12 +37,16 @@ _LONGEST_NUMBER = 16  # bytes
 _MOST_ARGUMENTS = 16
 _MOST_WHOLE_KEYS = 10_000  # of the dicts of a file; the states of optimizers have hundreds
 _MOST_DIMENSIONS = 32
-# The opcodes of protocols 2 to 5 that network files need, and Python 2's strings, by the bytes that each takes at the
-# most besides those that it reads: an object, its place on the stack, and in a container or the memo.
+# The opcodes of protocols 2 to 5 that network files need, and Python 2's strings, by the bytes that
+# each takes at the most besides those that it reads: an object, its place on the stack, and in a
+# container or the memo.
 _OPCODES = {
-    96: "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINSTRING "
-    "SHORT_BINSTRING SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8 "
-    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS ADDITEMS BUILD "
+    96: "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 "
+    "LONG1 BINFLOAT BINSTRING "
+    "SHORT_BINSTRING SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 "
+    "BYTEARRAY8 "
+    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS "
+    "ADDITEMS BUILD "
     "BINGET LONG_BINGET BINPERSID",
     128: "BINPUT LONG_BINPUT MEMOIZE",
     256: "EMPTY_SET GLOBAL STACK_GLOBAL REDUCE NEWOBJ",
@@ -60,14 +66,16 @@ class Refusal(InputError):
 
 
 class Memory:
-    """What reading a file may take: twice its size, and BOUND more. Whatever is kept is asked for here first."""
+    """What reading a file may take: twice its size, and BOUND more. Whatever is kept is asked for
+    here first."""
 
     def __init__(self, file_size: int) -> None:
         self._left = 2 * file_size + BOUND
         self.whole_keys = _MOST_WHOLE_KEYS  # that are left
 
     def take(self, size: int, besides: int = 0) -> None:
-        """Raises InputError if so many bytes are not left, nor those that are needed `besides` for a moment."""
+        """Raises InputError if so many bytes are not left, nor those that are needed `besides` for
+        a moment."""
         self._left -= size
         if self._left < besides:
             raise InputError(
@@ -90,7 +98,8 @@ brief = _Brief().repr
 
 
 class StandIn:
-    """What an object of a file becomes that is given its state after it was made; all others keep what they are."""
+    """What an object of a file becomes that is given its state after it was made; all others keep
+    what they are."""
 
     def __setstate__(self, state: Any) -> None:
         """Nothing of the state is used, unless a format says otherwise."""
@@ -106,7 +115,8 @@ class Network(StandIn):
 
 
 class Dict(dict):
-    """A dnnlib.util.EasyDict or an OrderedDict, without attributes; not made from another dict, which would copy it."""
+    """A dnnlib.util.EasyDict or an OrderedDict, without attributes; not made from another dict,
+    which would copy it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +148,8 @@ class Array(StandIn):
 
 
 def expect_shape(shape: Any) -> None:
-    """Raises UnpicklingError if this is no tuple of whole numbers, or has more than arrays have dimensions."""
+    """Raises UnpicklingError if this is no tuple of whole numbers, or has more than arrays have
+    dimensions."""
     if not (
         isinstance(shape, tuple)
         and len(shape) <= _MOST_DIMENSIONS
@@ -184,13 +195,15 @@ ALLOWED = PLAIN | {("dnnlib.tflib.network", "Network"): Network}
 
 
 class Metered(NamedTuple):
-    """A function of an allow-list that keeps or reads more than its arguments: it is given the file's Memory first."""
+    """A function of an allow-list that keeps or reads more than its arguments: it is given the
+    file's Memory first."""
 
     function: Callable[..., Any]
 
 
 class _Bound:
-    """A Metered function with the memory of its file. No functools.partial, whose state a file could alter."""
+    """A Metered function with the memory of its file. No functools.partial, whose state a file
+    could alter."""
 
     __slots__ = ("_function", "_memory")
 
@@ -202,7 +215,8 @@ class _Bound:
 
 
 class _Input:
-    """A file of which nothing is read that the memory does not allow for, and no less than was asked for."""
+    """A file of which nothing is read that the memory does not allow for, and no less than was
+    asked for."""
 
     def __init__(self, file: BinaryIO, memory: Memory | None) -> None:
         self.file = file
@@ -225,11 +239,12 @@ class _Input:
 
 
 def expect_keys(keys: Iterable[Any], whole_numbers: int = 0) -> int:
-    """How many of these keys of a dict or a set are whole numbers. Raises UnpicklingError if they are more than that,
-    or one is no plain key.
+    """How many of these keys of a dict or a set are whole numbers. Raises UnpicklingError if they
+    are more than that, or one is no plain key.
 
-    To hash a tuple of tuples may take forever, or all of the stack; and whole numbers can be made to collide, so that
-    the time for them grows with the square of their number. Names cannot: Python hashes them in a secret way.
+    To hash a tuple of tuples may take forever, or all of the stack; and whole numbers can be made
+    to collide, so that the time for them grows with the square of their number. Names cannot:
+    Python hashes them in a secret way.
     """
     count = 0
     for key in keys:
@@ -252,8 +267,8 @@ class _Opcodes(dict):
         raise pickle.UnpicklingError(f"the opcode {bytes([code])!r}, which no network needs")
 
 
-# Python's own unpickler, not the one in C: there LONG_BINPUT 2^32 - 1, five bytes, makes a memo of 64 GB. Here the memo
-# is a dict. Weights are read in one piece, so that it is fast enough.
+# Python's own unpickler, not the one in C: there LONG_BINPUT 2^32 - 1, five bytes, makes a memo of
+# 64 GB. Here the memo is a dict. Weights are read in one piece, so that it is fast enough.
 class _Unpickler(pickle._Unpickler):
     dispatch = _Opcodes()  # filled below
 
@@ -365,8 +380,8 @@ def unpickle(
 ) -> Any:
     """The object in the pickle at the file's position, which moves to its end.
 
-    `storage` makes an object of a persistent id; None: there are none. `memory` is what is left for this file; None:
-    nothing of it was taken yet. May raise nearly anything: see `naming`.
+    `storage` makes an object of a persistent id; None: there are none. `memory` is what is left for
+    this file; None: nothing of it was taken yet. May raise nearly anything: see `naming`.
     """
     return _Unpickler(_Input(file, memory), allowed, storage).load()
 
@@ -390,8 +405,8 @@ def load(
 ) -> Any:
     """The object in an open pickle, made of plain containers and the stand-ins above.
 
-    Raises InputError if the file is damaged, is no pickle, or asks for anything outside the allow-list, or for more
-    than the memory.
+    Raises InputError if the file is damaged, is no pickle, or asks for anything outside the
+    allow-list, or for more than the memory.
     """
     with naming(path):
         return unpickle(file, allowed, None, memory)

@@ -1,13 +1,15 @@
-"""PyTorch's tensors and its two file formats, read with NumPy: a zip file, or a stream of pickles and raw data.
+"""PyTorch's tensors and its two file formats, read with NumPy: a zip file, or a stream of pickles
+and raw data.
 
-A tensor is `_rebuild_tensor_v2(storage, offset, size, stride, ...)` in a pickle, a storage there the persistent id
-('storage', class, key, device, count). A zip file has FOLDER/data.pkl, FOLDER/byteorder and the numbers of a storage
-in FOLDER/data/KEY. A stream is pickles of a magic number, 1001, facts of the system, the object, and a list of keys;
-then for each key a count (int64) and the numbers. In a pickle that is no such file, a storage is a call with a stream.
+A tensor is `_rebuild_tensor_v2(storage, offset, size, stride, ...)` in a pickle, a storage there
+the persistent id ('storage', class, key, device, count). A zip file has FOLDER/data.pkl,
+FOLDER/byteorder and the numbers of a storage in FOLDER/data/KEY. A stream is pickles of a magic
+number, 1001, facts of the system, the object, and a list of keys; then for each key a count (int64)
+and the numbers. In a pickle that is no such file, a storage is a call with a stream.
 
-A storage knows its place in the file, and reads only when its numbers are taken: of a checkpoint with optimizers, only
-the tensors that are used take memory. The file must be open until then. Whatever a file declares (counts, sizes,
-strides) is compared with what is there before it is used.
+A storage knows its place in the file, and reads only when its numbers are taken: of a checkpoint
+with optimizers, only the tensors that are used take memory. The file must be open until then.
+Whatever a file declares (counts, sizes, strides) is compared with what is there before it is used.
 """
 
 import io
@@ -42,7 +44,8 @@ _STREAM_VERSION = 1001
 ZIP_START = b"PK\x03\x04"
 _OF_STREAM = 1 << 14  # bytes that reading one is charged, so that it is not read over and over
 _OF_SET = 96  # bytes that a set takes for a member, at most
-_MOST_APART = 64  # numbers of a storage for each of a tensor's, so that a small file is not read over and over
+# Numbers of a storage for each of a tensor's, so that a small file is not read over and over.
+_MOST_APART = 64
 _CHUNK = 1 << 20  # bytes that are checked at once
 _OF_DIRECTORY = 24  # bytes that one of a zip file's directory takes at most
 
@@ -84,13 +87,14 @@ class _File:
         self.size = file.seek(0, os.SEEK_END)
 
     def read(self, begin: int, size: int) -> bytearray:
-        """The bytes, whose memory is asked for. Raises InputError if they are not there any more."""
+        """The bytes, whose memory is asked for. Raises InputError if they are not there any
+        more."""
         data = _Lent(size, self._memory)
         self._file.seek(begin)
         if self._file.readinto(data) < size:
             raise InputError(
-                "became shorter while it was read; expected a file that no other program writes: wait "
-                "until it is complete"
+                "became shorter while it was read; expected a file that no other program writes: "
+                "wait until it is complete"
             )
         return data
 
@@ -129,7 +133,8 @@ class Storage:
         self._source, self._begin, self._checksum = source, begin, checksum
 
     def read(self, first: int, count: int) -> bytearray | memoryview:
-        """The bytes of some of its numbers. Raises InputError if the numbers are not those that were written."""
+        """The bytes of some of its numbers. Raises InputError if the numbers are not those that
+        were written."""
         if self._checksum is not None:
             self._check()
         return self._source.read(self._begin + first * self._itemsize, count * self._itemsize)
@@ -182,7 +187,8 @@ class Tensor:
     def values(self) -> np.ndarray:
         """The numbers, read-only, some maybe repeated; read anew each time.
 
-        Raises InputError if they are damaged or the file became shorter, ValueError if it is closed.
+        Raises InputError if they are damaged or the file became shorter, ValueError if it is
+        closed.
         """
         if not math.prod(self.shape):
             return np.zeros(self.shape)
@@ -190,7 +196,8 @@ class Tensor:
             math.prod(self.shape) + _MOST_APART
         ):  # all between is read
             raise InputError(
-                "holds a tensor whose numbers lie far apart; expected a copy of it: save tensor.clone()"
+                "holds a tensor whose numbers lie far apart; expected a copy of it: save "
+                "tensor.clone()"
             )
         dtype = np.dtype(self.storage.code)
         strides = [stride * dtype.itemsize for stride in self._strides]
@@ -266,9 +273,11 @@ def is_torch_file(start: bytes) -> bool:
 def load(
     file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory: Memory | None = None
 ) -> Any:
-    """The object in an open file that torch.save wrote; its tensors are `Tensor`s that read this file.
+    """The object in an open file that torch.save wrote; its tensors are `Tensor`s that read this
+    file.
 
-    Raises InputError if the file is damaged or asks for anything outside the allow-list, or for more than the memory.
+    Raises InputError if the file is damaged or asks for anything outside the allow-list, or for
+    more than the memory.
     """
     with naming(path):
         return parse(file, allowed, memory or Memory(os.fstat(file.fileno()).st_size))
@@ -284,7 +293,8 @@ def parse(file: BinaryIO, allowed: AllowList, memory: Memory) -> Any:
 
 
 def _load_stream(file: BinaryIO, source: _File | _Bytes, allowed: AllowList, memory: Memory) -> Any:
-    """Old format: pickles of magic number, version, system, object and keys; then each storage, behind its count."""
+    """Old format: pickles of magic number, version, system, object and keys; then each storage,
+    behind its count."""
     storages: dict[str, Storage] = {}
     magic, version, system = (unpickle(file, {}, None, memory) for _ in range(3))
     if magic != _MAGIC or version != _STREAM_VERSION:
@@ -311,7 +321,8 @@ def _load_stream(file: BinaryIO, source: _File | _Bytes, allowed: AllowList, mem
 
 
 def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory) -> Any:
-    """New format: a zip file with FOLDER/data.pkl, FOLDER/data/KEY for each storage, and FOLDER/byteorder."""
+    """New format: a zip file with FOLDER/data.pkl, FOLDER/data/KEY for each storage, and
+    FOLDER/byteorder."""
     entries = zip_entries(file, memory)
     pickles = [name for name in entries if name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -319,7 +330,8 @@ def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory)
     folder = pickles[0].removesuffix("data.pkl")
     if folder + "constants.pkl" in entries:
         raise InputError(
-            "is a TorchScript program, as torch.jit.save writes it: save the state_dict of its network"
+            "is a TorchScript program, as torch.jit.save writes it: save the state_dict of its "
+            "network"
         )
 
     if (
@@ -331,7 +343,8 @@ def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory)
         entry = entries[folder + name]
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
             raise pickle.UnpicklingError(f"{folder + name} is compressed or encrypted")
-        # The local header: 30 bytes, the last 4 of which are the lengths of a name and an extra field that follow.
+        # The local header: 30 bytes, the last 4 of which are the lengths of a name and an extra
+        # field that follow.
         file.seek(entry.header_offset + 26)
         lengths = struct.unpack("<HH", file.read(4))
         storage.place(source, entry.header_offset + 30 + sum(lengths), entry.file_size, entry.CRC)
@@ -357,12 +370,13 @@ def _name_of_zip(names: list[str]) -> str:
     shown = ", ".join(one_line(name.removesuffix(".npy"), 40) for name in names[:3])
     shown += " ..." if len(names) > 3 else ""
     if names and all(name.endswith(".npy") for name in names):
-        return f"NumPy's archive of the arrays {shown}: these are latent codes, directions or other arrays"
-    return f"a zip archive of {shown or 'nothing'}: unpack it and use the network that is inside, if there is one"
+        return f"NumPy's archive of the arrays {shown}: latent codes, directions or other arrays"
+    return f"a zip archive of {shown or 'nothing'}: unpack it and use the network inside, if any"
 
 
 def _storage_finder(storages: dict[str, Storage]) -> Callable[[Any], Storage]:
-    """What makes a Storage of a persistent id, the same for the same key; `storages` gets each by its key."""
+    """What makes a Storage of a persistent id, the same for the same key; `storages` gets each by
+    its key."""
 
     def find(pid: Any) -> Storage:
         kind, code, key, _, count, *view = pid if isinstance(pid, tuple) and len(pid) < 7 else ()

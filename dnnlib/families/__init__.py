@@ -25,11 +25,12 @@ _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's par
 def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> NetworkRecord:
     """The averaged generator in a network file, whose format is told by its content.
 
-    Settings of the file that its reader does not know are ignored if `ignore_settings` names them, and the record's
-    `notes` say so; a name of which there is no unknown setting is an error.
+    Settings of the file that its reader does not know are ignored if `ignore_settings` names them,
+    and the record's `notes` say so; a name of which there is no unknown setting is an error.
 
-    Raises InputError, naming what was found, if the file is damaged, hostile, of an unknown kind, or holds a setting
-    or an array that its reader does not know; OSError if it cannot be read. For its memory see safe_pickle.
+    Raises InputError, naming what was found, if the file is damaged, hostile, of an unknown kind,
+    or holds a setting or an array that its reader does not know; OSError if it cannot be read. For
+    its memory see safe_pickle.
     """
     if os.path.isdir(path):
         raise InputError(f"{path} is {name_of_folder(path)}; expected a network file")
@@ -52,9 +53,9 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
             raise InputError(f"{where} {one_line(error)}") from None
         except Exception as error:  # fields of the wrong kind
             raise InputError(
-                f"{path} is not as its program writes it, or damaged: its networks lack a field or hold "
-                f"one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); expected "
-                "another copy, or a network of the original program"
+                f"{path} is not as its program writes it, or damaged: its networks lack a field or "
+                f"hold one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); "
+                "expected another copy, or a network of the original program"
             ) from None
     alpha = (
         "images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",

@@ -1,8 +1,10 @@
-"""Which generator a file holds and which reader it belongs to, told by the content; what holds none is named.
+"""Which generator a file holds and which reader it belongs to, told by the content; what holds none
+is named.
 
-A generator may stand alone or in a dict, among other networks, which are never looked into. In PyTorch it is a module
-of StyleGAN2-ADA-PyTorch, or a state dict: arrays by their dotted names, perhaps all behind a common prefix, which are
-rosinality's or StyleGAN2-ADA-PyTorch's for the names that they have.
+A generator may stand alone or in a dict, among other networks, which are never looked into. In
+PyTorch it is a module of StyleGAN2-ADA-PyTorch, or a state dict: arrays by their dotted names,
+perhaps all behind a common prefix, which are rosinality's or StyleGAN2-ADA-PyTorch's for the names
+that they have.
 """
 
 import itertools
@@ -35,8 +37,8 @@ _DISCRIMINATOR = re.compile(
 _ENCODER = re.compile(r"(^|\.)encoder\.")
 _AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])", re.IGNORECASE)
 _EXPECTED = (
-    "expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by itself or "
-    "as G_ema in a dict, or the state dict of one or of rosinality's"
+    "expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by "
+    "itself or as G_ema in a dict, or the state dict of one or of rosinality's"
 )
 
 ToRecord = Callable[[Any, Memory, IgnoredSettings], NetworkRecord]
@@ -53,13 +55,15 @@ class Found(NamedTuple):
 def find_generator(content: Any, memory: Memory) -> Found:
     """The averaged generator in what a file holds.
 
-    Raises InputError, naming what it holds, if there is none, or several of which none is said to be averaged.
+    Raises InputError, naming what it holds, if there is none, or several of which none is said to
+    be averaged.
     """
     if isinstance(content, Module):
         return Found(pytorch_pickle.to_record, content)
     if isinstance(content, PlainModule):
         raise InputError(
-            f"is a whole PyTorch module, a {content.class_name}; {_EXPECTED}: save its state_dict instead"
+            f"is a whole PyTorch module, a {content.class_name}; {_EXPECTED}: save its state_dict "
+            "instead"
         )
     if isinstance(content, (Tensor, Array)):
         raise InputError(
@@ -67,8 +71,8 @@ def find_generator(content: Any, memory: Memory) -> Found:
         )
     if isinstance(content, (list, tuple)) and content and isinstance(content[0], (Tensor, Array)):
         raise InputError(
-            f"holds a list of {len(content)}, first {_array(content[0])}: directions or latent codes; "
-            f"{_EXPECTED}"
+            f"holds a list of {len(content)}, first {_array(content[0])}: directions or latent "
+            f"codes; {_EXPECTED}"
         )
     if not isinstance(content, dict) or any(
         isinstance(value, Network) for value in content.values()
@@ -101,24 +105,26 @@ def _module(modules: dict[str, Module]) -> Found:
 
 
 def _choose(keys: list[str]) -> tuple[str | None, tuple[str, ...]]:
-    """Under which of these keys the averaged generator is, and what there is to say of it; None if there is no key."""
+    """Under which of these keys the averaged generator is, and what there is to say of it; None if
+    there is no key."""
     averaged = [key for key in keys if _AVERAGED.search(key)]
     if len(averaged) == 1 or len(keys) == 1:
         (key,) = averaged or keys
         shown = one_line(key.rstrip("."), 80)
         return key, () if averaged or not key else (
-            f"the weights are those of {shown}: nothing in the file says that they are the averaged ones",
+            f"the weights are those of {shown}: nothing in the file says that they are the "
+            "averaged ones",
         )
     if keys:
         listed = ", ".join(one_line(key.rstrip(".") or "one by itself", 40) for key in keys[:4])
         raise InputError(
-            f"holds several generators ({listed}) of which not one alone is said to be the averaged one, "
-            "by a name such as g_ema; expected one: save it by itself"
+            f"holds several generators ({listed}) of which not one alone is said to be the "
+            "averaged one, by a name such as g_ema; expected one: save it by itself"
         )
     return None, ()
 
 
-# State dicts ----------------------------------------------------------------------------------------------------------
+# State dicts --------------------------------------------------------------------------------------
 
 
 def _state_dict(content: dict, memory: Memory) -> Found:
@@ -140,9 +146,9 @@ def _state_dict(content: dict, memory: Memory) -> Found:
         }
         if not prefixes:
             raise InputError(
-                "is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and ReStyle "
-                "save them; expected the network that the encoder was made for: use its own file, or save "
-                "the state_dict of the checkpoint's decoder by itself"
+                "is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and "
+                "ReStyle save them; expected the network that the encoder was made for: use its "
+                "own file, or save the state_dict of the checkpoint's decoder by itself"
             )
     prefix, notes = _choose(list(prefixes))
     if prefix is None:
@@ -189,7 +195,8 @@ def _listed(content: dict, arrays: dict[str, Any]) -> str:
         )
         return f"{shown}: directions or latent codes"
     keys = ", ".join(one_line(brief(key), 60) for key in itertools.islice(content, 6))
-    return f"a dict of {keys or 'nothing'}{' ...' if len(content) > 6 else ''}, and no generator that is known"
+    more = " ..." if len(content) > 6 else ""
+    return f"a dict of {keys or 'nothing'}{more}, and no generator that is known"
 
 
 def _array(value: Tensor | Array) -> str:

@@ -136,7 +136,8 @@ def test_form(tmp_path, save, array, rows):
     ],
 )
 def test_what_is_told(tmp_path, content, rows, key, space, note):
-    """The key, the space if the file says it, and what a user should know; rows keep their lengths."""
+    """The key, the space if the file says it, and what a user should know; rows keep their
+    lengths."""
     found = read_directions(written(tmp_path / "file", content))
     if rows is not None:
         np.testing.assert_array_equal(found.rows, rows)
@@ -190,7 +191,8 @@ def test_per_layer(tmp_path, array):
     ],
 )
 def test_unusable(tmp_path, recwarn, content, words):
-    """What holds no directions is one line that says what was found and expected, and no warning before it."""
+    """What holds no directions is one line that says what was found and expected, and no warning
+    before it."""
     with pytest.raises(InputError, match=f"file .*{words}.*Expected directions") as error:
         read_directions(written(tmp_path / "file", content))
     assert "\n" not in str(error.value)
@@ -203,17 +205,20 @@ def test_unusable(tmp_path, recwarn, content, words):
         (
             PLUS,
             False,
-            "has 18 rows, not of length 1, as one direction of w+ in a network of 1024 x 1024 pixels has; ",
+            "has 18 rows, not of length 1, as one direction of w+ in a network of 1024 x 1024 "
+            "pixels has; ",
         ),
         (
             PLUS[None],
             True,
-            "has 18 vectors for a direction; expected 6, .*18 are those of a network of 1024 x 1024 pixels",
+            "has 18 vectors for a direction; expected 6, .*18 are those of a network of 1024 x "
+            "1024 pixels",
         ),
         (
             PLUS[None, :3],
             True,
-            "has 3 vectors for a direction; expected 6, one for each layer of net.pkl: leave out --per",
+            "has 3 vectors for a direction; expected 6, one for each layer of net.pkl: leave out "
+            "--per",
         ),
         (ROWS[:18], False, None),
         (PLUS[:17], False, None),
@@ -222,7 +227,8 @@ def test_unusable(tmp_path, recwarn, content, words):
     ],
 )
 def test_number_of_layers(rows, per_layer, words):
-    """A direction of w+ of a larger network is told as one; as many rows of length 1 are directions."""
+    """A direction of w+ of a larger network is told as one; as many rows of length 1 are
+    directions."""
     args = SimpleNamespace(per_layer=per_layer, restore_path="net.pkl", mani_layers=[1])
     network = SimpleNamespace(num_layers=6, w_dim=24)
     with (

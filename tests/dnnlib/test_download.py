@@ -1,4 +1,5 @@
-"""Files by name, from a server on loopback that cuts connections, sends wrong bytes, or means harm."""
+"""Files by name, from a server on loopback that cuts connections, sends wrong bytes, or means
+harm."""
 
 import contextlib
 import hashlib
@@ -55,8 +56,8 @@ FIRST = answer(sent=CUT)
 class Server:
     """Gives the n-th connection the n-th of its answers, and then the last again and again.
 
-    An answer is bytes; or bytes, what is sent again and again after them, and the seconds between; or a function of
-    the first byte that is asked for.
+    An answer is bytes; or bytes, what is sent again and again after them, and the seconds between;
+    or a function of the first byte that is asked for.
     """
 
     def __init__(self):
@@ -144,7 +145,7 @@ def refusal(name, kind="network"):
     return str(caught.value)
 
 
-# What names what ----------------------------------------------------------------------------------------------------
+# What names what ----------------------------------------------------------------------------------
 
 
 def test_address(server, tmp_path):
@@ -215,7 +216,8 @@ def test_odd_address(server, tmp_path, path, requested, file_name):
     ],
 )
 def test_bad_address(server, capsys, address, words):
-    """What is no address is refused like one that cannot be reached; a password in it is not shown."""
+    """What is no address is refused like one that cannot be reached; a password in it is not
+    shown."""
     message = refusal(address)
     assert words in message
     assert "secret" not in message + str(capsys.readouterr())
@@ -246,7 +248,8 @@ def test_published_path(known, tmp_path, monkeypatch):
     [
         (
             "nothing.pkl",
-            "nothing.pkl is not there; expected a file, an http(s) address or a known name: check the path",
+            "nothing.pkl is not there; expected a file, an http(s) address or a known name: check "
+            "the path",
         ),
         (
             "directions/set/eye.npy",
@@ -279,7 +282,8 @@ def test_a_folder_of_the_same_name(known, tmp_path, monkeypatch):
 
 
 def test_cache_folder(known, monkeypatch, tmp_path):
-    """It is named by LOWRANKGAN_CACHE, or lies where caches do; where that cannot be, the error names the variable."""
+    """It is named by LOWRANKGAN_CACHE, or lies where caches do; where that cannot be, the error
+    names the variable."""
     monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot be written .* LOWRANKGAN_CACHE"):
@@ -308,7 +312,7 @@ def test_catalogue():
     assert {"ffhq", "metfaces", "church", "ffhq1024/eyes_size"} <= set(names)
 
 
-# What servers do ----------------------------------------------------------------------------------------------------
+# What servers do ----------------------------------------------------------------------------------
 
 TO_FILE = answer(status="302 Found", Location="file:///etc/passwd")
 TO_ITSELF = answer(status="302 Found", Location="/x.pkl")
@@ -391,7 +395,8 @@ EXPECTED_SIZE = f"not 1 to {download.LARGEST}"
     ],
 )
 def test_wrong_answer(server, tmp_path, monkeypatch, said, words):
-    """Whatever a server answers, it is one line of bounded length that says so, and nothing is kept."""
+    """Whatever a server answers, it is one line of bounded length that says so, and nothing is
+    kept."""
     if isinstance(said, tuple):
         monkeypatch.setattr(download, "LARGEST", 10_000)
     server.answers = [said]
@@ -416,7 +421,8 @@ def test_wrong_answer(server, tmp_path, monkeypatch, said, words):
     ],
 )
 def test_slow_server(server, tmp_path, monkeypatch, said):
-    """A server that says nothing, or a byte now and then, be it in a header, does not hold the program."""
+    """A server that says nothing, or a byte now and then, be it in a header, does not hold the
+    program."""
     monkeypatch.setattr(web, "PATIENCE", 0.1)
     if not said[1]:
         server.sending.clear()
@@ -447,7 +453,8 @@ def test_right_answer(server, said):
 
 @pytest.mark.parametrize("kind", ["directions", None])
 def test_other_kinds(server, tmp_path, kind):
-    """Without a checksum, directions are what a reader takes, too; for inspect, any file that it knows."""
+    """Without a checksum, directions are what a reader takes, too; for inspect, any file that it
+    knows."""
     np.save(tmp_path / "d.npy", np.eye(3, 8))
     array = (tmp_path / "d.npy").read_bytes()
     server.answers = [answer(array[:-1]), answer(b'{"error": "log in"}'), answer(array)]
@@ -499,7 +506,7 @@ def test_certificate():
     assert web._reason(error) == "has a certificate that is not trusted (self-signed certificate)"
 
 
-# A cut --------------------------------------------------------------------------------------------------------------
+# A cut --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -523,7 +530,8 @@ def test_certificate():
 )
 @pytest.mark.parametrize("later", [False, True])
 def test_cut(server, tmp_path, second, ranges, later):
-    """A cut download goes on where it was, also in a later run; with the rest of another file it begins again."""
+    """A cut download goes on where it was, also in a later run; with the rest of another file it
+    begins again."""
     name = f"{server.url}/x.pkl"
     if later:
         server.answers = [FIRST, b""]
@@ -608,7 +616,8 @@ def test_links_under_known_names(server, tmp_path):
 
 
 def test_stopped(server, tmp_path, monkeypatch):
-    """After Ctrl-C the next run goes on with what had come, even if all had, and only its check was stopped."""
+    """After Ctrl-C the next run goes on with what had come, even if all had, and only its check was
+    stopped."""
     server.answers = [FIRST, lambda start: rest(start), b""]
     name = f"{server.url}/x.pkl"
     append = PartialFile.append
@@ -630,7 +639,8 @@ def test_stopped(server, tmp_path, monkeypatch):
 
 
 def test_full_disk(known, server, tmp_path):
-    """A file that cannot be written is no fault of the connection; with more room the download goes on."""
+    """A file that cannot be written is no fault of the connection; with more room the download goes
+    on."""
     resource = pytest.importorskip("resource")
     server.answers = [answer(), rest(2 * CUT)]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -645,13 +655,17 @@ def test_full_disk(known, server, tmp_path):
     assert not any(name.endswith(".pkl") for name in files(tmp_path))
 
 
-# Other processes ----------------------------------------------------------------------------------------------------
+# Other processes ----------------------------------------------------------------------------------
 
-FIND = "import sys; from dnnlib import download; assert 'requests' not in sys.modules; print(download.find_file({!r}))"
+FIND = (
+    "import sys; from dnnlib import download; assert 'requests' not in sys.modules; "
+    "print(download.find_file({!r}))"
+)
 
 
 def test_two_at_once(server):
-    """Of two that want a file at once, one fetches it and the other waits for that, and names it."""
+    """Of two that want a file at once, one fetches it and the other waits for that, and names
+    it."""
     pytest.importorskip("fcntl")
     server.sending.clear()
     python = [sys.executable, "-uc", FIND.format(f"{server.url}/x.pkl")]

@@ -41,7 +41,8 @@ def test_truncation(generator, golden, network):
 
 
 def test_truncation_identities(generator, golden):
-    """psi 1 keeps w, psi 0 gives w_avg, layers from the cutoff on are untouched, and so is the argument."""
+    """psi 1 keeps w, psi 0 gives w_avg, layers from the cutoff on are untouched, and so is the
+    argument."""
     g, ws = generator("tf_skip_64"), golden("tf_skip_64")["w"]
     before = ws.copy()
     np.testing.assert_allclose(g.truncate(ws, 1), ws, rtol=1e-5, atol=1e-6)
@@ -57,7 +58,8 @@ def test_truncation_identities(generator, golden):
 @pytest.mark.parametrize("size", [1e38, 1e154])
 @pytest.mark.parametrize("method", ["synthesis", "jacobian"])
 def test_overflow(generator, method, size):
-    """Codes so far off that numbers overflow are an error, not pictures of NaN, and no warning comes before it."""
+    """Codes so far off that numbers overflow are an error, not pictures of NaN, and no warning
+    comes before it."""
     g = generator("tf_orig_16")
     with pytest.raises(InputError, match="holds NaN or infinity"):
         getattr(g, method)(g.truncate(np.full((1, 6, 24), size), 2))

@@ -36,7 +36,8 @@ def inspect(monkeypatch, capsys):
 
 
 def trained(path):
-    """All trained arrays of a golden network by their names in the file, read without the readers of networks."""
+    """All trained arrays of a golden network by their names in the file, read without the readers
+    of networks."""
     with open(path, "rb") as file:
         if path.suffix == ".pt":
             generator = plain(torch_file.load(file, path, rosinality.ALLOWED))["g_ema"]
@@ -68,7 +69,8 @@ def torch_parameters(state, prefix=""):
 
 
 def test_parameters(path):
-    """The number of parameters is the plain sum over the arrays that training changes, of each part."""
+    """The number of parameters is the plain sum over the arrays that training changes, of each
+    part."""
     sizes = {name: a.size for name, a in trained(path).items()}
     mapping = sum(size for name, size in sizes.items() if name.startswith(("mapping", "style")))
     assert parameters(read_network(path)) == (mapping, sum(sizes.values()) - mapping)
@@ -86,7 +88,8 @@ OFFSETS = {
 
 
 def place_of(name, resolution):
-    """(w, size) of a layer by its modulation's name: 2r-5, 2r-4, 2r-3 at 2^r; rosinality's count from the first."""
+    """(w, size) of a layer by its modulation's name: 2r-5, 2r-4, 2r-3 at 2^r; rosinality's count
+    from the first."""
     if match := re.fullmatch(
         r"synthesis/(\d+)x\d+/(\w+)/mod_weight|synthesis\.b(\d+)\.(\w+)\.affine\.weight", name
     ):
@@ -195,7 +198,8 @@ def test_the_example_of_the_docs(inspect, root, monkeypatch):
 
 @pytest.fixture
 def found(tmp_path, root):
-    """A directions file with facts as compute_directions.py writes them, and a Jacobian with its own."""
+    """A directions file with facts as compute_directions.py writes them, and a Jacobian with its
+    own."""
     facts = json.loads((root / "directions/demo128/eyes.json").read_text(encoding="utf-8"))
     del facts["row"], facts["layers"]
     facts["norm_kept"] = [0.75, 0.5]
@@ -419,7 +423,7 @@ CODES = np.random.RandomState(4).randn(2, 6, 512)
             "wrong.npz",
             {"z": 3 * CODES[:, :1]},
             "z",
-            ["z, for the key, but as long as w: --latent_space w if they are"],
+            ["z, for the key, but as long as w: --latent_space w if so"],
         ),
         ("latents.npz", {"latents": CODES[0, :5]}, "z", ["key           latents\n"]),
         ("dlatents.npz", {"dlatents": CODES[:, 0]}, "w", ["key           dlatents\n"]),
@@ -440,7 +444,8 @@ CODES = np.random.RandomState(4).randn(2, 6, 512)
     ],
 )
 def test_latent_codes(inspect, tmp_path, name, content, space, words):
-    """Latent codes of each format: their shape, key and names, and the space that the scripts take them for."""
+    """Latent codes of each format: their shape, key and names, and the space that the scripts take
+    them for."""
     if name.endswith(".pt"):
         (tmp_path / name).write_bytes(archive(content))
     elif name.endswith(".npz"):
@@ -484,7 +489,8 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_file(inspect, tmp_path, monkeypatch, name):
-    """A file of no known kind, or a damaged one, is one line on stderr that says what was expected, and status 2."""
+    """A file of no known kind, or a damaged one, is one line on stderr that says what was expected,
+    and status 2."""
     content, words = BAD[name]
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(content)
@@ -536,7 +542,8 @@ def test_bad_command(inspect, arguments, words):
 
 
 def test_by_name(inspect, data, tmp_path, monkeypatch):
-    """A name of the catalogue is looked up in the cache folder, of networks as well as of directions."""
+    """A name of the catalogue is looked up in the cache folder, of networks as well as of
+    directions."""
     monkeypatch.setenv("LOWRANKGAN_CACHE", str(tmp_path))
     (tmp_path / "ffhq").mkdir()
     (tmp_path / "ffhq/stylegan2-ffhq-config-f.pkl").write_bytes(

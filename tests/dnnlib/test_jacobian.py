@@ -22,7 +22,8 @@ def close(a, b, tolerance=1e-4):
 
 
 def close_but_for_kinks(a, b):
-    """Equal within 1e-5 of the largest value at 99 of 100 places: elsewhere a step may cross an activation's kink."""
+    """Equal within 1e-5 of the largest value at 99 of 100 places: elsewhere a step may cross an
+    activation's kink."""
     return a.shape == b.shape and np.mean(np.abs(a - b) <= 1e-5 * np.abs(b).max()) >= 0.99
 
 
@@ -54,7 +55,8 @@ def test_golden(generator, golden, key, method, size, fused):
 
 
 def test_reverse_mode(generator, golden, data, tensorflow_network):
-    """Rows of the Jacobian are the gradients that TensorFlow's reverse mode gives for single output values."""
+    """Rows of the Jacobian are the gradients that TensorFlow's reverse mode gives for single output
+    values."""
     network = tensorflow_network
     ws = golden(network)["w"][:1].astype(np.float64)
     jacobian = generator(network, "float64").jacobian(ws, fused_channel=False)[
@@ -82,7 +84,8 @@ def test_central_differences(generator, golden, network):
 
 
 def test_central_differences_in_z(generator, golden, network):
-    """J_z t is the derivative of the image along t in z, through the mapping network, labels and all."""
+    """J_z t is the derivative of the image along t in z, through the mapping network, labels and
+    all."""
     g, numbers = generator(network, "float64"), golden(network)
     z, label, t = numbers["z"][1:2], numbers["label"][1:2], random(g.z_dim)
     along = g.jacobian_z(z, label, fused_channel=False)[:, :, :, 0] @ t
@@ -113,7 +116,8 @@ def test_different_w_in_each_layer(generator, name):
     ],
 )
 def test_clamp_acts(golden, data, name, acts):
-    """Three networks do clamp, in their layers and in their RGB outputs, so that the tests above see slopes of 0."""
+    """Three networks do clamp, in their layers and in their RGB outputs, so that the tests above
+    see slopes of 0."""
     network = SynthesisNetwork(read_network(data / f"{name}.pkl"), "float64")
     kept = network.primal(tf.constant(golden(name)["w"][:2], tf.float64))[1]
     for kind in (KeptConv, KeptRGB):
@@ -133,7 +137,8 @@ def test_fused_is_the_mean_over_channels(generator, golden, tensorflow_network):
 
 @pytest.mark.parametrize("name", ["tf_orig_16", "ada_clamp_64"])
 def test_alpha_is_left_out_of_the_mean(edited, golden, name):
-    """Of RGB and alpha the mean is over RGB, also where a clamp acts; each channel by itself has alpha too."""
+    """Of RGB and alpha the mean is over RGB, also where a clamp acts; each channel by itself has
+    alpha too."""
     g, ws = load_generator(edited(name, image_channels(4))), golden(name)["w"][:1]
     fused, each = g.jacobian(ws, 16), g.jacobian(ws, 16, fused_channel=False)
     assert each.shape == (4, 16, 16, 1, g.w_dim)
@@ -155,7 +160,8 @@ def test_smaller_image(generator, golden, method, size):
 @pytest.mark.parametrize("fused_channel", [True, False])
 @pytest.mark.parametrize("name", ["tf_orig_16", "tf_resnet_32", "ada_clamp_64"])
 def test_smaller_image_of_other_networks(generator, golden, name, fused_channel):
-    """Where the image is smaller by a whole factor, what only the dropped pixels need is left out, in any network."""
+    """Where the image is smaller by a whole factor, what only the dropped pixels need is left out,
+    in any network."""
     g, ws = generator(name), golden(name)["w"][:1]
     full, small = (
         g.jacobian(ws, size, fused_channel) for size in (g.resolution, g.resolution // 4)

@@ -1,4 +1,5 @@
-"""Latent codes are read from whatever encoders, projectors and scripts write, and nothing in a file is believed."""
+"""Latent codes are read from whatever encoders, projectors and scripts write, and nothing in a file
+is believed."""
 
 import contextlib
 import io
@@ -77,7 +78,8 @@ def header(shape, descr="<f4") -> bytes:
     ids=lambda array: f"{array.dtype}{list(array.shape)}",
 )
 def test_array(tmp_path, save, array):
-    """An array of any of the shapes is read as it was saved, as a writable copy, from every format."""
+    """An array of any of the shapes is read as it was saved, as a writable copy, from every
+    format."""
     found = read_latents(written(tmp_path / "file", save(array))).values
     np.testing.assert_array_equal(found, array)
     assert found.dtype == (np.float64 if array.dtype == np.float64 else np.float32)
@@ -112,7 +114,8 @@ def test_big_endian_and_integers(tmp_path):
     ],
 )
 def test_axes_of_length_1(tmp_path, save, shape, read):
-    """Axes that encoders leave are kept where three dimensions have room for them, and left out elsewhere."""
+    """Axes that encoders leave are kept where three dimensions have room for them, and left out
+    elsewhere."""
     array = WP.ravel()[: np.prod(shape)].reshape(shape)
     found = read_latents(written(tmp_path / "file", save(array))).values
     np.testing.assert_array_equal(found, array.reshape(shape if read is None else read))
@@ -142,7 +145,8 @@ def test_bfloat16(tmp_path, save):
     ],
 )
 def test_containers(tmp_path, content):
-    """Pickled arrays and tensors, lists and tuples of them, and dicts one level in others, are read."""
+    """Pickled arrays and tensors, lists and tuples of them, and dicts one level in others, are
+    read."""
     np.testing.assert_array_equal(read_latents(written(tmp_path / "file", content)).values, WP)
 
 
@@ -212,7 +216,8 @@ def test_dict_of_names(tmp_path, save, content, key):
     [("a.jpg", [WP[0], WP[1]]), ("a", [WP[0], WP[1]]), ("a.jpg", WP[1]), ("a.jpg", WP[:2])],
 )
 def test_one_name(tmp_path, name, value):
-    """A dict of a single name is one, too, if it holds iterations, or the name is that of a file."""
+    """A dict of a single name is one, too, if it holds iterations, or the name is that of a
+    file."""
     found = read_latents(written(tmp_path / "file", npy({name: value})))
     np.testing.assert_array_equal(found.values, WP[1:2])
     assert found.names == [name]
@@ -324,7 +329,8 @@ UNUSABLE = [
 
 @pytest.mark.parametrize(("content", "words"), UNUSABLE, ids=range(len(UNUSABLE)))
 def test_unusable(tmp_path, monkeypatch, content, words):
-    """What holds no codes is an error of one line that says what was found and expected, in little time and memory."""
+    """What holds no codes is an error of one line that says what was found and expected, in little
+    time and memory."""
     monkeypatch.chdir(tmp_path)
     path, start = written(tmp_path / "file", content), time.monotonic()
     tracemalloc.start()
@@ -364,7 +370,8 @@ def test_compressed(tmp_path, monkeypatch):
     ],
 )
 def test_memory(tmp_path, content):
-    """What is read takes at most twice the file and 64 MiB, also while it is read, or is refused."""
+    """What is read takes at most twice the file and 64 MiB, also while it is read, or is
+    refused."""
     path = written(tmp_path / "file", content)
     tracemalloc.start()
     with contextlib.suppress(InputError):
@@ -375,7 +382,8 @@ def test_memory(tmp_path, content):
 
 
 def test_a_file_that_is_cut_while_it_is_read(tmp_path, monkeypatch):
-    """Another program that shortens the file leaves an error, and no signal that ends the process."""
+    """Another program that shortens the file leaves an error, and no signal that ends the
+    process."""
     path = written(tmp_path / "file", npy(np.ones((1 << 10, 512), np.float32)))
     fill = array_file.NpyArray.fill
     monkeypatch.setattr(

@@ -11,7 +11,8 @@ from dnnlib.layers import Upsampling
     "kernel", [(1, 1), (1, 2, 1), (1, 2, 3), (1, 3, 3, 1), (1, 4, 6, 4, 1), (1, 2, 3, 4, 5, 6)]
 )
 def test_upsampled_image(kernel):
-    """Zeros after each pixel, a border of (n - 1) // 2 + 1 before and (n - 2) // 2 after, convolution with n taps."""
+    """Zeros after each pixel, a border of (n - 1) // 2 + 1 before and (n - 2) // 2 after,
+    convolution with n taps."""
     taps, n = 2 * np.array(kernel) / np.sum(kernel), len(kernel)
     x = np.random.RandomState(0).randn(5, 5)
     y = np.zeros((10, 10))

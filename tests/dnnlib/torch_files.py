@@ -1,4 +1,5 @@
-"""Files as PyTorch writes them, and forged ones, made without PyTorch: NumPy arrays become tensors."""
+"""Files as PyTorch writes them, and forged ones, made without PyTorch: NumPy arrays become
+tensors."""
 
 import collections
 import io

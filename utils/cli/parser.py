@@ -18,7 +18,8 @@ MOST_STEPS = 1000  # of an edit: a grid has a column for each
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows defaults and the examples as written; a wrong argument is one line on stderr and exit status 2."""
+    """Shows defaults and the examples as written; a wrong argument is one line on stderr and exit
+    status 2."""
 
     def __init__(self, description: str, examples: str) -> None:
         super().__init__(
@@ -26,7 +27,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
-        """An empty value, as an unset variable of a shell leaves, is refused: it does not mean what none means."""
+        """An empty value, as an unset variable of a shell leaves, is refused: it does not mean what
+        none means."""
         if not text:
             raise argparse.ArgumentError(
                 action, "'' given; expected a value: give one, or leave the option out"
@@ -44,7 +46,8 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 
 
 def say(text: str) -> None:
-    """Lines on stdout, above a bar if there is one. What is in them from files cannot steer a terminal."""
+    """Lines on stdout, above a bar if there is one. What is in them from files cannot steer a
+    terminal."""
     for line in text.split("\n"):
         tqdm.write(
             line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
@@ -63,7 +66,8 @@ def fail(message: str) -> NoReturn:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a traceback."""
+    """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a
+    traceback."""
     sys.stdout.reconfigure(
         errors="backslashreplace"
     )  # as stderr has it: names of files need not be text
@@ -75,7 +79,8 @@ def run(main: Callable[[], None]) -> None:
         fail(str(error))
     except MemoryError as error:
         fail(
-            f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller --batch_size or --image_size"
+            f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller "
+            "--batch_size or --image_size"
         )
     except BrokenPipeError:  # whoever read the output has had enough, as after | head
         _drop_output()
@@ -105,7 +110,8 @@ def _describe(error: OSError) -> str:
         errno.ENOSPC: "does not fit on the disk; free some space or choose another --output_dir",
         errno.ELOOP: "is a link; expected a file of its own: remove it",
         errno.ENAMETOOLONG: "is too long a name; choose a shorter one",
-        errno.EFBIG: "is larger than files may be here; raise the limit or choose another --output_dir",
+        errno.EFBIG: "is larger than files may be here; raise the limit or choose another "
+        "--output_dir",
     }
     return f"{name} {remedies.get(error.errno, f'cannot be used: {error.strerror or error}')}"
 

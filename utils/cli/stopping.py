@@ -1,7 +1,9 @@
-"""How a run ends early: Ctrl-C, SIGTERM as schedulers send it, and streams that were closed before it began.
+"""How a run ends early: Ctrl-C, SIGTERM as schedulers send it, and streams that were closed before
+it began.
 
-The scripts import this first, before what takes a second to import: from then on a signal ends the process in one line,
-without a traceback. `stopped_by_signals` makes it a KeyboardInterrupt, so that what is finished can be kept.
+The scripts import this first, before what takes a second to import: from then on a signal ends the
+process in one line, without a traceback. `stopped_by_signals` makes it a KeyboardInterrupt, so that
+what is finished can be kept.
 """
 
 import contextlib
@@ -26,7 +28,8 @@ class Stopped(KeyboardInterrupt):
 def open_closed_streams() -> None:
     """Give the null device to each standard stream that is closed.
 
-    Without it, the next file that is opened takes its number, and what is printed ends in that file.
+    Without it, the next file that is opened takes its number, and what is printed ends in that
+    file.
     """
     for number in range(3):
         with contextlib.suppress(OSError):
@@ -66,7 +69,8 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _is_worker() -> bool:
-    """Whether this process was started by multiprocessing, which is why it imports the script again."""
+    """Whether this process was started by multiprocessing, which is why it imports the script
+    again."""
     multiprocessing = sys.modules.get("multiprocessing")
     return multiprocessing is not None and multiprocessing.parent_process() is not None
 

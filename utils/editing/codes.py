@@ -24,8 +24,9 @@ def codes_for_network(
 ) -> tuple[str, np.ndarray]:
     """The codes of a file as a network takes them, and what they are, which is printed.
 
-    `space` is auto, z, w or wp. Returns z, w or wp, and z [N, z_dim], or w+ [N, num_layers, w_dim], in which w is
-    repeated. Raises InputError if the codes do not fit the network, or it cannot be told what they are.
+    `space` is auto, z, w or wp. Returns z, w or wp, and z [N, z_dim], or w+ [N, num_layers, w_dim],
+    in which w is repeated. Raises InputError if the codes do not fit the network, or it cannot be
+    told what they are.
     """
     values, key, names, choice = latents
     assumed = ""
@@ -44,16 +45,16 @@ def codes_for_network(
         )
     if codes.shape[-1] != dim:
         raise InputError(
-            f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this network: "
-            "use codes of this network"
+            f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this "
+            "network: use codes of this network"
         )
     if space == "wp" and codes.shape[1] != num_layers:
         pixels = size_of_layers(codes.shape[1])
         fits = f", as a network of {pixels} x {pixels} pixels has" if pixels else ""
         remedy = ", or --latent_space z or w" if values.ndim == 2 or len(values) == 1 else ""
         raise InputError(
-            f"{path} has {what} of {codes.shape[1]} layers{fits}; expected {num_layers}: use codes of "
-            f"this network{remedy}"
+            f"{path} has {what} of {codes.shape[1]} layers{fits}; expected {num_layers}: use codes "
+            f"of this network{remedy}"
         )
     shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
     if choice:
@@ -68,18 +69,19 @@ def codes_for_network(
 def _assumed_space(
     path: str, latents: Latents, z_dim: int, w_dim: int, num_layers: int
 ) -> tuple[str, str]:
-    """What codes are taken for that nobody has named, and on which grounds, to be printed; "" if that is certain.
+    """What codes are taken for that nobody has named, and on which grounds, to be printed; "" if
+    that is certain.
 
-    The key decides, or the shape, or the dimensions if those of z and w differ; else the numbers. Raises InputError if
-    they cannot tell, or the codes look like directions.
+    The key decides, or the shape, or the dimensions if those of z and w differ; else the numbers.
+    Raises InputError if they cannot tell, or the codes look like directions.
     """
     values, key, names, _ = latents
     shape, by_numbers = list(values.shape), space_of_rows(values)
     rows = "the mean length of its rows" if values.ndim > 1 else "its length"
     if key not in CODE_KEYS and are_short(values) and shape[-1] in (z_dim, w_dim):
         raise InputError(
-            f"{path} has rows no longer than 1, as directions have; expected latent codes: if they are, "
-            "--latent_space says so: z, w or wp"
+            f"{path} has rows no longer than 1, as directions have; expected latent codes: if they "
+            "are, --latent_space says so: z, w or wp"
         )
     if values.ndim == 3 and shape[1] > 1 and key != "z":
         return "wp", ""
@@ -89,15 +91,15 @@ def _assumed_space(
         space = "z" if key == "z" else w
         if by_numbers and (by_numbers == "z") != (space == "z"):
             warn(
-                f"{path} has codes under the key {key} that are as long as those of {by_numbers}: if they are, "
-                f"--latent_space {by_numbers} reads them"
+                f"{path} has codes under the key {key} that are as long as those of {by_numbers}: "
+                f"if they are, --latent_space {by_numbers} reads them"
             )
         grounds = f"the key {key} and the shape {shape}"
     elif shape[-1] not in (z_dim, w_dim):
         expected = f"{w_dim}" if z_dim == w_dim else f"{z_dim} of z or {w_dim} of w"
         raise InputError(
-            f"{path} has codes of {shape[-1]} dimensions; expected {expected} for this network: use codes "
-            "of this network"
+            f"{path} has codes of {shape[-1]} dimensions; expected {expected} for this network: "
+            "use codes of this network"
         )
     elif z_dim != w_dim:
         space, grounds = "z" if shape[-1] == z_dim else w, f"the shape {shape}"
@@ -105,8 +107,8 @@ def _assumed_space(
         found, usual = row_lengths(values).mean(), math.sqrt(shape[-1])
         may_be = "z, w or wp" if of_layers else "z or w"
         raise InputError(
-            f"{path} has codes {shape} that may be of z or of w by {rows}, {found:.3g} where that of "
-            f"random z is about {usual:.3g}; expected --latent_space {may_be}: add it"
+            f"{path} has codes {shape} that may be of z or of w by {rows}, {found:.3g} where that "
+            f"of random z is about {usual:.3g}; expected --latent_space {may_be}: add it"
         )
     else:
         space, grounds = "z" if by_numbers == "z" else w, f"the shape {shape} and {rows}"
@@ -116,7 +118,8 @@ def _assumed_space(
 
 
 def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.ndarray:
-    """Labels [total_num, label_dim]: one-hot for a class, zeros without one, which is said aloud if it matters.
+    """Labels [total_num, label_dim]: one-hot for a class, zeros without one, which is said aloud if
+    it matters.
 
     Raises InputError for a class that the network does not have.
     """
@@ -133,11 +136,12 @@ def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.
     return labels
 
 
-# The command line -----------------------------------------------------------------------------------------------------
+# The command line ---------------------------------------------------------------------------------
 
 
 def add_code_options(parser: argparse.ArgumentParser) -> None:
-    """--seed, --latent_path, --latent_space, --class_index, --trunc_psi and --trunc_layers, for `Codes`."""
+    """--seed, --latent_path, --latent_space, --class_index, --trunc_psi and --trunc_layers, for
+    `Codes`."""
     add = parser.add_argument
     add("--seed", type=seed, default=4, help="seed of the random latent codes")
     add(
@@ -149,7 +153,8 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
         "--latent_space",
         choices=("auto", *SPACES),
         default="auto",
-        help="what they are; wp: w+. auto: w or w+ under the keys w, dlatents and latent, z under z; elsewhere three "
+        help="what they are; wp: w+. auto: w or w+ under the keys w, dlatents and latent, z under "
+        "z; elsewhere three "
         "dimensions are w+, and of two the length of the rows decides, if it can",
     )
     add(
@@ -176,26 +181,27 @@ class Codes:
     def __init__(
         self, options: argparse.Namespace, network: Any, latents: Latents | None, default_num: int
     ) -> None:
-        """`latents` are what --latent_path holds, if given, of which all are taken by default; `default_num` is that of
-        random codes. Sets options.total_num. Raises InputError for options that do not fit them or the network.
+        """`latents` are what --latent_path holds, if given, of which all are taken by default;
+        `default_num` is that of random codes. Sets options.total_num. Raises InputError for options
+        that do not fit them or the network.
         """
         self.options, self.network = options, network
         self.space, self.names = "z", None
         if options.trunc_layers and options.trunc_psi == 1:
             raise InputError(
-                f"--trunc_layers {options.trunc_layers} without --trunc_psi; expected both: add, for "
-                "example, --trunc_psi 0.7"
+                f"--trunc_layers {options.trunc_layers} without --trunc_psi; expected both: add, "
+                "for example, --trunc_psi 0.7"
             )
         if (options.trunc_layers or 0) > network.num_layers:
             raise InputError(
-                f"--trunc_layers {options.trunc_layers}; expected {network.num_layers} at most, as this "
-                "network has"
+                f"--trunc_layers {options.trunc_layers}; expected {network.num_layers} at most, as "
+                "this network has"
             )
         if latents is None:
             if options.latent_space != "auto":
                 raise InputError(
-                    f"--latent_space {options.latent_space} without --latent_path; expected both: name "
-                    "the file of the codes"
+                    f"--latent_space {options.latent_space} without --latent_path; expected both: "
+                    "name the file of the codes"
                 )
             self.values = random_codes(
                 options.seed, options.total_num or default_num, network.z_dim
@@ -223,8 +229,8 @@ class Codes:
         for option, off in (("trunc_psi", 1), ("class_index", None), ("compute_z", False)):
             if getattr(options, option, off) != off:
                 raise InputError(
-                    f"--{option} with the {SPACES[self.space]} codes of {options.latent_path}; expected z "
-                    "codes with it: leave it out"
+                    f"--{option} with the {SPACES[self.space]} codes of {options.latent_path}; "
+                    "expected z codes with it: leave it out"
                 )
 
     def w_plus(self, samples: slice = slice(None)) -> np.ndarray:

@@ -23,7 +23,8 @@ COLOURS = np.stack(
 
 
 class Change(NamedTuple):
-    """What S steps change inside and outside the region, of images in [-1, 1]. Each [S]; NaN where no pixel is."""
+    """What S steps change inside and outside the region, of images in [-1, 1]. Each [S]; NaN where
+    no pixel is."""
 
     change_inside: np.ndarray  # mean absolute change
     change_outside: np.ndarray
@@ -32,7 +33,8 @@ class Change(NamedTuple):
 
 
 def absolute_change(pictures: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """|change| of images in [-1, 1]: uint8 pictures [S, H, W, 3], original [H, W, 3] -> float32 [S, H, W, 3]."""
+    """|change| of images in [-1, 1]: uint8 pictures [S, H, W, 3], original [H, W, 3] -> float32 [S,
+    H, W, 3]."""
     return np.abs(np.subtract(pictures, original, dtype=np.float32)) / np.float32(127.5)
 
 
@@ -54,12 +56,14 @@ def _of_rgb(values: np.ndarray) -> np.ndarray:
 
 
 def heat(change: np.ndarray) -> np.ndarray:
-    """Absolute change [S, H, W, 3] -> uint8 [S, H, W], 255 from FULL_HEAT on; by its root, so that traces show."""
+    """Absolute change [S, H, W, 3] -> uint8 [S, H, W], 255 from FULL_HEAT on; by its root, so that
+    traces show."""
     return (np.sqrt(np.minimum(_of_rgb(change) / FULL_HEAT, 1)) * 255).astype(np.uint8)
 
 
 def heat_maps(heat: np.ndarray, original: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Colours over the dimmed grey original [H, W, 3], with the region's outline: [S, H, W] -> uint8 [S, H, W, 3]."""
+    """Colours over the dimmed grey original [H, W, 3], with the region's outline: [S, H, W] ->
+    uint8 [S, H, W, 3]."""
     grey = (original.astype(np.uint16).sum(axis=-1, keepdims=True) * 2 // 15).astype(
         np.uint8
     )  # 0.4 of the mean
@@ -82,7 +86,8 @@ def outline(mask: np.ndarray) -> np.ndarray:
 def outline_path(mask: np.ndarray) -> str:
     """The border of the mask [H, W] as an SVG path, one straight line for each run of pixel edges.
 
-    Of a mask so ragged that the path is longer than LONGEST_PATH, a coarser border, of every second pixel, or fourth...
+    Of a mask so ragged that the path is longer than LONGEST_PATH, a coarser border, of every second
+    pixel, or fourth...
     """
     step = 1
     while len(path := _border(mask[step // 2 :: step, step // 2 :: step], step)) > LONGEST_PATH:

@@ -1,4 +1,5 @@
-"""A few faces to measure directions on: how strong an edit must be, and a contact sheet to choose from."""
+"""A few faces to measure directions on: how strong an edit must be, and a contact sheet to choose
+from."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,7 +53,8 @@ class Probe:
     def effect(
         self, direction: np.ndarray, distance: float, region: RegionSource, reached: bool = True
     ) -> Effect:
-        """What the direction [D] changes at minus and plus the distance: means over the samples and both signs."""
+        """What the direction [D] changes at minus and plus the distance: means over the samples and
+        both signs."""
         edited = walk(
             self.ws, direction, self.layers, np.array([-distance, distance])
         )  # [N, 2, L, D]
@@ -68,7 +70,8 @@ class Probe:
     def effect_of_change(
         self, direction: np.ndarray, change_inside: float, region: RegionSource
     ) -> Effect:
-        """The same at the distance at which the mean absolute change inside is the one asked for."""
+        """The same at the distance at which the mean absolute change inside is the one asked
+        for."""
         distance = distance_of_change(
             lambda d: self.effect(direction, d, region).change_inside, change_inside
         )
@@ -78,7 +81,8 @@ class Probe:
 def save_contact_sheet(
     path: Path, originals: np.ndarray, effects: Sequence[tuple[Edit, Effect]]
 ) -> list[dict[str, Any]]:
-    """The sheet of a file: its rows on each original, with the region's outline on the originals. Returns numbers."""
+    """The sheet of a file: its rows on each original, with the region's outline on the originals.
+    Returns numbers."""
     originals = originals.copy()
     for sample, original in enumerate(originals):
         original[outline(effects[0][0].region.mask(sample, *original.shape[:2]))] = OUTLINE

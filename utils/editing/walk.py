@@ -26,7 +26,8 @@ class Edit(NamedTuple):
 
 
 def even_distances(first: float, last: float, steps: int) -> np.ndarray:
-    """Steps of equal length from the first distance to the last; 0 is 0 exactly, whatever rounding made of it."""
+    """Steps of equal length from the first distance to the last; 0 is 0 exactly, whatever rounding
+    made of it."""
     distances = np.linspace(first, last, steps)
     distances[np.abs(distances) < 1e-9 * np.abs(distances).max()] = 0
     return distances
@@ -35,14 +36,16 @@ def even_distances(first: float, last: float, steps: int) -> np.ndarray:
 def walk(
     ws: np.ndarray, direction: np.ndarray, layers: list[int], distances: np.ndarray
 ) -> np.ndarray:
-    """w + a direction on `layers`, other layers untouched, for each distance a (Zhu et al. 2021, eq. 7).
+    """w + a direction on `layers`, other layers untouched, for each distance a (Zhu et al. 2021,
+    eq. 7).
 
-    ws [N, L, D], direction [D] or [L, D], distances [S] -> [N, S, L, D]. Raises InputError for a layer that is not
-    there.
+    ws [N, L, D], direction [D] or [L, D], distances [S] -> [N, S, L, D]. Raises InputError for a
+    layer that is not there.
     """
     if layers[-1] >= ws.shape[1]:
         raise InputError(
-            f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this network"
+            f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this "
+            "network"
         )
     edited = np.repeat(ws[:, None], len(distances), axis=1)
     vectors = np.broadcast_to(direction, ws.shape[1:])[layers]  # one a layer: [len(layers), D]
@@ -52,7 +55,8 @@ def walk(
 
 
 def edited_codes(ws: np.ndarray, edits: Iterable[Edit], layers: list[int]) -> Iterator[np.ndarray]:
-    """First the originals ws [N, L, D], then for each of the K edits the S steps of each sample: K x N x S codes.
+    """First the originals ws [N, L, D], then for each of the K edits the S steps of each sample: K
+    x N x S codes.
 
     They are made as they are asked for. Raises InputError for a layer that is not there.
     """
@@ -75,8 +79,8 @@ def in_batches(codes: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndar
 
 
 def distance_of_change(change: Callable[[float], float], target: float) -> float | None:
-    """The first distance at which change(distance), which grows from 0, reaches the target within 2 percent, rounded to
-    three digits. None if it does not below FARTHEST.
+    """The first distance at which change(distance), which grows from 0, reaches the target within 2
+    percent, rounded to three digits. None if it does not below FARTHEST.
     """
     low, low_change = 0.0, 0.0
     high, high_change = None, 0.0

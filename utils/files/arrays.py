@@ -34,9 +34,11 @@ FACTS_MEMORY = 35 * FACTS_SIZE  # that it may take: a dict of two characters tak
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path to write to; it takes the final name if the block succeeds and vanishes if it does not.
+    """A path to write to; it takes the final name if the block succeeds and vanishes if it does
+    not.
 
-    The file is there, empty, and nobody else's: see `create_beside`. It is on the disk before it takes its name.
+    The file is there, empty, and nobody else's: see `create_beside`. It is on the disk before it
+    takes its name.
     """
     path = Path(path)
     try:
@@ -55,7 +57,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def create_beside(path: Path) -> Path:
-    """An empty file in the folder of `path`, of a name that nobody can foresee, so that no link waits under it."""
+    """An empty file in the folder of `path`, of a name that nobody can foresee, so that no link
+    waits under it."""
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return partial
@@ -87,8 +90,8 @@ def _finite(content: Any) -> Any:
 def read_json(path: str | Path) -> dict[str, Any] | None:
     """The facts in the JSON file beside an output.
 
-    None if there is no such file, or it is not what this toolkit writes: a JSON object of at most FACTS_SIZE bytes and
-    FACTS_LEVELS levels, whose "options", if it has any, are another.
+    None if there is no such file, or it is not what this toolkit writes: a JSON object of at most
+    FACTS_SIZE bytes and FACTS_LEVELS levels, whose "options", if it has any, are another.
     """
     try:
         with open_file(path) as file:
@@ -128,9 +131,11 @@ class NpyFile:
     """
 
     def __init__(self, path: str | Path, what: str, kinds: str = "fiu") -> None:
-        """`kinds` are NumPy's letters for the types allowed: floats, integers, unsigned integers, b for booleans.
+        """`kinds` are NumPy's letters for the types allowed: floats, integers, unsigned integers, b
+        for booleans.
 
-        Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers or is damaged.
+        Raises InputError, speaking of `what` was expected, if the file is no .npy file of numbers
+        or is damaged.
         """
         self.path, self._what = path, what
         self._file = open_file(path)
@@ -214,8 +219,9 @@ def read_npy(path: str | Path, what: str, kinds: str = "fiu") -> np.ndarray:
 class SampleFile:
     """A float32 .npy file [number of samples, ...], written sample by sample.
 
-    It grows beside `path` under a name that nobody can foresee, ending in .partial. Its header always counts the
-    finished samples, so that a run that was killed can go on from there; `finish` gives it its name.
+    It grows beside `path` under a name that nobody can foresee, ending in .partial. Its header
+    always counts the finished samples, so that a run that was killed can go on from there; `finish`
+    gives it its name.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
@@ -237,7 +243,8 @@ class SampleFile:
         with NpyFile(earlier, "the samples of an earlier run", kinds="f") as samples:
             if samples.dtype != "<f4" or not samples.shape or not samples.in_rows:
                 raise InputError(
-                    f"{earlier} is no file of an earlier run; expected one: remove it, or --overwrite"
+                    f"{earlier} is no file of an earlier run; expected one: remove it, or "
+                    "--overwrite"
                 )
             self.count, self.sample_shape = samples.shape[0], samples.shape[1:]
         self.partial = self._new_name() if earlier == self.path else earlier
@@ -255,7 +262,8 @@ class SampleFile:
         return open(self.partial, mode, opener=open_no_link)
 
     def append(self, sample: np.ndarray) -> None:
-        """Add a sample. If it does not fit on the disk, OSError is raised and the samples before it stay."""
+        """Add a sample. If it does not fit on the disk, OSError is raised and the samples before it
+        stay."""
         try:
             if self.count == 0:
                 self.sample_shape = sample.shape
@@ -305,7 +313,8 @@ class SampleFile:
         os.replace(self.partial, self.path)
 
     def close(self) -> None:
-        """Leave the partial file for a later run, or remove it if it has no sample; after `finish`, do nothing."""
+        """Leave the partial file for a later run, or remove it if it has no sample; after `finish`,
+        do nothing."""
         with contextlib.suppress(
             OSError
         ):  # what could not be written before is not wanted any more
@@ -326,15 +335,17 @@ def partial_files(path: str | Path) -> list[Path]:
 
 
 def find_samples(path: str | Path) -> Path | None:
-    """The file with the samples for `path` so far: a partial one, or the finished one; None: there are none.
+    """The file with the samples for `path` so far: a partial one, or the finished one; None: there
+    are none.
 
-    Raises InputError if there are several partial ones, or the finished one is longer than its header says.
+    Raises InputError if there are several partial ones, or the finished one is longer than its
+    header says.
     """
     partials = [partial for partial in partial_files(path) if partial.stat().st_size]
     if len(partials) > 1:
         raise InputError(
-            f"{path} has the partial files {' and '.join(partial.name for partial in partials)}; expected "
-            "one: remove the others, or --overwrite"
+            f"{path} has the partial files {' and '.join(partial.name for partial in partials)}; "
+            "expected one: remove the others, or --overwrite"
         )
     if partials:
         return partials[0]
@@ -343,8 +354,9 @@ def find_samples(path: str | Path) -> Path | None:
     with NpyFile(path, "the samples of an earlier run", kinds="f") as samples:
         if samples.spare:
             raise InputError(
-                f"{path} has {samples.spare} bytes behind the {samples.shape[0] if samples.shape else 0} "
-                "samples of its header; expected none: --overwrite, or choose another folder"
+                f"{path} has {samples.spare} bytes behind the "
+                f"{samples.shape[0] if samples.shape else 0} samples of its header; expected none: "
+                "--overwrite, or choose another folder"
             )
     return Path(path)
 
@@ -357,8 +369,8 @@ def expect_room(folder: str | Path, size: int) -> None:
     free = shutil.disk_usage(existing).free
     if size > free:
         raise InputError(
-            f"{size_text(free)} free on the disk of {folder}; expected {size_text(size)}: free some space "
-            "or choose another --output_dir"
+            f"{size_text(free)} free on the disk of {folder}; expected {size_text(size)}: free "
+            "some space or choose another --output_dir"
         )
 
 
@@ -382,7 +394,8 @@ def sha256(path: str | Path) -> str:
 
 
 def provenance(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """What goes into the JSON file beside an output: the command, its resolved options, versions, and more."""
+    """What goes into the JSON file beside an output: the command, its resolved options, versions,
+    and more."""
     plain = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in vars(options).items()

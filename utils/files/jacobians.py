@@ -29,16 +29,18 @@ class JacobianFile:
         self._channels = shape[1] if len(shape) == 6 else 1
         if self.dimensions > MOST_DIMENSIONS or max(self.size) > MOST_PIXELS:
             raise InputError(
-                f"{path} has shape {list(shape)}; expected at most {MOST_PIXELS} x {MOST_PIXELS} pixels "
-                f"and {MOST_DIMENSIONS:,} dimensions: compute it with a smaller --image_size"
+                f"{path} has shape {list(shape)}; expected at most {MOST_PIXELS} x {MOST_PIXELS} "
+                f"pixels and {MOST_DIMENSIONS:,} dimensions: compute it with a smaller --image_size"
             )
         if not self._file.in_rows:
             raise InputError(
-                f"{path} is stored columns first; expected rows first: save np.ascontiguousarray of it"
+                f"{path} is stored columns first; expected rows first: save np.ascontiguousarray "
+                "of it"
             )
 
     def blocks(self, sample: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """The rows of pixels of each channel of a sample: which they are, and their Jacobian [h, W, D].
+        """The rows of pixels of each channel of a sample: which they are, and their Jacobian [h, W,
+        D].
 
         Raises InputError if the file has become shorter.
         """

@@ -23,8 +23,9 @@ class InUseError(InputError):
 def lock_folder(folder: str | Path, part: str = "") -> Iterator[None]:
     """Hold a folder, which is made if need be, or only the `part` of it whose files have that name.
 
-    The lock is the operating system's, on a file `.lock` or `.{part}.lock` in the folder: it ends with the process,
-    however that ends. Afterwards the file is removed, and the folder if it was made here and is empty.
+    The lock is the operating system's, on a file `.lock` or `.{part}.lock` in the folder: it ends
+    with the process, however that ends. Afterwards the file is removed, and the folder if it was
+    made here and is empty.
 
     Raises InUseError, saying who holds it, if another process does.
     """
@@ -54,8 +55,8 @@ def _locked_file(path: Path, folder: Path) -> Iterator[None]:
                 _lock(number)
             except BlockingIOError:
                 raise InUseError(
-                    f"{folder} is in use by {_read_holder(number)}; expected no other run there: wait for "
-                    "it, or choose another --output_dir"
+                    f"{folder} is in use by {_read_holder(number)}; expected no other run there: "
+                    "wait for it, or choose another --output_dir"
                 ) from None
             if not _is_at(number, path):  # its holder has removed it since it was opened
                 continue

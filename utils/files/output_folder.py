@@ -10,7 +10,8 @@ from utils.cli.parser import say
 from utils.files import arrays as files
 from utils.files.locks import InUseError, lock_folder
 
-# What may differ between two runs that write the same: where to, and paths whose content is compared instead.
+# What may differ between two runs that write the same: where to, and paths whose content is
+# compared instead.
 FREE_OPTIONS = ("output_dir", "restore_path", "latent_path", "jaco_path")
 
 
@@ -21,10 +22,12 @@ def claim_folder(
     part: str = "",
     elsewhere_if_in_use: bool = False,
 ) -> Iterator[Path]:
-    """The first of folder, folder_2, folder_3, ... that does not hold results of another run; another than the first
-    is said. It is locked, for the files of the name `part` only if that is given.
+    """The first of folder, folder_2, folder_3, ... that does not hold results of another run;
+    another than the first is said. It is locked, for the files of the name `part` only if that is
+    given.
 
-    Raises InUseError if another run is writing to one of them; `elsewhere_if_in_use` takes the next one then.
+    Raises InUseError if another run is writing to one of them; `elsewhere_if_in_use` takes the next
+    one then.
     """
     for number in itertools.count(1):
         candidate = folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
@@ -44,7 +47,8 @@ def claim_folder(
 
 
 def is_same_run(path: Path, facts: dict[str, Any]) -> bool:
-    """Whether the JSON file at `path` records a run of the same options on the same inputs as `facts`."""
+    """Whether the JSON file at `path` records a run of the same options on the same inputs as
+    `facts`."""
     previous = files.read_json(path)
     return previous is not None and _identity(previous) == _identity(files.as_json(facts))
 

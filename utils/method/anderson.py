@@ -9,21 +9,24 @@ FEWEST_STEPS = 4  # that tell how slow the iteration is
 class Anderson:
     """Extrapolates the iteration x -> g(x) from its last steps (Walker and Ni 2011, type II).
 
-    The residual g(x) - x of a nonexpansive map never grows on the plain iteration. Extrapolated points may be worse for
-    a while; if one is twice as bad as the best, or `patience` of them are no better, it goes on from the best.
+    The residual g(x) - x of a nonexpansive map never grows on the plain iteration. Extrapolated
+    points may be worse for a while; if one is twice as bad as the best, or `patience` of them are
+    no better, it goes on from the best.
     """
 
     def __init__(self, size: int, memory: int = 10, patience: int = 5) -> None:
         self.memory, self.patience = memory, patience
-        # In place, since fresh memory costs more than the arithmetic on it; float32 is enough for differences.
+        # In place, since fresh memory costs more than the arithmetic on it; float32 is enough for
+        # differences.
         self.image_steps, self.residual_steps = np.zeros((2, memory, size), np.float32)
         self.gram = np.zeros((memory, memory))  # of the residual steps
         self.last_image, self.last_residual, self.best_image = np.empty((3, size))
         self.restart()
 
     def amplification(self) -> float:
-        """Distance to the fixed point over the residual, 1 / (1 - rate): the largest ratio of a change of x to that of
-        the residual in the space of the last steps, where the slow directions gather. Infinite while steps are few."""
+        """Distance to the fixed point over the residual, 1 / (1 - rate): the largest ratio of a
+        change of x to that of the residual in the space of the last steps, where the slow
+        directions gather. Infinite while steps are few."""
         kept = min(self.count, self.memory)
         if kept < FEWEST_STEPS:
             return np.inf

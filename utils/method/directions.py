@@ -1,4 +1,5 @@
-"""From a Jacobian to directions: principal space of a region, projected onto the null space of the rest."""
+"""From a Jacobian to directions: principal space of a region, projected onto the null space of the
+rest."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ BLOCK_MEMORY = 1 << 26  # bytes of a Jacobian in float64 that are held at once
 
 @dataclass(frozen=True)
 class Change:
-    """What a step of length 1 along each row is predicted to change: the root mean square over the pixels."""
+    """What a step of length 1 along each row is predicted to change: the root mean square over the
+    pixels."""
 
     inside: np.ndarray  # [rank]: sqrt(v^T M_f v)
     outside: np.ndarray  # [rank]: sqrt(v^T M_b v)
@@ -51,15 +53,16 @@ def rows_at_once(width: int, dimensions: int) -> int:
 
 
 def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """M_f and M_b: M = J^T J / n over the n rows of a Jacobian [H, W, 1, D] or [C, H, W, 1, D] inside a mask [H, W],
-    and over those outside: float64 [2, D, D].
+    """M_f and M_b: M = J^T J / n over the n rows of a Jacobian [H, W, 1, D] or [C, H, W, 1, D]
+    inside a mask [H, W], and over those outside: float64 [2, D, D].
 
-    Raises InputError if the mask is of another size, or empty, or covers all, or the rows hold NaN or infinity.
+    Raises InputError if the mask is of another size, or empty, or covers all, or the rows hold NaN
+    or infinity.
     """
     if jacobian.shape[-4:-2] != mask.shape:
         raise InputError(
-            f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected "
-            f"{jacobian.shape[-4]} x {jacobian.shape[-3]}, the size of the Jacobian"
+            f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels; expected {jacobian.shape[-4]} x "
+            f"{jacobian.shape[-3]}, the size of the Jacobian"
         )
     at_once = rows_at_once(*jacobian.shape[-3::2])
     tops = range(0, len(mask), at_once)
@@ -76,11 +79,12 @@ def gram_matrices(jacobian: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def gram_matrices_of_blocks(
     blocks: Iterable[tuple[slice, np.ndarray]], mask: np.ndarray
 ) -> np.ndarray:
-    """The same of a Jacobian that comes in rows of pixels: which they are, and their part of it [h, W, D]."""
+    """The same of a Jacobian that comes in rows of pixels: which they are, and their part of it [h,
+    W, D]."""
     if mask.all() or not mask.any():
         raise InputError(
-            f"the mask has no pixel {'outside' if mask.any() else 'inside'}; expected some of both: "
-            "choose another region"
+            f"the mask has no pixel {'outside' if mask.any() else 'inside'}; expected some of "
+            "both: choose another region"
         )
     totals: list = [0.0, 0.0]
     counts = [0, 0]
@@ -94,8 +98,8 @@ def gram_matrices_of_blocks(
             counts[side] += len(rows)
     if not all(np.abs(total).max() < LARGEST for total in totals):  # NaN is not, either
         raise InputError(
-            "the Jacobian holds NaN or infinity, or numbers beyond float32; expected finite numbers: "
-            "compute it again"
+            "the Jacobian holds NaN or infinity, or numbers beyond float32; expected finite "
+            "numbers: compute it again"
         )
     return np.stack([total / count for total, count in zip(totals, counts, strict=True)])
 
@@ -108,11 +112,13 @@ def spectrum(matrix: np.ndarray) -> np.ndarray:
 def region_directions(
     jacobian: np.ndarray, mask: np.ndarray, lamb: float, max_iter: int = 10000, num_relax: int = 0
 ) -> Directions:
-    """Directions that change the image inside a mask [H, W] and not outside it (Zhu et al. 2021, sections 3.2 and 3.3).
+    """Directions that change the image inside a mask [H, W] and not outside it (Zhu et al. 2021,
+    sections 3.2 and 3.3).
 
-    `jacobian` is that of one sample, [H, W, 1, D] or [C, H, W, 1, D]. A lower lamb gives higher ranks, hence a stricter
-    null space; num_relax gives the null space that many dimensions back. With a foreground of rank 0 the arrays are
-    empty. Raises InputError if the mask does not fit or the Jacobian is not finite.
+    `jacobian` is that of one sample, [H, W, 1, D] or [C, H, W, 1, D]. A lower lamb gives higher
+    ranks, hence a stricter null space; num_relax gives the null space that many dimensions back.
+    With a foreground of rank 0 the arrays are empty. Raises InputError if the mask does not fit or
+    the Jacobian is not finite.
     """
     matrices = gram_matrices(jacobian, mask)
     foreground, background = (factorize(matrix, lamb, max_iter) for matrix in matrices)
@@ -149,7 +155,8 @@ def projected_directions(
 
 
 def predicted_change(directions: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> Change:
-    """To first order, the change inside and outside of a step of 1 along each of K directions [K, D].
+    """To first order, the change inside and outside of a step of 1 along each of K directions [K,
+    D].
 
     `inside` and `outside` are the Gram matrices M_f and M_b [D, D].
     """

@@ -1,4 +1,5 @@
-"""Low-rank factorization of a symmetric matrix by principal component pursuit (Zhu et al. 2021, eq. 4)."""
+"""Low-rank factorization of a symmetric matrix by principal component pursuit (Zhu et al. 2021, eq.
+4)."""
 
 from dataclasses import dataclass
 
@@ -9,12 +10,14 @@ from utils.method.anderson import Anderson
 
 # When to stop, for a matrix of norm 1.
 ERROR_LIMIT = 1e-5  # of L
-ROTATION_LIMIT = 300  # of its principal space, in radians, over that of L: the bound is 3 to 50 times the true one
+# Of its principal space, in radians, over that of L: the bound is 3 to 50 times the true one.
+ROTATION_LIMIT = 300
 DUAL_LIMIT = 1e-4
 CHECK_EVERY = 5  # steps
 ROUNDING = 1e-11  # an error that cannot be told from rounding ends it in any case
 TINY = 1e-30
-ROUGH = 1e-5  # a residual above which single precision is good enough for the eigenvectors, and much faster
+# A residual above which single precision is good enough for the eigenvectors, and much faster.
+ROUGH = 1e-5
 SCALE_STEPS, SCALE = (
     (5, 10, 20, 40, 80),
     0.7,
@@ -27,7 +30,8 @@ BALANCE_EVERY, BALANCE_LIMIT = (
 
 @dataclass(frozen=True)
 class LowRank:
-    """M = L + S. Row i of `vectors` belongs to `singular_values[i]`, largest first; L is the first `rank` of them."""
+    """M = L + S. Row i of `vectors` belongs to `singular_values[i]`, largest first; L is the first
+    `rank` of them."""
 
     vectors: np.ndarray  # [n, n]: orthonormal singular vectors of L, then those of its null space
     singular_values: np.ndarray  # [n], 0 from `rank` on
@@ -44,16 +48,18 @@ class LowRank:
 def factorize(
     matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT
 ) -> LowRank:
-    """Split a symmetric matrix [n, n] into low rank and sparse: min |L|_* + |S|_1 / lamb subject to L + S = M.
+    """Split a symmetric matrix [n, n] into low rank and sparse: min |L|_* + |S|_1 / lamb subject to
+    L + S = M.
 
-    Alternating directions: L by soft-thresholding the eigenvalues, S by soft-thresholding the entries, then the
-    multiplier Y, seen as the fixed-point iteration of V = S + Y / mu and accelerated. The penalty mu puts the
-    threshold for S among its typical entries, which a sweep found best from 64 to 512 dimensions.
+    Alternating directions: L by soft-thresholding the eigenvalues, S by soft-thresholding the
+    entries, then the multiplier Y, seen as the fixed-point iteration of V = S + Y / mu and
+    accelerated. The penalty mu puts the threshold for S among its typical entries, which a sweep
+    found best from 64 to 512 dimensions.
 
-    L is no farther from the true one than V, and V no farther than the residual M - L - S (one plain step) times
-    1 / (1 - rate), the `amplification` that the last steps show. It stops when that bound is below error_limit |M|,
-    the principal space has settled as well, and the dual residual is small too. `converged` is False after max_iter
-    steps.
+    L is no farther from the true one than V, and V no farther than the residual M - L - S (one
+    plain step) times 1 / (1 - rate), the `amplification` that the last steps show. It stops when
+    that bound is below error_limit |M|, the principal space has settled as well, and the dual
+    residual is small too. `converged` is False after max_iter steps.
     """
     norm = np.linalg.norm(matrix)
     if norm == 0:  # nothing changes there
@@ -142,7 +148,8 @@ def factorize(
 def _large_eigenpairs(
     matrix: np.ndarray, threshold: float, definite: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors (as columns): all that are larger than threshold, if `definite`, else all."""
+    """Eigenvalues and eigenvectors (as columns): all that are larger than threshold, if `definite`,
+    else all."""
     span = (threshold, np.inf) if definite else None
     return scipy.linalg.eigh(matrix, subset_by_value=span, driver="evr", check_finite=False)
 
@@ -157,7 +164,8 @@ def _all_above(matrix: np.ndarray, limit: float) -> bool:
 
 
 def _rotation(error: np.ndarray, vectors: np.ndarray, values: np.ndarray) -> float:
-    """To first order, the angle by which `error` turns the space of the eigenvectors whose values are not 0."""
+    """To first order, the angle by which `error` turns the space of the eigenvectors whose values
+    are not 0."""
     kept = values != 0
     moved = error @ vectors[:, kept]
     moved -= vectors[:, kept] @ (vectors[:, kept].T @ moved)

@@ -1,4 +1,5 @@
-"""Region-Based Semantic Factorization in GANs (Zhu et al. 2022): directions of a region in closed form."""
+"""Region-Based Semantic Factorization in GANs (Zhu et al. 2022): directions of a region in closed
+form."""
 
 from dataclasses import dataclass
 
@@ -6,12 +7,14 @@ import numpy as np
 import scipy.linalg
 
 TAU = 1e-3  # of the trace of M_b, so that what moves nothing does not divide by zero
-LEAST_EIGENVALUE = 4.0  # inside over outside, of squared changes: a pixel inside changes twice as much as one outside
+# Inside over outside, of squared changes: a pixel inside changes twice as much as one outside.
+LEAST_EIGENVALUE = 4.0
 
 
 @dataclass(frozen=True)
 class Resefa:
-    """Generalized eigenvectors of length 1, row i belonging to `eigenvalues[i]`, largest first; `rank` are kept."""
+    """Generalized eigenvectors of length 1, row i belonging to `eigenvalues[i]`, largest first;
+    `rank` are kept."""
 
     vectors: np.ndarray  # [n, n]
     eigenvalues: np.ndarray  # [n]
@@ -20,9 +23,11 @@ class Resefa:
 
 
 def resefa(foreground: np.ndarray, background: np.ndarray, tau: float = TAU) -> Resefa:
-    """The v that make v^T M_f v largest relative to v^T (M_b + tau trace(M_b) I) v, for Gram matrices [n, n].
+    """The v that make v^T M_f v largest relative to v^T (M_b + tau trace(M_b) I) v, for Gram
+    matrices [n, n].
 
-    Kept are those whose eigenvalue, that quotient, is 4 or more, but always the first (unless M_f is 0).
+    Kept are those whose eigenvalue, that quotient, is 4 or more, but always the first (unless M_f
+    is 0).
     """
     n = len(foreground)
     scale = max(np.trace(background), 1e-12 * np.trace(foreground))

@@ -12,10 +12,11 @@ from concurrent.futures.process import BrokenProcessPool
 
 @contextlib.contextmanager
 def worker_processes() -> Iterator[ProcessPoolExecutor]:
-    """As many workers as cores, each on one core: an eigendecomposition of 512 x 512 hardly gains from a second.
+    """As many workers as cores, each on one core: an eigendecomposition of 512 x 512 hardly gains
+    from a second.
 
-    Processes, since SciPy's eigensolver holds Python's lock. They are stopped at once if the block fails, and end by
-    themselves if this process is killed.
+    Processes, since SciPy's eigensolver holds Python's lock. They are stopped at once if the block
+    fails, and end by themselves if this process is killed.
     """
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # read by the workers as they start

@@ -17,8 +17,8 @@ PAPER, INK = (255, 255, 255), (60, 60, 60)
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """-1 to 1 -> 0 to 255, rounded and clipped: [N, H, W, 3], or [N, H, W, 4] of RGB and alpha. Of one or two channels,
-    the first in grey is shown; of five or more, the first three."""
+    """-1 to 1 -> 0 to 255, rounded and clipped: [N, H, W, 3], or [N, H, W, 4] of RGB and alpha. Of
+    one or two channels, the first in grey is shown; of five or more, the first three."""
     count = images.shape[-1]
     channels = images if count == 4 else images[..., :3] if count > 2 else images[..., :1]
     pixels = np.rint((np.clip(channels, -1, 1) + 1) * 127.5).astype(np.uint8)
@@ -34,14 +34,16 @@ def on_paper(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_picture(image: np.ndarray) -> np.ndarray:
-    """An image [H, W, C] in about -1 to 1 as the page and the grids show it: uint8 [h, w, 3], at most PICTURE_SIZE."""
+    """An image [H, W, C] in about -1 to 1 as the page and the grids show it: uint8 [h, w, 3], at
+    most PICTURE_SIZE."""
     return thumbnail(on_paper(to_uint8(image)), PICTURE_SIZE)
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
     """uint8 [H, W, 3], or [H, W, 4] with alpha, to a PNG file."""
     with replacing(path) as partial:
-        # Runs only, after PNG's own filters: as small as level 3 of the default, in 60 percent of the time.
+        # Runs only, after PNG's own filters: as small as level 3 of the default, in 60 percent of
+        # the time.
         Image.fromarray(image).save(
             partial, format="PNG", compress_level=1, compress_type=zlib.Z_RLE
         )
@@ -60,9 +62,11 @@ def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode(image: np.ndarray) -> bytes:
-    """uint8 [H, W, 3], or grey [H, W], as a lossy file for the page: WebP from 256 pixels on, JPEG below.
+    """uint8 [H, W, 3], or grey [H, W], as a lossy file for the page: WebP from 256 pixels on, JPEG
+    below.
 
-    WebP takes half the bytes and several times the time of JPEG, which a small network does not leave.
+    WebP takes half the bytes and several times the time of JPEG, which a small network does not
+    leave.
     """
     buffer = io.BytesIO()
     if image.shape[0] >= 256:
@@ -81,7 +85,8 @@ def save_jpeg(path: str | Path, image: np.ndarray) -> None:
 
 
 def save_animation(path: str | Path, frames: Sequence[np.ndarray]) -> None:
-    """Frames uint8 [H, W, 3] to a GIF or WebP, by the ending of the path: there and back, over and over."""
+    """Frames uint8 [H, W, 3] to a GIF or WebP, by the ending of the path: there and back, over and
+    over."""
     there_and_back = [*frames, *frames[-2:0:-1]]
     duration = min(
         max(2400 // len(there_and_back), 50), 250
@@ -106,7 +111,8 @@ def save_animation(path: str | Path, frames: Sequence[np.ndarray]) -> None:
 
 
 def one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
-    """Frames in 256 colours that suit all of them, so that what does not move does not flicker either."""
+    """Frames in 256 colours that suit all of them, so that what does not move does not flicker
+    either."""
     palette = Image.fromarray(np.concatenate([frame[::2, ::2] for frame in frames])).quantize(256)
     return [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
@@ -115,7 +121,8 @@ def one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
 
 
 def mosaic(pictures: Sequence[np.ndarray], width: int = 1280) -> np.ndarray:
-    """Pictures [h, w, 3] of one size in rows, as wide as high or wider, at most `width` pixels: uint8 [H, W, 3]."""
+    """Pictures [h, w, 3] of one size in rows, as wide as high or wider, at most `width` pixels:
+    uint8 [H, W, 3]."""
     root = math.ceil(math.sqrt(len(pictures)))
     columns = min(
         range(root, 2 * root), key=lambda columns: -len(pictures) % columns
@@ -135,8 +142,8 @@ def mosaic(pictures: Sequence[np.ndarray], width: int = 1280) -> np.ndarray:
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[str]) -> np.ndarray:
-    """Pictures [h, w, 3] of one size side by side in rows, a head above each column, or where they are too narrow above
-    every second, third, ...: uint8 [H, W, 3]."""
+    """Pictures [h, w, 3] of one size side by side in rows, a head above each column, or where they
+    are too narrow above every second, third, ...: uint8 [H, W, 3]."""
     height, width = rows[0][0].shape[:2]
     canvas = Image.new(
         "RGB", (GAP + len(heads) * (width + GAP), HEAD + len(rows) * (height + GAP)), PAPER
@@ -157,7 +164,8 @@ def grid(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[str]) -> np.ndarr
 def contact_sheet(
     originals: np.ndarray, rows: Sequence[np.ndarray], words: Sequence[Sequence[str]]
 ) -> np.ndarray:
-    """A head row of the originals [N, H, W, 3]; below, for each row [N, 2, H, W, 3], its words and a pair an original.
+    """A head row of the originals [N, H, W, 3]; below, for each row [N, 2, H, W, 3], its words and
+    a pair an original.
 
     The first of a row's words is large. -> uint8 [height, width, 3]
     """
@@ -203,14 +211,16 @@ def contact_sheet(
 
 
 def region_picture(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A region laid over a picture, uint8 [H, W, 3]: dimmed outside the mask [h, w], outlined, 512 pixels or more."""
+    """A region laid over a picture, uint8 [H, W, 3]: dimmed outside the mask [h, w], outlined, 512
+    pixels or more."""
     scale = -(-512 // min(picture.shape[:2]))
     height, width = picture.shape[0] * scale, picture.shape[1] * scale
     large = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
     inside = Image.fromarray(mask).convert("L").resize((width, height), Image.Resampling.NEAREST)
     grey = ImageEnhance.Brightness(ImageEnhance.Color(large).enhance(0.3)).enhance(0.5)
     result = Image.composite(large, grey, inside)
-    # Around the region, so that none of it is covered: white, and dark beyond, to be seen on any ground.
+    # Around the region, so that none of it is covered: white, and dark beyond, to be seen on any
+    # ground.
     border = max(height // 256, 2)
     around = [
         inside.filter(ImageFilter.MaxFilter(2 * margin + 1)) for margin in (border, border + 1)

@@ -27,7 +27,8 @@ class Spectrum(NamedTuple):
 
 
 def spectra_picture(spectra: Sequence[Spectrum]) -> np.ndarray:
-    """Panels side by side, values on a logarithmic scale, what is kept on a tinted ground: uint8 [H, W, 3]."""
+    """Panels side by side, values on a logarithmic scale, what is kept on a tinted ground: uint8
+    [H, W, 3]."""
     canvas = Image.new("RGB", (len(spectra) * WIDTH * FINE, HEIGHT * FINE), PAPER)
     for column, spectrum in enumerate(spectra):
         _Panel(canvas, column * WIDTH, spectrum).draw_all()

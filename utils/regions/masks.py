@@ -43,16 +43,18 @@ class Drawn(NamedTuple):
 
 
 class SampleFiles:
-    """The file of each sample: `path` itself for all, or, in a folder, the one whose name is or ends in the number of
-    the sample: 3.png, 0003.npy, anything_number_0003.png. A folder is listed once."""
+    """The file of each sample: `path` itself for all, or, in a folder, the one whose name is or
+    ends in the number of the sample: 3.png, 0003.npy, anything_number_0003.png. A folder is listed
+    once."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     @functools.cached_property
     def numbered(self) -> dict[int, list[Path]] | None:
-        """The files in the folder by their numbers, or None if it is no folder. What is neither PNG nor .npy counts
-        only if there is nothing else for a sample: it is then named for what it is."""
+        """The files in the folder by their numbers, or None if it is no folder. What is neither PNG
+        nor .npy counts only if there is nothing else for a sample: it is then named for what it
+        is."""
         if not self.path.is_dir():
             return None
         files: dict[int, list[Path]] = {}
@@ -76,14 +78,15 @@ class SampleFiles:
         return matching[0]
 
 
-# Masks ----------------------------------------------------------------------------------------------------------------
+# Masks --------------------------------------------------------------------------------------------
 
 
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> Drawn:
-    """True where a mask is brighter than half of its brightest pixel, so that 0 and 1, 0 and 255, and paint of any
-    colour on black or on nothing will do.
+    """True where a mask is brighter than half of its brightest pixel, so that 0 and 1, 0 and 255,
+    and paint of any colour on black or on nothing will do.
 
-    `size` is [height, width] of the result, by nearest neighbour; its own without. Raises InputError.
+    `size` is [height, width] of the result, by nearest neighbour; its own without. Raises
+    InputError.
     """
     what = "a mask [H, W], bright inside and dark outside"
     values = read_npy_map(path, what, kinds="fiub") if is_npy(path) else _painted(path, what)
@@ -106,14 +109,16 @@ def read_mask(path: Path, size: tuple[int, int] | None = None) -> Drawn:
     doubts = stretch_doubt(values.shape, size)
     if np.sort(shades)[-2:].sum() < CLEAR_SHARE * brightness.size:
         doubts += (
-            "has many shades, as a photograph or a label map has: what is brighter than half of its brightest "
-            "pixel counts as inside; if that is not meant, paint the region in one colour on black",
+            "has many shades, as a photograph or a label map has: what is brighter than half of "
+            "its brightest pixel counts as inside; if that is not meant, paint the region in one "
+            "colour on black",
         )
     return Drawn(brightness > high / 2, doubts)
 
 
 def _painted(path: Path, what: str) -> np.ndarray:
-    """A picture [H, W] of 1, 16 or 32 bits as it is, others as RGBA [H, W, 4]: what is transparent was not painted."""
+    """A picture [H, W] of 1, 16 or 32 bits as it is, others as RGBA [H, W, 4]: what is transparent
+    was not painted."""
     picture = read_png(path, what)
     if picture.mode.startswith("I") or picture.mode == "1":
         return np.asarray(picture)
@@ -122,7 +127,8 @@ def _painted(path: Path, what: str) -> np.ndarray:
 
 
 def _brightness(pixels: np.ndarray) -> np.ndarray:
-    """[..., H, W], or colours [..., H, W, 3 or 4], of which the last is opacity -> float64 [..., H, W]."""
+    """[..., H, W], or colours [..., H, W, 3 or 4], of which the last is opacity -> float64 [..., H,
+    W]."""
     with np.errstate(all="ignore"):  # long doubles that are no doubles
         if pixels.ndim == 2:
             return pixels.astype(float)
@@ -141,12 +147,12 @@ def stretch_doubt(shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[str, .
     if rounded or 1 / TOLERATED_STRETCH < stretch < TOLERATED_STRETCH:
         return ()
     return (
-        f"has {shape[0]} x {shape[1]} pixels, other proportions than {size[0]} x {size[1]}: it is stretched over "
-        "the picture; make it of the whole picture",
+        f"has {shape[0]} x {shape[1]} pixels, other proportions than {size[0]} x {size[1]}: it is "
+        "stretched over the picture; make it of the whole picture",
     )
 
 
-# Files ----------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 def is_npy(path: Path) -> bool:
@@ -156,8 +162,8 @@ def is_npy(path: Path) -> bool:
 def read_npy_map(path: Path, what: str, kinds: str) -> np.ndarray:
     """The values [H, W], or [H, W, 3] where these three differ, in a .npy file.
 
-    [1, H, W] and [H, W, 1] will do too. `kinds` are NumPy's letters for the types allowed. Raises InputError, speaking
-    of `what` was expected.
+    [1, H, W] and [H, W, 1] will do too. `kinds` are NumPy's letters for the types allowed. Raises
+    InputError, speaking of `what` was expected.
     """
     with NpyFile(path, what, kinds) as file:
         shape = file.shape
@@ -182,7 +188,8 @@ def one_of_equal_channels(values: np.ndarray) -> np.ndarray:
 
 
 def bands(values: np.ndarray) -> Iterator[np.ndarray]:
-    """The array [H, ...] in slices of rows, so that what is computed of them takes little memory."""
+    """The array [H, ...] in slices of rows, so that what is computed of them takes little
+    memory."""
     rows = max(BAND // values.shape[1], 1)
     return (values[row : row + rows] for row in range(0, len(values), rows))
 
@@ -192,7 +199,8 @@ def _limit(pixels: int) -> str:
 
 
 def read_png(path: Path, what: str) -> Image.Image:
-    """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot be read."""
+    """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot
+    be read."""
     with naming(path, what), open_file(path) as file:
         head = file.read(12)
         for start, kind in OTHER_KINDS.items():
@@ -237,8 +245,8 @@ def naming(path: Path, what: str) -> Iterator[None]:
 
 
 def resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[H, W, ...] -> [height, width, ...] by nearest neighbour: pixel i is pixel floor(i * in / out), as in the
-    Jacobian."""
+    """[H, W, ...] -> [height, width, ...] by nearest neighbour: pixel i is pixel floor(i * in /
+    out), as in the Jacobian."""
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
     return values[rows[:, None], columns]

@@ -1,4 +1,5 @@
-"""Regions of an image: named boxes of an FFHQ-aligned face, and what the command line offers besides."""
+"""Regions of an image: named boxes of an FFHQ-aligned face, and what the command line offers
+besides."""
 
 import argparse
 import functools
@@ -30,7 +31,8 @@ MOST_BOX = 10_000  # of its numbers: whoever gives more means something else
 KEPT_MASKS = 2048  # of those read from files, in bits
 LONGEST_NAME = 60  # characters, of a region that is named after its labels
 SHOWN_DOUBTS = 4  # lines
-# [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by Zhu et al. 2021.
+# [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by
+# Zhu et al. 2021.
 BOXES: dict[str, tuple[int, int, int, int]] = {
     "left_eye": (120, 95, 20, 38),
     "right_eye": (120, 159, 20, 38),
@@ -58,27 +60,31 @@ class RegionSource:
     def mask(self, sample: int, height: int, width: int) -> np.ndarray:
         """True inside the region of a sample: bool [height, width].
 
-        Raises InputError if its file cannot be used, or if the mask has no pixel inside or none outside.
+        Raises InputError if its file cannot be used, or if the mask has no pixel inside or none
+        outside.
         """
         inside = self.draw(sample, height, width).inside ^ self.facts.get("invert", False)
         if inside.all() or not inside.any():
             raise InputError(
-                f"region {self.name} has no pixel {'outside' if inside.any() else 'inside'} at {height} x "
-                f"{width}, sample {sample}; expected some of both: choose another region"
+                f"region {self.name} has no pixel {'outside' if inside.any() else 'inside'} at "
+                f"{height} x {width}, sample {sample}; expected some of both: choose another region"
             )
         return inside
 
     def digest(self, samples: Iterable[int], height: int, width: int) -> str:
-        """The SHA-256 of what the region covers in some samples, at this size. Raises InputError as `mask` does."""
+        """The SHA-256 of what the region covers in some samples, at this size. Raises InputError as
+        `mask` does."""
         digest = hashlib.sha256(f"{height} x {width}".encode())
         for sample in samples:
             digest.update(np.packbits(self.mask(sample, height, width)))
         return digest.hexdigest()
 
     def describe(self, samples: Sequence[int], height: int, width: int) -> tuple[str, list[str]]:
-        """A line that says how much of the picture the region covers, and a line for each thing that is odd about it.
+        """A line that says how much of the picture the region covers, and a line for each thing
+        that is odd about it.
 
-        Raises InputError as `mask` does, so that what is wrong with any sample is known before any work.
+        Raises InputError as `mask` does, so that what is wrong with any sample is known before any
+        work.
         """
         shares: list[float] = []
         doubts: dict[str, set[Path]] = {}
@@ -91,11 +97,13 @@ class RegionSource:
             f"region {self.name}: {low} of the picture"
             if low == high
             else (
-                f"region {self.name}: {low} to {high} of the picture, {percent(float(np.mean(shares)))} on average"
+                f"region {self.name}: {low} to {high} of the picture, "
+                f"{percent(float(np.mean(shares)))} on average"
             )
         )
         if self.files and self.files.numbered is None and len(samples) > 1:
-            line += f"; one {'mask' if 'mask' in self.facts else 'label map'} for all {len(samples)} samples"
+            kind = "mask" if "mask" in self.facts else "label map"
+            line += f"; one {kind} for all {len(samples)} samples"
         lines = [
             f"{min(files)} {doubt}"
             + (f" (and {len(files) - 1} more such files)" if len(files) > 1 else "")
@@ -104,8 +112,8 @@ class RegionSource:
         if "mask" in self.facts and not self.facts.get("invert") and max(shares) > 0.5:
             lines.insert(
                 0,
-                f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: if the "
-                "rest was meant, add --invert",
+                f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: "
+                "if the rest was meant, add --invert",
             )
         return line, lines[:SHOWN_DOUBTS]
 
@@ -122,10 +130,11 @@ def region_source(
 ) -> RegionSource:
     """The region that these options of the command line ask for; `invert` swaps inside and outside.
 
-    One of: region, a name of BOXES; box, [row centre, column centre, height, width] in a 256 frame; mask, a PNG or .npy
-    file that is bright inside; segmentation, a label map, with the labels that are inside: numbers, colours such as
-    #ff0000, or names, whose meaning `parser` tells, one of PARSERS. A folder in place of a file holds one file a
-    sample. Raises InputError for what cannot be.
+    One of: region, a name of BOXES; box, [row centre, column centre, height, width] in a 256 frame;
+    mask, a PNG or .npy file that is bright inside; segmentation, a label map, with the labels that
+    are inside: numbers, colours such as #ff0000, or names, whose meaning `parser` tells, one of
+    PARSERS. A folder in place of a file holds one file a sample. Raises InputError for what cannot
+    be.
     """
     if sum(kind is not None for kind in (region, box, mask, segmentation)) != 1:
         raise InputError("expected one region: a name, a box, a mask or a segmentation")
@@ -135,7 +144,8 @@ def region_source(
     if segmentation is None and (labels or parser):
         option = "--labels" if labels else "--parser"
         raise InputError(
-            f"{option} without --segmentation; expected both: name the label map, or leave out {option}"
+            f"{option} without --segmentation; expected both: name the label map, or leave out "
+            f"{option}"
         )
     if region is not None:
         name, facts = region, {"region": region}
@@ -193,7 +203,8 @@ def _of_all_samples(draw: Callable[[int, int], np.ndarray]) -> Callable[[int, in
 def _of_files(
     files: SampleFiles, read: Callable[[Path, tuple[int, int]], Drawn]
 ) -> Callable[[int, int, int], Drawn]:
-    """The region in a file, or in the file of the sample, at the size asked for. It is asked for more than once."""
+    """The region in a file, or in the file of the sample, at the size asked for. It is asked for
+    more than once."""
 
     @functools.lru_cache(KEPT_MASKS)
     def read_bits(file: Path, height: int, width: int) -> Drawn:
@@ -210,7 +221,8 @@ def _of_files(
 
 
 def region_mask(region: str, height: int, width: int) -> np.ndarray:
-    """True inside the named box, scaled to [height, width] and rounded outwards: bool [height, width].
+    """True inside the named box, scaled to [height, width] and rounded outwards: bool [height,
+    width].
 
     Raises InputError for an unknown name.
     """
@@ -224,7 +236,8 @@ def _named_box(region: str) -> tuple[int, int, int, int]:
 
 
 def box_mask(box: Sequence[int], height: int, width: int) -> np.ndarray:
-    """The same for a box [row centre, column centre, height, width] in a 256 x 256 frame, cut off at its edges."""
+    """The same for a box [row centre, column centre, height, width] in a 256 x 256 frame, cut off
+    at its edges."""
     row, column, box_height, box_width = box
     mask = np.zeros((height, width), bool)
     mask[_span(row, box_height, height), _span(column, box_width, width)] = True
@@ -236,7 +249,8 @@ def check_box(box: Sequence[int]) -> None:
     shown = ",".join(map(str, box))[:80]
     if max(map(abs, box)) > MOST_BOX:
         raise InputError(
-            f"box {shown} has numbers beyond {MOST_BOX}; expected a box in a {FRAME} x {FRAME} frame"
+            f"box {shown} has numbers beyond {MOST_BOX}; expected a box in a {FRAME} x {FRAME} "
+            "frame"
         )
     if min(box[2:]) < 1:
         raise InputError(
@@ -244,23 +258,25 @@ def check_box(box: Sequence[int]) -> None:
         )
     if not box_mask(box, FRAME, FRAME).any():
         raise InputError(
-            f"box {shown} lies outside the image; expected one that touches the {FRAME} x {FRAME} frame"
+            f"box {shown} lies outside the image; expected one that touches the {FRAME} x {FRAME} "
+            "frame"
         )
 
 
 def _span(centre: int, length: int, size: int) -> slice:
-    """The pixels of an axis of `size` pixels that [centre - length // 2, + length) of the frame touches."""
+    """The pixels of an axis of `size` pixels that [centre - length // 2, + length) of the frame
+    touches."""
     start = max(centre - length // 2, 0)
     stop = max(min(centre - length // 2 + length, FRAME), 0)
     return slice(start * size // FRAME, -(-stop * size // FRAME))
 
 
-# The command line -----------------------------------------------------------------------------------------------------
+# The command line ---------------------------------------------------------------------------------
 
 
 def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """--region, --box, --mask, --segmentation with --labels and --parser, and --invert; `default` is a name, or None
-    for no region.
+    """--region, --box, --mask, --segmentation with --labels and --parser, and --invert; `default`
+    is a name, or None for no region.
 
     Read them with `region_from_options`.
     """
@@ -288,13 +304,15 @@ def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> 
         "--labels",
         type=_labels,
         metavar="L,L,...",
-        help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or names: "
+        help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or "
+        "names: "
         f"{', '.join(NAMES)}",
     )
     group.add_argument(
         "--parser",
         choices=PARSERS,
-        help="whose label maps they are, where --labels has names that mean other numbers in those of "
+        help="whose label maps they are, where --labels has names that mean other numbers in "
+        "those of "
         "another: celebamask (CelebAMask-HQ, MaskGAN) or bisenet (face-parsing.PyTorch)",
     )
     group.add_argument("--invert", action="store_true", help="swap inside and outside")
@@ -303,7 +321,8 @@ def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> 
 def region_from_options(options: argparse.Namespace) -> RegionSource | None:
     """The region of the options that `add_region_options` has added, or None if none was asked for.
 
-    The default of --region is dropped from the options if another kind was given. Raises InputError.
+    The default of --region is dropped from the options if another kind was given. Raises
+    InputError.
     """
     if any(value is not None for value in (options.box, options.mask, options.segmentation)):
         options.region = None
@@ -311,8 +330,8 @@ def region_from_options(options: argparse.Namespace) -> RegionSource | None:
         for name in ("labels", "parser", "invert"):
             if getattr(options, name):
                 raise InputError(
-                    f"--{name} without a region; expected --region, --box, --mask or --segmentation with "
-                    "it"
+                    f"--{name} without a region; expected --region, --box, --mask or "
+                    "--segmentation with it"
                 )
         return None
     return region_source(
@@ -327,7 +346,8 @@ def region_from_options(options: argparse.Namespace) -> RegionSource | None:
 
 
 def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
-    """The region that the JSON file beside directions records, or None if it records none. Raises InputError."""
+    """The region that the JSON file beside directions records, or None if it records none. Raises
+    InputError."""
     recorded = facts.get("region_options") or (
         {"region": facts["region"]} if "region" in facts else None
     )
@@ -340,8 +360,8 @@ def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
         return region_source(**recorded)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); expected "
-            "one that compute_directions.py has written: name the region yourself"
+            f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); "
+            "expected one that compute_directions.py has written: name the region yourself"
         ) from None
 
 

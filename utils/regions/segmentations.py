@@ -1,7 +1,8 @@
 """Label maps of face parsers: what their names, numbers and colours mean.
 
-A label map is grey, one whole number a pixel; or has a palette, whose index is the number; or is coded in colours.
-Names mean other numbers in other parsers, and colours other labels, so whose map it is must be said or seen.
+A label map is grey, one whole number a pixel; or has a palette, whose index is the number; or is
+coded in colours. Names mean other numbers in other parsers, and colours other labels, so whose map
+it is must be said or seen.
 """
 
 import re
@@ -71,11 +72,14 @@ PARSERS = {
 }
 PROGRAMS = {"celebamask": "CelebAMask-HQ and MaskGAN", "bisenet": "face-parsing.PyTorch"}
 NAMES = PARSERS["celebamask"]  # those of the others, in another order
-# In the order of the labels, as those programs draw them; of CelebAMask-HQ's two tables one has another right brow.
+# In the order of the labels, as those programs draw them; of CelebAMask-HQ's two tables one has
+# another right brow.
 COLOURS = {
-    "celebamask": "000000 cc0000 4c9900 cccc00 3333ff cc00cc 00ffff ffcccc 663300 ff0000 66cc00 ffff00 000099 0000cc "
+    "celebamask": "000000 cc0000 4c9900 cccc00 3333ff cc00cc 00ffff ffcccc 663300 ff0000 66cc00 "
+    "ffff00 000099 0000cc "
     "ff3399 00cccc 003300 ff9933 00cc00",
-    "bisenet": "ffffff ff5500 ffaa00 ff0055 ff00aa 00ff00 55ff00 aaff00 00ff55 00ffaa 0000ff 5500ff aa00ff 0055ff "
+    "bisenet": "ffffff ff5500 ffaa00 ff0055 ff00aa 00ff00 55ff00 aaff00 00ff55 00ffaa 0000ff "
+    "5500ff aa00ff 0055ff "
     "00aaff ffff00 ffff55 ffffaa ff00ff",
 }
 OTHER_COLOURS = {"celebamask": {0x33FFFF: 7}, "bisenet": {}}
@@ -124,7 +128,8 @@ CODES = _codes()
 def resolve(labels: Sequence[Label], parser: str | None) -> list[Label]:
     """Numbers for names, each label once and in order. All are numbers then, or all colours.
 
-    Raises InputError for a name that means two numbers, if no parser says which, and for a parser without a name.
+    Raises InputError for a name that means two numbers, if no parser says which, and for a parser
+    without a name.
     """
     if parser is not None and parser not in PARSERS:
         raise InputError(
@@ -139,14 +144,14 @@ def resolve(labels: Sequence[Label], parser: str | None) -> list[Label]:
             and not is_colour(label)
         ):
             raise InputError(
-                f"{str(label)[:80]!r} is not a known label; expected numbers or names such as 4,5 or "
-                f"l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'"
+                f"{str(label)[:80]!r} is not a known label; expected numbers or names such as 4,5 "
+                f"or l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'"
             )
     names = [label for label in labels if label in NAMES]
     if parser and not names:
         raise InputError(
-            "--parser without a name in --labels; expected names such as --labels hair with it, or no "
-            "--parser: numbers and colours need none"
+            "--parser without a name in --labels; expected names such as --labels hair with it, or "
+            "no --parser: numbers and colours need none"
         )
     if names and parser is None:
         unclear = [
@@ -161,16 +166,16 @@ def resolve(labels: Sequence[Label], parser: str | None) -> list[Label]:
                 f"--parser {parser} ({programs})" for parser, programs in PROGRAMS.items()
             )
             raise InputError(
-                f"{', '.join(unclear)} in label maps: {meanings}; expected {choice}: say whose maps they "
-                "are, or give numbers"
+                f"{', '.join(unclear)} in label maps: {meanings}; expected {choice}: say whose "
+                "maps they are, or give numbers"
             )
     known = PARSERS[parser or "celebamask"]
     resolved = {known.index(label) if label in NAMES else label for label in labels}
     colours = {label for label in resolved if isinstance(label, str)}
     if colours and colours != resolved:
         raise InputError(
-            f"colours and numbers in one list of labels ({', '.join(map(str, labels[:SHOWN]))}); expected "
-            "one kind: a map is coded in colours or in numbers"
+            f"colours and numbers in one list of labels ({', '.join(map(str, labels[:SHOWN]))}); "
+            "expected one kind: a map is coded in colours or in numbers"
         )
     return sorted(resolved)
 
@@ -187,9 +192,10 @@ def read_labels(
 ) -> Drawn:
     """True where a label map has one of the labels, which `resolve` has made.
 
-    `size` is [height, width] of the result, by nearest neighbour; its own without. A colour in a map means what it
-    means to `parser`, or, without one, to a parser whose colours are all that the map has. Raises InputError if the map
-    cannot be read, could mean two things, or has none of the labels.
+    `size` is [height, width] of the result, by nearest neighbour; its own without. A colour in a
+    map means what it means to `parser`, or, without one, to a parser whose colours are all that the
+    map has. Raises InputError if the map cannot be read, could mean two things, or has none of the
+    labels.
     """
     values, palette = _read(path)
     if values.ndim == 3 or palette is not None:
@@ -207,14 +213,15 @@ def read_labels(
     doubts = stretch_doubt(values.shape, small.shape)
     if len(np.unique(small)) > MOST_NUMBERS:
         doubts += (
-            f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if it is one, "
-            "name the label map itself",
+            f"has {len(np.unique(small))} different labels, as a photograph in grey would have; if "
+            "it is one, name the label map itself",
         )
     return Drawn(inside, doubts)
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Numbers [H, W], the indices [H, W] and colours [P] of a palette, or colours: uint8 [H, W, 3]."""
+    """Numbers [H, W], the indices [H, W] and colours [P] of a palette, or colours: uint8 [H, W,
+    3]."""
     what = "a label map [H, W], one whole number a pixel"
     if is_npy(path):
         values = read_npy_map(path, what, kinds="iu")
@@ -256,7 +263,7 @@ def _counts(values: np.ndarray, most: int = 4096) -> dict[int, int] | None:
     return dict(sorted(counts.items()))
 
 
-# Colours --------------------------------------------------------------------------------------------------------------
+# Colours ------------------------------------------------------------------------------------------
 
 
 def _wanted_values(
@@ -266,7 +273,8 @@ def _wanted_values(
     labels: Collection[Label],
     parser: str | None,
 ) -> tuple[np.ndarray, set[int]]:
-    """The map as values [H, W], indices of the palette or colours, and those values that have the labels."""
+    """The map as values [H, W], indices of the palette or colours, and those values that have the
+    labels."""
     if palette is None:
         packed = np.empty(values.shape[:2], np.int32)
         for target, band in zip(bands(packed), bands(values), strict=True):
@@ -275,9 +283,10 @@ def _wanted_values(
     counts = _counts(values, MOST_COLOURS)
     if counts is None:
         raise InputError(
-            f"{path} has more than {MOST_COLOURS} colours, as a photograph has, a map laid over one, or a "
-            "map smeared by JPEG or smooth scaling: no label can be read from it; expected a label map: "
-            "name the file of numbers that a parser writes beside such a picture"
+            f"{path} has more than {MOST_COLOURS} colours, as a photograph has, a map laid over "
+            "one, or a map smeared by JPEG or smooth scaling: no label can be read from it; "
+            "expected a label map: name the file of numbers that a parser writes beside such a "
+            "picture"
         )
     colours = {
         value: value if palette is None else int(palette[value])
@@ -296,8 +305,9 @@ def _wanted_values(
     readings = _readings(path, counts, colours, palette is not None, parser)
     if not readings:
         raise InputError(
-            f"{path} is coded in colours that are not those of {parser or ' or '.join(PARSERS)}; expected "
-            f"the colours of the region: choose --labels among {_colours_with_shares(counts, colours)}"
+            f"{path} is coded in colours that are not those of {parser or ' or '.join(PARSERS)}; "
+            "expected the colours of the region: choose --labels among "
+            f"{_colours_with_shares(counts, colours)}"
         )
     asked = _asked(labels)
     found = {
@@ -317,13 +327,13 @@ def _wanted_values(
     if len(set(found.values())) > 1:
         pixels = sum(counts.values())
         parts = " and ".join(
-            f"{_colours_with_shares({value: counts[value] for value in wanted}, colours, pixels)} by "
-            f"{how}"
+            f"{_colours_with_shares({value: counts[value] for value in wanted}, colours, pixels)} "
+            f"by {how}"
             for how, wanted in found.items()
         )
         raise InputError(
-            f"{path}: {asked} is {parts}; expected colours in --labels, which say what is meant: choose "
-            "some of these"
+            f"{path}: {asked} is {parts}; expected colours in --labels, which say what is meant: "
+            "choose some of these"
         )
     return values, set(next(iter(found.values())))
 
@@ -335,9 +345,11 @@ def _readings(
     has_palette: bool,
     parser: str | None,
 ) -> dict[str, dict[int, int]]:
-    """The labels that the values may have, by what says so. A code must know every colour of the map.
+    """The labels that the values may have, by what says so. A code must know every colour of the
+    map.
 
-    Colours that do not tell the indices of a palette apart are no code: a program may have left them out.
+    Colours that do not tell the indices of a palette apart are no code: a program may have left
+    them out.
     """
     readings = (
         {"the indices of its palette": {value: value for value in counts}} if has_palette else {}
@@ -348,8 +360,8 @@ def _readings(
     parsers = {code.parser for code in codes}
     if parser and parsers and parser not in parsers:
         raise InputError(
-            f"{path} has the colours of {parsers.pop()}; expected those of {parser}: choose another "
-            "--parser, or a map of this one"
+            f"{path} has the colours of {parsers.pop()}; expected those of {parser}: choose "
+            "another --parser, or a map of this one"
         )
     for code in codes:
         if parser in (None, code.parser):
@@ -362,12 +374,13 @@ def _readings(
     return readings
 
 
-# Errors ---------------------------------------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 def _asked(labels: Collection[Label]) -> str:
     more = len(labels) - SHOWN
-    return f"label {' or '.join(map(str, list(labels)[:SHOWN]))}{f' and {more} more' if more > 0 else ''}"
+    shown = " or ".join(map(str, list(labels)[:SHOWN]))
+    return f"label {shown}{f' and {more} more' if more > 0 else ''}"
 
 
 def _nothing_inside(
@@ -381,8 +394,8 @@ def _nothing_inside(
     found = sum((counts or {}).get(value, 0) for value in wanted)
     if found:
         return InputError(
-            f"{path} has {found} of {sum(counts.values())} pixels of {_asked(labels)}, too few to leave "
-            f"one at {size[0]} x {size[1]}; expected a larger region: choose more --labels"
+            f"{path} has {found} of {sum(counts.values())} pixels of {_asked(labels)}, too few to "
+            f"leave one at {size[0]} x {size[1]}; expected a larger region: choose more --labels"
         )
     return InputError(
         f"{path} has no pixel of {_asked(labels)}; expected at least one: {_choice(counts)}"
@@ -406,7 +419,8 @@ def _colours_with_shares(
 
 
 def _with_shares(counts: dict, pixels: int | None = None) -> str:
-    """The keys, each with its share of the pixels; without their number, of all that are counted."""
+    """The keys, each with its share of the pixels; without their number, of all that are
+    counted."""
     pixels = pixels or sum(counts.values())
     shown = [
         f"{name} ({percent(number / pixels)})" for name, number in list(counts.items())[:SHOWN]

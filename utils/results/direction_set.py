@@ -1,4 +1,5 @@
-"""What compute_directions.py leaves behind: directions with their numbers, pictures of spectra and of the region."""
+"""What compute_directions.py leaves behind: directions with their numbers, pictures of spectra and
+of the region."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ PLAIN = 160  # grey of the ground without a picture
 
 
 def report(directions: Directions) -> str:
-    """The lines that a user reads: how the factorizations went, and the numbers of each vector, in the file's order."""
+    """The lines that a user reads: how the factorizations went, and the numbers of each vector, in
+    the file's order."""
     foreground, background = directions.foreground, directions.background
     lines = [
         f"  foreground: {_solver_line(foreground)}",
@@ -80,8 +82,8 @@ def _solver_line(result: LowRank | Resefa) -> str:
     if isinstance(result, Resefa):
         return f"{of}, in closed form: eigenvalues of {LEAST_EIGENVALUE:g} or more"
     return (
-        f"{of}, {result.steps} steps, residuals {result.primal_residual:.0e} primal, {result.dual_residual:.0e} "
-        f"dual, error at most {result.error_bound:.0e}"
+        f"{of}, {result.steps} steps, residuals {result.primal_residual:.0e} primal, "
+        f"{result.dual_residual:.0e} dual, error at most {result.error_bound:.0e}"
         + ("" if result.converged else "; WARNING: not converged, raise --max_iter")
     )
 
@@ -136,7 +138,8 @@ def save(stem: Path, directions: Directions, matrices: np.ndarray, facts: dict[s
     """
     for suffix, rows in (("", directions.principal), ("_projected", directions.projected)):
         path = stem.with_name(f"{stem.name}{suffix}.npy")
-        # The facts first: whatever the moment at which a run is killed, its array is known as its own.
+        # The facts first: whatever the moment at which a run is killed, its array is known as its
+        # own.
         files.write_json(
             path.with_suffix(".json"), facts | facts_of(directions) | {"projected": bool(suffix)}
         )

@@ -1,4 +1,5 @@
-"""What manipulate.py leaves behind: raw images, a grid for each direction, heat maps and numbers, one page."""
+"""What manipulate.py leaves behind: raw images, a grid for each direction, heat maps and numbers,
+one page."""
 
 import argparse
 import csv
@@ -41,17 +42,18 @@ HEAT_SIZE, HEAT_GRID_SIZE = (
     128,
 )  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
 GRID_WIDTH = 16_000  # pixels, at most: viewers and JPEG take little more
-GRID_ROWS = 20  # samples in a grid, so that any viewer opens it, and it is written while the next ones are made
+# Samples in a grid, so that any viewer opens it, and it is written while the next ones are made.
+GRID_ROWS = 20
 
 
 def claim_results_folder(
     output_dir: str | None, matrix_paths: Sequence[str], record: str, facts: dict[str, Any]
 ) -> AbstractContextManager[Path]:
-    """The folder to write to, locked: `output_dir`, or outputs/manipulations/{stem of the first matrix_path}, or one
-    with a number after it if that holds results of other options.
+    """The folder to write to, locked: `output_dir`, or outputs/manipulations/{stem of the first
+    matrix_path}, or one with a number after it if that holds results of other options.
 
-    `record` is the name of the JSON file that says what results are of. Raises InUseError if another run is writing
-    to output_dir.
+    `record` is the name of the JSON file that says what results are of. Raises InUseError if
+    another run is writing to output_dir.
     """
 
     def is_taken(folder: Path) -> bool:
@@ -88,13 +90,13 @@ class FinishedRow(NamedTuple):
 
 
 class EditResults:
-    """Takes the images in the order of `edited_codes`. Raw images and grids are written as they fill, the page on exit,
-    also when the run is interrupted: what was finished is kept. `facts` are recorded; its "names" are those of the
-    samples, None if they have none.
+    """Takes the images in the order of `edited_codes`. Raw images and grids are written as they
+    fill, the page on exit, also when the run is interrupted: what was finished is kept. `facts` are
+    recorded; its "names" are those of the samples, None if they have none.
 
-    Pictures are measured and encoded by threads while the next batch is synthesized. Jobs are taken in order, so that
-    one may wait for those before it. What is measured is what is shown: pictures of at most PICTURE_SIZE pixels a side,
-    in 8 bits.
+    Pictures are measured and encoded by threads while the next batch is synthesized. Jobs are taken
+    in order, so that one may wait for those before it. What is measured is what is shown: pictures
+    of at most PICTURE_SIZE pixels a side, in 8 bits.
     """
 
     def __init__(
@@ -133,7 +135,8 @@ class EditResults:
             self._write_page()
 
     def add(self, images: np.ndarray) -> None:
-        """The next images: [N, H, W, C] in about -1 to 1. Returns when those of the call before are pictures."""
+        """The next images: [N, H, W, C] in about -1 to 1. Returns when those of the call before are
+        pictures."""
         for job in self.batch:
             job.result()
         self.batch = [self._add(image) for image in images]
@@ -282,8 +285,9 @@ class EditResults:
             return str(path)
         ratio = "" if means["ratio"] is None else f", ratio {means['ratio']:.3g}"
         return (
-            f"{path}: {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} inside, "
-            f"{means['change_outside'] or 0:.2g} outside{ratio} at {' and '.join(_ends(edit))}"
+            f"{path}: {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} "
+            f"inside, {means['change_outside'] or 0:.2g} outside{ratio} at "
+            f"{' and '.join(_ends(edit))}"
         )
 
     def _write_page(self) -> None:
@@ -302,9 +306,9 @@ class EditResults:
         title = f"{named} on {Path(options.restore_path).stem}"
         number = len({row.number for row in rows})
         words = (
-            f"{_count(options.total_num, 'sample')}, each moved along {_count(number, 'direction')} in "
-            f"{_count(options.step, 'step')}. Drag a slider, or focus it and press the arrow keys, to see what a "
-            "direction changes."
+            f"{_count(options.total_num, 'sample')}, each moved along "
+            f"{_count(number, 'direction')} in {_count(options.step, 'step')}. Drag a slider, or "
+            "focus it and press the arrow keys, to see what a direction changes."
         )
         write_page(
             path,
@@ -389,7 +393,8 @@ def _plain(change: Change) -> dict[str, list[float | None]]:
 
 
 def summary(changes: Sequence[Change]) -> dict[str, float | None]:
-    """Means over the first and the last step of some samples, and the ratio of the changes inside and outside."""
+    """Means over the first and the last step of some samples, and the ratio of the changes inside
+    and outside."""
     means = {
         name: float(np.mean([np.asarray(getattr(change, name))[[0, -1]] for change in changes]))
         if changes

@@ -24,20 +24,23 @@ FREE_OPTIONS = (
 
 
 class Progress:
-    """The Jacobian files of one output folder, which is locked for this run, and the facts beside them.
+    """The Jacobian files of one output folder, which is locked for this run, and the facts beside
+    them.
 
-    While a run lasts, a partial file grows and `..npy.partial.json` holds the options, device and batch size that the
-    remaining samples need, too. Whatever the moment at which it is killed, one of the two files of each space is
-    there, with a header that counts its finished samples. What header, length and JSON file say must agree.
+    While a run lasts, a partial file grows and `..npy.partial.json` holds the options, device and
+    batch size that the remaining samples need, too. Whatever the moment at which it is killed, one
+    of the two files of each space is there, with a header that counts its finished samples. What
+    header, length and JSON file say must agree.
     """
 
     def __init__(
         self, options: argparse.Namespace, network_hash: str, latents_hash: str | None = None
     ) -> None:
-        """`latents_hash` is that of --latent_path; options.total_num None stands for all of its codes.
+        """`latents_hash` is that of --latent_path; options.total_num None stands for all of its
+        codes.
 
-        Raises InputError if the folder holds a Jacobian made with other options, or in which something is missing
-        (unless --overwrite).
+        Raises InputError if the folder holds a Jacobian made with other options, or in which
+        something is missing (unless --overwrite).
         """
         self.options, self.batch_size = options, options.batch_size
         self.spaces = ("w", "z") if options.compute_z else ("w",)
@@ -61,8 +64,9 @@ class Progress:
                     type(value) is not int or value < 1
                 ):
                     raise InputError(
-                        f"{self.options.output_dir} holds a Jacobian with {name} {str(value)[:80]} in its "
-                        "JSON file; expected a whole number: --overwrite, or choose another folder"
+                        f"{self.options.output_dir} holds a Jacobian with {name} {str(value)[:80]} "
+                        "in its JSON file; expected a whole number: --overwrite, or choose another "
+                        "folder"
                     )
             self._expect_same_options()
         finished = self._expect_samples_as_recorded()
@@ -86,18 +90,23 @@ class Progress:
             changed.append(f"--batch_size {str(self.previous.get('batch_size'))[:80]}")
         if changed:
             raise InputError(
-                f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; expected the "
-                "same options, to go on with it: choose another --output_dir or --d_name, or --overwrite"
+                f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; "
+                "expected the same options, to go on with it: choose another --output_dir or "
+                "--d_name, or --overwrite"
             )
 
     def _expect_samples_as_recorded(self) -> bool:
-        """Whether all spaces are in finished files. Raises InputError if a file is not what its JSON file says."""
+        """Whether all spaces are in finished files. Raises InputError if a file is not what its
+        JSON file says."""
         finished = [self._expect_space_as_recorded(space) for space in self.spaces]
         return all(finished) and not self.facts_path.exists()
 
     def _expect_space_as_recorded(self, space: str) -> bool:
         path, found = self.path(space), files.find_samples(self.path(space))
-        remedy = "expected both as one run has left them: --overwrite makes them anew, or choose another folder"
+        remedy = (
+            "expected both as one run has left them: --overwrite makes them anew, or choose "
+            "another folder"
+        )
         if found and self.previous is None:
             raise InputError(
                 f"{found} has no JSON file beside it that says how it was made; {remedy}"
@@ -109,16 +118,16 @@ class Progress:
         count, shape = self.previous.get("samples"), self.previous.get("sample_shape")
         if not found:
             raise InputError(
-                f"{path.with_suffix('.json')} counts {count} samples, but {path.name} is not there; "
-                f"{remedy}"
+                f"{path.with_suffix('.json')} counts {count} samples, but {path.name} is not "
+                f"there; {remedy}"
             )
         with files.NpyFile(found, "the samples of an earlier run", kinds="f") as samples:
             if samples.shape[:1] != (count,) or (
                 shape is not None and list(samples.shape[1:]) != shape
             ):
                 raise InputError(
-                    f"{found} has shape {list(samples.shape)}, but its JSON file counts {count} samples"
-                    f"{f' of {str(shape)[:80]}' if shape else ''}; {remedy}"
+                    f"{found} has shape {list(samples.shape)}, but its JSON file counts {count} "
+                    f"samples{f' of {str(shape)[:80]}' if shape else ''}; {remedy}"
                 )
         return found == path
 
@@ -139,17 +148,18 @@ class Progress:
     def resumed(
         self, device: str, batch_size: int, sample_shapes: dict[str, tuple[int, ...]]
     ) -> Iterator[None]:
-        """Open the files for `append`; at the end, also after Ctrl-C or on a full disk, give what is finished its name.
+        """Open the files for `append`; at the end, also after Ctrl-C or on a full disk, give what
+        is finished its name.
 
-        Raises InputError if the samples so far were made on another device, or are of another shape than those of
-        `sample_shapes`, by their space.
+        Raises InputError if the samples so far were made on another device, or are of another shape
+        than those of `sample_shapes`, by their space.
         """
         previous = self.previous or {}
         if previous.get("device", device) != device:
             raise InputError(
                 f"the finished samples of {self.options.output_dir} were made on "
-                f"{str(previous['device'])[:80]}; expected the same, not {device}: choose it by --gpu_id, "
-                "or --overwrite"
+                f"{str(previous['device'])[:80]}; expected the same, not {device}: choose it by "
+                "--gpu_id, or --overwrite"
             )
         if previous:
             self._expect_shapes(sample_shapes)
@@ -216,7 +226,8 @@ class Progress:
                 )
             if count < total and count:
                 say(
-                    "the same command goes on with the rest; the finished samples can be used as they are"
+                    "the same command goes on with the rest; the finished samples can be used as "
+                    "they are"
                 )
         finally:
             for output in self.outputs.values():

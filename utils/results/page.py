@@ -1,4 +1,5 @@
-"""The web page of an edit: one self-contained HTML file, a card with a slider for each sample and direction."""
+"""The web page of an edit: one self-contained HTML file, a card with a slider for each sample and
+direction."""
 
 import base64
 import html
@@ -82,7 +83,8 @@ def _part(name: str) -> str:
 
 
 def _data(rows: Sequence[Row]) -> dict[str, Any]:
-    """What page.js reads. A picture or an outline that occurs several times, as that of an original, is there once."""
+    """What page.js reads. A picture or an outline that occurs several times, as that of an
+    original, is there once."""
     places: dict[bytes, int] = {}
     outlines: dict[Outline, int] = {}
 

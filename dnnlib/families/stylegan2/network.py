@@ -87,7 +87,8 @@ class SynthesisNetwork:
             self.blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
 
     def primal(self, ws: tf.Tensor) -> tuple[tf.Tensor, list[Kept]]:
-        """The images of ws, and what each layer keeps for `tangent`, in the order of the data flow."""
+        """The images of ws, and what each layer keeps for `tangent`, in the order of the data
+        flow."""
         kept = []
 
         def run(layer: StyledConv | ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
@@ -98,12 +99,14 @@ class SynthesisNetwork:
         return self._flow(run, tf.repeat(self.const, tf.shape(ws)[0], axis=0)), kept
 
     def linearize(self, ws: tf.Tensor, step: int = 1) -> list[Kept]:
-        """What `tangent` needs at the code ws [1, L, D], for every step-th pixel of every step-th row."""
+        """What `tangent` needs at the code ws [1, L, D], for every step-th pixel of every step-th
+        row."""
         *kept, last_conv, rgb = self.primal(ws)[1]
         return [*kept, StyledConv.at_pixels(last_conv, step), ToRGB.at_pixels(rgb, step)]
 
     def tangent(self, kept: list[Kept], dw: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dw [T, D], added to the w of all layers: [T, H, W, C]."""
+        """The derivative of the image along dw [T, D], added to the w of all layers: [T, H, W,
+        C]."""
         kept_in_order = iter(kept)
 
         def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
@@ -112,7 +115,8 @@ class SynthesisNetwork:
         return self._flow(run, tf.repeat(tf.zeros_like(self.const), tf.shape(dw)[0], axis=0), step)
 
     def _flow(self, run: Callable, x: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """How the layers are joined; `run(layer, x, index into ws)` is their primal or tangent, the rest is linear."""
+        """How the layers are joined; `run(layer, x, index into ws)` is their primal or tangent, the
+        rest is linear."""
         image, index = None, 0
         for block in self.blocks:
             block_input = x
@@ -137,7 +141,8 @@ class SynthesisNetwork:
 
 
 def averaged(kept: list[Kept], channels: int) -> list[Kept]:
-    """For a tangent averaged over the first channels of the image, before ToRGB is applied: less to compute.
+    """For a tangent averaged over the first channels of the image, before ToRGB is applied: less to
+    compute.
 
     Where a clamp acts on an image, the average must wait: then the list is returned as it is.
     """

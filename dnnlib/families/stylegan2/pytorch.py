@@ -1,20 +1,23 @@
-"""Generators of StyleGAN2-ADA-PyTorch, also as hosted for StyleGAN3: pickled, by themselves or as G_ema in a dict.
+"""Generators of StyleGAN2-ADA-PyTorch, also as hosted for StyleGAN3: pickled, by themselves or as
+G_ema in a dict.
 
-A network is a tree of modules, each with its class, settings and arrays, which `_reconstruct_persistent_obj(meta)` of
-torch_utils.persistence rebuilds: meta is a dict with class_name, state (a module's __dict__) and source code, which is
-never executed. Every module, setting and array of the generator is either used, known to be harmless, or an error that
-names it; of other networks in the file nothing is asked.
+A network is a tree of modules, each with its class, settings and arrays, which
+`_reconstruct_persistent_obj(meta)` of torch_utils.persistence rebuilds: meta is a dict with
+class_name, state (a module's __dict__) and source code, which is never executed. Every module,
+setting and array of the generator is either used, known to be harmless, or an error that names it;
+of other networks in the file nothing is asked.
 
     mapping         w_avg [w_dim], fc{i}, and embed where there are labels
-    synthesis.b{R}  const [C, 4, 4] at R = 4, conv0 (up-sampling, not at 4), conv1, torgb, skip (resnet)
+    synthesis.b{R}  const [C, 4, 4] at R = 4, conv0 (up-sampling, not at 4), conv1, torgb, skip
+                    (resnet)
     fc{i}, embed    weight [out, in] times weight_gain, bias [out] times bias_gain
-    conv0, conv1    weight [out, in, 3, 3], bias [out], affine (of the style: its bias has the +1), noise_const [R, R],
-                    noise_strength [], resample_filter
+    conv0, conv1    weight [out, in, 3, 3], bias [out], affine (of the style: its bias has the +1),
+                    noise_const [R, R], noise_strength [], resample_filter
     torgb           weight [channels, in, 1, 1] times weight_gain, bias, affine
     skip            weight [out, in, 1, 1] times weight_gain, resample_filter
 
-What looks different from TensorFlow and is not: resnet's sqrt(0.5) on conv1 scales its clamp along, and is the division
-of the sum by sqrt(2); the gain of ToRGB's style may as well be its weight's.
+What looks different from TensorFlow and is not: resnet's sqrt(0.5) on conv1 scales its clamp along,
+and is the division of the sum by sqrt(2); the gain of ToRGB's style may as well be its weight's.
 """
 
 import math
@@ -37,16 +40,21 @@ _ADVICE = (
 SETTINGS = {
     "Generator": "z_dim c_dim w_dim img_resolution img_channels num_ws",
     "MappingNetwork": "z_dim c_dim w_dim num_ws num_layers w_avg_beta",
-    "SynthesisNetwork": "w_dim img_resolution img_resolution_log2 img_channels num_fp16_res block_resolutions num_ws",
-    "SynthesisBlock": "in_channels w_dim resolution img_channels is_last architecture use_fp16 channels_last "
+    "SynthesisNetwork": "w_dim img_resolution img_resolution_log2 img_channels num_fp16_res "
+    "block_resolutions num_ws",
+    "SynthesisBlock": "in_channels w_dim resolution img_channels is_last architecture use_fp16 "
+    "channels_last "
     "fused_modconv_default num_conv num_torgb",
-    "SynthesisLayer": "in_channels out_channels w_dim resolution up use_noise activation conv_clamp padding act_gain",
+    "SynthesisLayer": "in_channels out_channels w_dim resolution up use_noise activation "
+    "conv_clamp padding act_gain",
     "ToRGBLayer": "in_channels out_channels w_dim conv_clamp weight_gain",
-    "Conv2dLayer": "in_channels out_channels activation up down conv_clamp padding weight_gain act_gain bias",
+    "Conv2dLayer": "in_channels out_channels activation up down conv_clamp padding weight_gain "
+    "act_gain bias",
     "FullyConnectedLayer": "in_features out_features activation weight_gain bias_gain bias",
 }
 _STYLEGAN3 = ("SynthesisInput",)
-# What PyTorch and its persistence keep in any module and that changes nothing when it runs; hooks must be empty.
+# What PyTorch and its persistence keep in any module and that changes nothing when it runs; hooks
+# must be empty.
 _HARMLESS = {
     "training",
     "_non_persistent_buffers_set",
@@ -58,7 +66,8 @@ _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
 
 
 class Module:
-    """A module of the file: the name of its class, and its state as a dict. Its source code is dropped."""
+    """A module of the file: the name of its class, and its state as a dict. Its source code is
+    dropped."""
 
     def __init__(self, meta: dict) -> None:
         if (
@@ -77,7 +86,8 @@ class PlainModule(StandIn):
 
 
 _PLAIN_MODULES = {
-    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid Softmax Softplus Tanh",
+    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid "
+    "Softmax Softplus Tanh",
     "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm",
     "container": "ModuleDict ModuleList ParameterList Sequential",
     "conv": "Conv1d Conv2d Conv3d ConvTranspose2d",
@@ -108,8 +118,8 @@ ALLOWED = (
 def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of a generator.
 
-    Raises InputError for a module, a setting or an array that this reader does not know; for fields of the wrong kind
-    it may raise nearly anything.
+    Raises InputError for a module, a setting or an array that this reader does not know; for fields
+    of the wrong kind it may raise nearly anything.
     """
     modules = _Modules(generator, ignored)
     main = modules.take("", "Generator")
@@ -158,7 +168,8 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
     record.check_settings()
     if main["num_ws"] != record.num_layers:
         raise InputError(
-            f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this resolution"
+            f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this "
+            "resolution"
         )
 
     _read_mapping(layers, record, _whole(mapping, "num_layers"))
@@ -176,7 +187,8 @@ def _whole(state: dict, name: str) -> int:
 
 
 class _Modules:
-    """The modules of a network by their dotted names, their settings checked; `tensors` are all arrays likewise."""
+    """The modules of a network by their dotted names, their settings checked; `tensors` are all
+    arrays likewise."""
 
     def __init__(self, generator: Module, ignored: IgnoredSettings) -> None:
         self._ignored = ignored
@@ -196,7 +208,8 @@ class _Modules:
                 else ""
             )
             raise InputError(f"its module {name} is a {found}{what}; {_ADVICE}")
-        # Many modules, or arrays under many names, that are one in the file, would take any amount of time and memory.
+        # Many modules, or arrays under many names, that are one in the file, would take any amount
+        # of time and memory.
         if name.count(".") > 3 or id(module.state) in self._states or len(name) > LONGEST_NAME:
             raise InputError(
                 f"its module {name[:80]} is not part of a StyleGAN2 generator; {_ADVICE}"
@@ -229,7 +242,8 @@ class _Modules:
         return self._modules[name].state
 
     def take(self, name: str, class_name: str, **settings: Any) -> dict:
-        """The settings of a module, which must be of this class and have these; a float may differ by rounding."""
+        """The settings of a module, which must be of this class and have these; a float may differ
+        by rounding."""
         state = self.state(name)
         if self._modules[name].class_name != class_name:
             found = self._modules[name].class_name
@@ -242,8 +256,8 @@ class _Modules:
                 same = type(value) is type(expected) and value == expected
             if not same:
                 raise InputError(
-                    f"its setting {name}.{key} is {brief(value)}; expected {expected!r}, as the rest of "
-                    "a StyleGAN2 generator needs"
+                    f"its setting {name}.{key} is {brief(value)}; expected {expected!r}, as the "
+                    "rest of a StyleGAN2 generator needs"
                 )
         del self._left[name]
         return state
@@ -251,8 +265,8 @@ class _Modules:
     def expect_none_left(self) -> None:
         if self._left:
             raise InputError(
-                f"its module {next(iter(self._left))} is not part of a StyleGAN2 generator of these "
-                f"settings; {_ADVICE}"
+                f"its module {next(iter(self._left))} is not part of a StyleGAN2 generator of "
+                f"these settings; {_ADVICE}"
             )
 
 
@@ -334,7 +348,8 @@ def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
             act_gain=gain,
             conv_clamp=record.conv_clamp,
         )
-        # Without 1 / sqrt(fan_in), as it is demodulated. Where it up-samples, as a transposed convolution takes it.
+        # Without 1 / sqrt(fan_in), as it is demodulated. Where it up-samples, as a transposed
+        # convolution takes it.
         weight = layers.kernel(name, 3, inputs, None)
         layers.styled(name, target, inputs, record.w_dim, weight)
         arrays[f"{target}/noise"] = np.broadcast_to(np.float32(0), (size, size))

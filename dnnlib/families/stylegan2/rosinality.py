@@ -1,17 +1,19 @@
 """State dicts of rosinality's StyleGAN2 in PyTorch, and of programs built on it.
 
-There are arrays and no settings: the architecture is always `skip`, and sizes are read off the arrays.
+There are arrays and no settings: the architecture is always `skip`, and sizes are read off the
+arrays.
 
-    style.{i}.weight, .bias             [out, in], [out], from i = 1: times 0.01 / sqrt(in), and times 0.01
+    style.{i}.weight, .bias             [out, in], [out], from i = 1: times 0.01 / sqrt(in), 0.01
     input.input                         [1, C, 4, 4]
-    conv1, convs.{i}                    4 x 4; convs.{2j} up-samples to 2^(j + 3), convs.{2j + 1} keeps that size
+    conv1, convs.{i}                    4 x 4; convs.{2j} up-samples to 2^(j + 3), the next keeps it
         .conv.weight                    [1, out, in, k, k]: times 1 / sqrt(in k k)
-        .conv.modulation.weight, .bias  [in, w_dim], [in]: times 1 / sqrt(w_dim), and with the +1 of a style
+        .conv.modulation.weight, .bias  [in, w_dim], [in]: times 1 / sqrt(w_dim); with the +1
         .conv.blur.kernel               outer(taps, taps) of sum 4, where it up-samples
         .activate.bias, .noise.weight   [out], [1]
-    to_rgb1, to_rgbs.{j}                .conv as above with k = 1; .bias [1, channels, 1, 1]; .upsample.kernel
+    to_rgb1, to_rgbs.{j}                .conv as above, k = 1; .bias [1, channels, 1, 1];
+                                        .upsample.kernel
     noises.noise_{k}                    [1, 1, h, w]; a file may lack them all
-    latent_avg                          [w_dim], the mean w, beside the state dict; a file may lack it
+    latent_avg                          [w_dim], the mean w, beside the state dict; may be lacking
 """
 
 import math
@@ -61,8 +63,8 @@ ALLOWED = TENSORS | dict.fromkeys(
 
 
 def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
-    """The record of a state dict with latent_avg in it. Without latent_avg, w_avg is the mean over 4096 codes, as that
-    program takes it; without noise inputs there is no noise.
+    """The record of a state dict with latent_avg in it. Without latent_avg, w_avg is the mean over
+    4096 codes, as that program takes it; without noise inputs there is no noise.
 
     Raises InputError for an array that this reader does not know.
     """
@@ -77,7 +79,8 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
     arrays: dict[str, np.ndarray] = {}
     if stages > _MOST_STAGES:
         raise InputError(
-            f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} pixels"
+            f"has {stages} arrays to_rgbs; expected {_MOST_STAGES} at most, for {MAX_RESOLUTION} "
+            "pixels"
         )
     kernels = [
         name

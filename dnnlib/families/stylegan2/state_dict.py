@@ -1,7 +1,8 @@
-"""State dicts of StyleGAN2-ADA-PyTorch's generators: the arrays of pytorch_pickle by their dotted names, no settings.
+"""State dicts of StyleGAN2-ADA-PyTorch's generators: the arrays of pytorch_pickle by their dotted
+names, no settings.
 
-Sizes, labels, architecture, noise and filter are read off names and arrays. What they do not tell is taken as
-StyleGAN2-ADA-PyTorch's train.py sets it, and the record says so.
+Sizes, labels, architecture, noise and filter are read off names and arrays. What they do not tell
+is taken as StyleGAN2-ADA-PyTorch's train.py sets it, and the record says so.
 """
 
 import dataclasses
@@ -19,8 +20,8 @@ from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer
 _LR_MAPPING = 0.01  # the learning rate of the mapping network, over that of the others
 _CONV_CLAMP = 256
 _NOTE = (
-    f"a state dict does not hold all settings: a clamp of {_CONV_CLAMP} and lrelu are taken for granted, as "
-    "StyleGAN2-ADA-PyTorch's train.py sets them"
+    f"a state dict does not hold all settings: a clamp of {_CONV_CLAMP} and lrelu are taken for "
+    "granted, as StyleGAN2-ADA-PyTorch's train.py sets them"
 )
 _CLASSES = (  # of modules, by their full names
     (r"", "Generator"),

@@ -1,18 +1,22 @@
-"""StyleGAN2 and StyleGAN2-ADA TensorFlow pickles: a tuple (G, D, Gs) of networks, of which Gs is read.
+"""StyleGAN2 and StyleGAN2-ADA TensorFlow pickles: a tuple (G, D, Gs) of networks, of which Gs is
+read.
 
-Every setting and every array of the file is either used, known to be harmless, or an error that names it.
+Every setting and every array of the file is either used, known to be harmless, or an error that
+names it.
 
-Forks of StyleGAN2 for images that are not square write settings of their own, also for square images:
+Forks of StyleGAN2 for images that are not square write settings of their own, also for square
+images:
 
-    min_h, min_w, res_log2     skyflynil's and RoyWheels': height min_h 2^res_log2, width min_w 2^res_log2, from a
-                               constant of min_h x min_w
-    init_res, size             eps696's: height and width of the constant, resolution / 4 times that of the images
+    min_h, min_w, res_log2     skyflynil's and RoyWheels': height min_h 2^res_log2, width
+                               min_w 2^res_log2, from a constant of min_h x min_w
+    init_res, size             eps696's: height and width of the constant, resolution / 4 times
+                               that of the images
     resolution_h, resolution_w, res, output_shape, square
                                the sides of the images, or whether they are equal
 
-Where all of them say what a square network of 8, 16, ... pixels that begins with 4 x 4 says by its `resolution`, the
-network is the same. DiffAugment-stylegan2 and eps696 write `impl`, how the filter is computed. The first scales the
-embedding of labels by mapping_lrmul, which no other does.
+Where all of them say what a square network of 8, 16, ... pixels that begins with 4 x 4 says by its
+`resolution`, the network is the same. DiffAugment-stylegan2 and eps696 write `impl`, how the filter
+is computed. The first scales the embedding of labels by mapping_lrmul, which no other does.
 
 Some programs keep Gs alone, a network instead of a tuple, or G and D, a tuple of two.
 """
@@ -108,7 +112,8 @@ class Found(NamedTuple):
 
 
 def averaged_generator(content: Any) -> Found:
-    """Gs of what is in the file, or the network that stands for it. Raises InputError if there is none."""
+    """Gs of what is in the file, or the network that stands for it. Raises InputError if there is
+    none."""
     if isinstance(content, Network):
         name = content.state.get("name")
         return Found(
@@ -116,7 +121,8 @@ def averaged_generator(content: Any) -> Found:
             ()
             if name == "Gs"
             else (
-                f"holds one network, named {brief(name)}: it is used, whether it is an averaged generator or not",
+                f"holds one network, named {brief(name)}: it is used, whether it is an averaged "
+                "generator or not",
             ),
         )
     networks = isinstance(content, tuple) and all(
@@ -144,8 +150,8 @@ def _describe(content: Any) -> str:
 def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
     """The record of Gs.
 
-    Raises InputError for a setting, unless it is `ignored`, or an array that this reader does not know; for fields of
-    the wrong kind it may raise nearly anything.
+    Raises InputError for a setting, unless it is `ignored`, or an array that this reader does not
+    know; for fields of the wrong kind it may raise nearly anything.
     """
     state = generator.network.state
     if (main_function := state["build_func_name"]) != "G_main":
@@ -166,7 +172,8 @@ def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> Net
         isinstance(kernel, (list, tuple)) and all(isinstance(tap, (int, float)) for tap in kernel)
     ):
         raise InputError(
-            f"its resample_kernel is {brief(kernel)}; expected a list of numbers, such as 1, 3, 3, 1"
+            f"its resample_kernel is {brief(kernel)}; expected a list of numbers, such as 1, 3, "
+            "3, 1"
         )
 
     arrays: dict[str, np.ndarray] = {}
@@ -187,8 +194,8 @@ def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> Net
         format=f"{'StyleGAN2-ADA' if is_ada else 'StyleGAN2'} TensorFlow pickle",
         notes=generator.notes
         + (
-            f"the embedding of labels is scaled by mapping_lrmul, {s.embedding_scale:g}: told by the setting impl, it "
-            "is of DiffAugment-stylegan2",
+            f"the embedding of labels is scaled by mapping_lrmul, {s.embedding_scale:g}: told by "
+            "the setting impl, it is of DiffAugment-stylegan2",
         )
         * bool(s.label_size and s.embedding_scale != 1),
     )
@@ -215,7 +222,8 @@ def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> Net
 
 
 def _given(networks: Iterable[dict]) -> dict[str, Any]:
-    """The settings that are in the file; raises InputError if its networks disagree on one that is known."""
+    """The settings that are in the file; raises InputError if its networks disagree on one that is
+    known."""
     given: dict[str, Any] = {}
     for network in networks:  # each repeats the settings that it was built with
         for name, value in network["static_kwargs"].items():
@@ -263,7 +271,8 @@ def _settings(
 def _resolution(given: dict[str, Any]) -> int:
     """The side of the images, which forks say in several ways.
 
-    Raises InputError if images are not square, do not begin with 4 x 4, or if the settings disagree.
+    Raises InputError if images are not square, do not begin with 4 x 4, or if the settings
+    disagree.
     """
     given = {
         name: value
@@ -279,8 +288,8 @@ def _resolution(given: dict[str, Any]) -> int:
             raise _not_square(height, width)
     if given.get("square", True) is not True:
         raise InputError(
-            f"makes images that are not square: its setting square is {brief(given['square'])}; expected "
-            "a square network"
+            f"makes images that are not square: its setting square is {brief(given['square'])}; "
+            "expected a square network"
         )
     _expect_constant(*start)
     if len(set(sizes.values())) > 1:
@@ -292,7 +301,8 @@ def _resolution(given: dict[str, Any]) -> int:
 
 
 def _image_sizes(given: dict[str, Any], start: tuple[int, int]) -> dict[str, tuple[int, int]]:
-    """Height and width of the images, by the settings that say so; `start` is the size of the constant."""
+    """Height and width of the images, by the settings that say so; `start` is the size of the
+    constant."""
     pairs = [
         ("resolution",),
         ("size",),
@@ -318,7 +328,8 @@ def _image_sizes(given: dict[str, Any], start: tuple[int, int]) -> dict[str, tup
 
 
 def _pair(given: dict[str, Any], *names: str) -> tuple[int, int] | None:
-    """Height and width that a setting says, or two settings; one number stands for both. None if they are not there."""
+    """Height and width that a setting says, or two settings; one number stands for both. None if
+    they are not there."""
     found = values = [given[name] for name in names if name in given]
     if not found:
         return None
@@ -332,8 +343,8 @@ def _pair(given: dict[str, Any], *names: str) -> tuple[int, int] | None:
         1 <= len(values) <= 2 and all(type(n) is int and 0 < n <= _LARGEST_SIDE for n in values)
     ):
         raise InputError(
-            f"its {', '.join(names)} is {brief(found[0] if len(found) == 1 else found)}; expected a whole "
-            f"number, 1 to {_LARGEST_SIDE}"
+            f"its {', '.join(names)} is {brief(found[0] if len(found) == 1 else found)}; expected "
+            f"a whole number, 1 to {_LARGEST_SIDE}"
         )
     return values[0], values[-1]
 
@@ -348,20 +359,22 @@ def _not_square(height: int, width: int) -> InputError:
 def _expect_constant(height: int, width: int) -> None:
     if (height, width) != (4, 4):
         raise InputError(
-            f"begins with a constant of {height} x {width}; expected 4 x 4, as networks of 8, 16, 32, ... "
-            "pixels have"
+            f"begins with a constant of {height} x {width}; expected 4 x 4, as networks of 8, 16, "
+            "32, ... pixels have"
         )
 
 
 def _expect_plain(name: str, value: Any) -> None:
-    """Raises InputError unless a setting is a number, a text or a few of them: others may take forever to compare."""
+    """Raises InputError unless a setting is a number, a text or a few of them: others may take
+    forever to compare."""
     values = value if isinstance(value, (list, tuple)) and len(value) <= MOST_TAPS else [value]
     if not all(v is None or isinstance(v, (bool, int, float, str)) for v in values):
         raise InputError(f"its setting {name} is {brief(value)}; expected a number, a text or None")
 
 
 def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
-    """What a stored weight is multiplied with: lrmul / sqrt(fan_in), fan_in all dimensions but the last."""
+    """What a stored weight is multiplied with: lrmul / sqrt(fan_in), fan_in all dimensions but the
+    last."""
     return lrmul / math.sqrt(math.prod(shape[:-1]))
 
 
@@ -469,11 +482,12 @@ def _read_synthesis(
 
 
 def write(record: NetworkRecord, path: str | Path, mapping_lrmul: float = 0.01) -> None:
-    """Write a generator without labels in the public layout: the inverse of `read`, within rounding.
+    """Write a generator without labels in the public layout: the inverse of `read`, within
+    rounding.
 
-    Its channels must be min(fmap_base / 2^(r-1), fmap_max) at resolution 2^r for some fmap_base and fmap_max. G and Gs
-    are the same network, D is an empty one. A conv_clamp makes it a StyleGAN2-ADA pickle.
-    Raises ValueError for a record with labels.
+    Its channels must be min(fmap_base / 2^(r-1), fmap_max) at resolution 2^r for some fmap_base and
+    fmap_max. G and Gs are the same network, D is an empty one. A conv_clamp makes it a
+    StyleGAN2-ADA pickle. Raises ValueError for a record with labels.
     """
     if record.label_dim:
         raise ValueError("writing networks with labels is not supported")

@@ -1,4 +1,5 @@
-"""Nothing in a network file is executed, and whatever is wrong with one ends in a InputError of one line."""
+"""Nothing in a network file is executed, and whatever is wrong with one ends in a InputError of one
+line."""
 
 import io
 import itertools
@@ -75,7 +76,8 @@ def test_foreign_callable_is_refused(tmp_path, form, module, name):
 
 @pytest.mark.parametrize("form", [by_stack_global, by_global])
 def test_these_pickles_are_dangerous(tmp_path, form):
-    """Python's own unpickler executes the hostile pickles of this file, so that their refusal is no accident."""
+    """Python's own unpickler executes the hostile pickles of this file, so that their refusal is no
+    accident."""
     pickle.loads(form("os", "system", f"touch {tmp_path / 'marker'}"))
     assert (tmp_path / "marker").exists()
 
@@ -123,7 +125,8 @@ def test_persistent_id_is_refused():
     ids=["attributes", "slots"],
 )
 def test_build_cannot_alter_a_class(module, name, stand_in, state):
-    """BUILD pointed at a class of the allow-list changes nothing there: neither by __dict__ nor by setattr."""
+    """BUILD pointed at a class of the allow-list changes nothing there: neither by __dict__ nor by
+    setattr."""
     before = dict(vars(stand_in))
     pairs = b"}" + text("values") + text("changed") + b"s"
     argument = b"N" + pairs + b"\x86" if state == b"slots" else pairs
@@ -252,7 +255,8 @@ def nested(content: bytes) -> bytes:
             ),
             "too many whole numbers",
         ),  # in all that is read, together
-        # What is called with the memory besides its arguments is no functools.partial, which would take this for its state.
+        # What is called with the memory besides its arguments is no functools.partial, which would
+        # take this for its state.
         (b"cbuiltins\nset\nq\x00(h\x00)}}tb)R.", "change a _Bound"),
         (b"}X\x00\x20\0\0" + b"a" * 8192 + b"Ns.", "key that is no name"),
         (b"\x8a\xff" + b"\x7f" * 255 + b".", "whole number of 255 bytes"),
@@ -312,7 +316,8 @@ def nested(content: bytes) -> bytes:
     ids=itertools.count(),
 )
 def test_bombs(tmp_path, monkeypatch, content, words):
-    """A small file that would take any amount of time, stack or memory is refused within twice its size and BOUND."""
+    """A small file that would take any amount of time, stack or memory is refused within twice its
+    size and BOUND."""
     monkeypatch.setattr(safe_pickle, "BOUND", 1 << 22)
     path = tmp_path / "hostile.pkl"
     path.write_bytes(content if content.startswith(PROTOCOL) else PROTOCOL + content)
@@ -383,7 +388,8 @@ def test_bombs(tmp_path, monkeypatch, content, words):
     ids=itertools.count(),
 )
 def test_every_opcode_asks_for_what_it_takes(start, repeated):
-    """No object takes more memory than was asked for when it was made: that is what bounds the memory of a file."""
+    """No object takes more memory than was asked for when it was made: that is what bounds the
+    memory of a file."""
     file, memory = (
         io.BytesIO(PROTOCOL + start + repeated * 20_000 + b"N."),
         safe_pickle.Memory(1 << 40),

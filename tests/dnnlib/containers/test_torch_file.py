@@ -1,4 +1,5 @@
-"""PyTorch's two file formats are read without PyTorch, and nothing in them is believed unchecked."""
+"""PyTorch's two file formats are read without PyTorch, and nothing in them is believed
+unchecked."""
 
 import contextlib
 import io
@@ -107,7 +108,8 @@ def test_shared_storage(tmp_path, form):
     ],
 )
 def test_forged_content(tmp_path, form, content, words):
-    """A tensor outside its storage or larger than it, a storage that lies, or a foreign call, is refused."""
+    """A tensor outside its storage or larger than it, a storage that lies, or a foreign call, is
+    refused."""
     path = written(tmp_path / "forged.pt", form({"g_ema": content}))
     with pytest.raises(InputError, match=re.escape(words)) as caught, load(path):
         pass
@@ -148,7 +150,8 @@ def test_build_cannot_alter_a_tensor(tmp_path, state, words):
     ],
 )
 def test_damaged_file(tmp_path, content, words):
-    """A file whose parts are missing, compressed, or of another byte order is refused in one line."""
+    """A file whose parts are missing, compressed, or of another byte order is refused in one
+    line."""
     with (
         pytest.raises(InputError, match=words) as caught,
         load(written(tmp_path / "damaged.pt", content)),
@@ -168,7 +171,8 @@ def test_checksum(tmp_path):
 
 @pytest.mark.parametrize("form", [stream, archive])
 def test_shortened_file(tmp_path, form):
-    """A file that becomes shorter between the reading of its pickle and that of its numbers is one plain line."""
+    """A file that becomes shorter between the reading of its pickle and that of its numbers is one
+    plain line."""
     path = written(tmp_path / "short.pt", form(np.zeros(100_000, np.float32)))
     with load(path) as read:
         path.write_bytes(path.read_bytes()[:50_000])
@@ -178,7 +182,8 @@ def test_shortened_file(tmp_path, form):
 
 @pytest.mark.parametrize("form", [stream, archive])
 def test_memory_of_numbers(tmp_path, form):
-    """Only the numbers in use take memory, are asked for before that, and are given back when they are not used."""
+    """Only the numbers in use take memory, are asked for before that, and are given back when they
+    are not used."""
     path = written(
         tmp_path / "large.pt", form([np.zeros(1 << 20, np.float32), np.zeros(1 << 22, np.float32)])
     )
@@ -199,7 +204,8 @@ def test_memory_of_numbers(tmp_path, form):
 
 
 def test_numbers_far_apart(tmp_path):
-    """Tensors of few numbers whose storage would be read as a whole for each are refused when they are used."""
+    """Tensors of few numbers whose storage would be read as a whole for each are refused when they
+    are used."""
     content = tensor(Numbers(np.zeros(1 << 20, np.float32)), 0, (2,), ((1 << 20) - 1,))
     with (
         load(written(tmp_path / "apart.pt", stream(content))) as read,
@@ -221,7 +227,8 @@ def test_truncated_file(tmp_path, data, name):
 
 @pytest.mark.parametrize("name", ["pt_label_orig_16.pkl", "ros_64.pt", "ros_old_16.pt"])
 def test_changed_byte(tmp_path, data, name):
-    """A golden file with a byte changed anywhere is read, or is a InputError of one line: nothing else is raised."""
+    """A golden file with a byte changed anywhere is read, or is a InputError of one line: nothing
+    else is raised."""
     content = (data / name).read_bytes()
     random = np.random.Generator(np.random.PCG64(5))
     for place in random.integers(0, len(content), 60):
@@ -247,7 +254,8 @@ def test_changed_byte(tmp_path, data, name):
     ids=["memo", "memo256M", "bytes", "bytearray", "frame", "text", "integer"],
 )
 def test_announced_size(tmp_path, content):
-    """A few bytes that announce gigabytes, or number an object in the billions, take neither memory nor time."""
+    """A few bytes that announce gigabytes, or number an object in the billions, take neither memory
+    nor time."""
     path = written(tmp_path / "hostile.pkl", content)
     tracemalloc.start()
     start = time.perf_counter()
@@ -321,7 +329,8 @@ def test_allow_lists_are_of_exact_objects(allowed):
     ],
 )
 def test_neighbours_are_refused(allowed, module, name):
-    """What stands beside an allowed object, or is reached from it by a dot, is refused in every reader."""
+    """What stands beside an allowed object, or is reached from it by a dot, is refused in every
+    reader."""
     for content in (
         dumps(Global(module, name)),
         b"\x80\x04" + dumps(module)[2:-1] + dumps(name)[2:-1] + b"\x93.",

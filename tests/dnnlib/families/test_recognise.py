@@ -1,4 +1,5 @@
-"""Which generator a file holds is told by its content; a file that holds none is named by what it is."""
+"""Which generator a file holds is told by its content; a file that holds none is named by what it
+is."""
 
 import dataclasses
 import gzip
@@ -21,7 +22,8 @@ ARRAY = np.zeros((1, 24), np.float32)
 
 @pytest.fixture(scope="module")
 def networks(data):
-    """By name, the content of a golden file: its generator as a module or a state dict; and its w_avg or latent_avg."""
+    """By name, the content of a golden file: its generator as a module or a state dict; and its
+    w_avg or latent_avg."""
     found = {}
     for name in ("pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16"):
         with open(data / f"{name}.pkl", "rb") as file:
@@ -63,7 +65,8 @@ def expect_same(record, original, **settings):
     ],
 )
 def test_module(tmp_path, data, networks, form, make):
-    """A generator alone or as G_ema is read from a pickle or a file of torch.save, whatever other modules are there."""
+    """A generator alone or as G_ema is read from a pickle or a file of torch.save, whatever other
+    modules are there."""
     record = read_network(written(tmp_path / "file", form(make(networks["pt_label_orig_16"]))))
     expect_same(record, read_network(data / "pt_label_orig_16.pkl"))
     assert record.notes == ()
@@ -121,7 +124,8 @@ def test_ada_state_dict(tmp_path, data, networks, name, wrap):
     ],
 )
 def test_rosinality_state_dict(tmp_path, data, networks, wrap, notes):
-    """Wherever the arrays are in the file, they are found; what is not said to be averaged is noted."""
+    """Wherever the arrays are in the file, they are found; what is not said to be averaged is
+    noted."""
     content = wrap(networks["ros_old_16/arrays"], networks["latent_avg"])
     record = read_network(written(tmp_path / "file.pt", stream(content)))
     expect_same(record, read_network(data / "ros_old_16.pt"))
@@ -240,8 +244,8 @@ WHOLE = Call(Global("my.model", "Generator"), ({"_parameters": {}, "_modules": {
         *(
             (
                 form(WHOLE),
-                "is a whole PyTorch module: it asks for my.model.Generator; refused, nothing was executed. Save "
-                "its state_dict",
+                "is a whole PyTorch module: it asks for my.model.Generator; refused, nothing was "
+                "executed. Save its state_dict",
             )
             for form in (dumps, stream, archive)
         ),
@@ -283,7 +287,8 @@ def test_no_network(tmp_path, content, words):
 
 
 def test_many_names(tmp_path, monkeypatch):
-    """A small file whose dicts are in one another many times is refused before its names take memory."""
+    """A small file whose dicts are in one another many times is refused before its names take
+    memory."""
     monkeypatch.setattr(safe_pickle, "BOUND", 1 << 20)
     content = {"style.1.weight": ARRAY}
     for _ in range(4):
@@ -306,7 +311,8 @@ def test_folder(tmp_path):
 
 
 def test_unknown_setting_is_ignored_by_name(tmp_path, data, networks):
-    """A setting that is not known is refused with the option that ignores it, and ignored if that names it."""
+    """A setting that is not known is refused with the option that ignores it, and ignored if that
+    names it."""
     state = networks["pt_label_orig_16"].state
     changed = Module({"type": "class", "class_name": "Generator", "state": state | {"surprise": 7}})
     path = written(tmp_path / "file.pkl", dumps({"G_ema": changed}))

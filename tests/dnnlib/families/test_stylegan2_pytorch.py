@@ -1,4 +1,5 @@
-"""Every module, setting and array of a StyleGAN2-ADA-PyTorch pickle is used, known to be harmless, or an error."""
+"""Every module, setting and array of a StyleGAN2-ADA-PyTorch pickle is used, known to be harmless,
+or an error."""
 
 import dataclasses
 import re
@@ -15,7 +16,8 @@ from dnnlib.families.stylegan2.pytorch import Module
 
 @pytest.fixture
 def edited(tmp_path, data):
-    """edited(name, edit, protocol): a copy of a golden pickle whose G_ema has gone through edit(find).
+    """edited(name, edit, protocol): a copy of a golden pickle whose G_ema has gone through
+    edit(find).
 
     find("synthesis.b4") is the module of that name, find("") the generator.
     """
@@ -266,7 +268,8 @@ def poisoned(value):
     ],
 )
 def test_unusable_network(edited, edit, words):
-    """A network with a module, setting or array that the reader cannot use is refused in one line that names it."""
+    """A network with a module, setting or array that the reader cannot use is refused in one line
+    that names it."""
     path = edited("pt_label_orig_16", edit)
     alternatives = "|".join(map(re.escape, words.split("|")))
     with pytest.raises(InputError, match=alternatives) as caught:
@@ -306,7 +309,8 @@ def same(a, b):
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("name", ["pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16"])
 def test_protocols(edited, data, name, protocol):
-    """A network pickled in any protocol is the same record: the public files are of protocol 3, with calls for sets."""
+    """A network pickled in any protocol is the same record: the public files are of protocol 3,
+    with calls for sets."""
     assert same(read_network(edited(name, protocol=protocol)), read_network(data / f"{name}.pkl"))
 
 
@@ -324,7 +328,8 @@ def test_protocols(edited, data, name, protocol):
     ],
 )
 def test_harmless_setting(edited, data, edit):
-    """A setting that cannot change a float32 image with constant noise changes nothing in the record."""
+    """A setting that cannot change a float32 image with constant noise changes nothing in the
+    record."""
     assert same(
         read_network(edited("pt_label_orig_16", edit)), read_network(data / "pt_label_orig_16.pkl")
     )

@@ -1,4 +1,5 @@
-"""Every array of a rosinality-style checkpoint is used, known to be harmless, or an error that names it."""
+"""Every array of a rosinality-style checkpoint is used, known to be harmless, or an error that
+names it."""
 
 import dataclasses
 import re
@@ -14,7 +15,8 @@ from dnnlib.families.stylegan2 import rosinality
 
 @pytest.fixture
 def edited(tmp_path, data):
-    """edited(edit, form): a copy of a golden checkpoint that has gone through edit(content), its arrays NumPy's."""
+    """edited(edit, form): a copy of a golden checkpoint that has gone through edit(content), its
+    arrays NumPy's."""
 
     def make(edit=lambda content: None, form=stream):
         with open(data / "ros_old_16.pt", "rb") as file:
@@ -107,7 +109,8 @@ def overflowing(content):
     ],
 )
 def test_unusable_network(edited, edit, words):
-    """A checkpoint with an array that the reader cannot use is refused in one line that names it."""
+    """A checkpoint with an array that the reader cannot use is refused in one line that names
+    it."""
     path = edited(edit)
     with pytest.raises(InputError, match="|".join(map(re.escape, words.split("|")))) as caught:
         read_network(path)
@@ -117,7 +120,8 @@ def test_unusable_network(edited, edit, words):
 
 @pytest.mark.parametrize("form", [stream, archive])
 def test_both_formats(edited, data, form):
-    """A checkpoint is the same record in PyTorch's old and new format, whatever else the file holds."""
+    """A checkpoint is the same record in PyTorch's old and new format, whatever else the file
+    holds."""
 
     def edit(content):
         content.update(

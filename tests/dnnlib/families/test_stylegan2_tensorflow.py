@@ -1,4 +1,5 @@
-"""Every setting and every array of a TensorFlow pickle is used, known to be harmless, or an error that names it."""
+"""Every setting and every array of a TensorFlow pickle is used, known to be harmless, or an error
+that names it."""
 
 import dataclasses
 import json
@@ -52,7 +53,8 @@ def function(name, part="synthesis"):
 
 
 def doubled(levels):
-    """A list of two lists of two lists ..., each twice the same: as text, or compared, it is endless."""
+    """A list of two lists of two lists ..., each twice the same: as text, or compared, it is
+    endless."""
     return [doubled(levels - 1)] * 2 if levels else []
 
 
@@ -253,7 +255,8 @@ def absent(part):
     ],
 )
 def test_unusable_network(edited, edit, words):
-    """A network with a setting or an array that the reader cannot use is refused in one line that names it."""
+    """A network with a setting or an array that the reader cannot use is refused in one line that
+    names it."""
     path = edited("tf_orig_16", edit)
     with pytest.raises(InputError, match="|".join(map(re.escape, words.split("|")))) as caught:
         read_network(path)
@@ -262,7 +265,8 @@ def test_unusable_network(edited, edit, words):
 
 
 def test_edited_copy_is_otherwise_the_same(edited, data):
-    """The files of `test_unusable_network` differ from a good one by the edit alone: without it they read the same."""
+    """The files of `test_unusable_network` differ from a good one by the edit alone: without it
+    they read the same."""
     copy, original = read_network(edited("tf_orig_16")), read_network(data / "tf_orig_16.pkl")
     for name, values in original.arrays.items():
         np.testing.assert_array_equal(copy.arrays[name], values, err_msg=name)
@@ -283,7 +287,8 @@ def test_edited_copy_is_otherwise_the_same(edited, data):
     ],
 )
 def test_harmless_setting(edited, data, name):
-    """A setting that cannot change an untruncated float32 image with constant noise changes nothing in the record."""
+    """A setting that cannot change an untruncated float32 image with constant noise changes nothing
+    in the record."""
     record, original = (
         read_network(edited("tf_orig_16", setting(name, 0.5))),
         read_network(data / "tf_orig_16.pkl"),
@@ -393,7 +398,8 @@ def test_square_network_of_a_fork(edited, data, edit):
     [({}, 1), ({"impl": "cuda"}, 0.03), ({"impl": "cuda", "init_res": [4, 4]}, 1)],
 )
 def test_embedding_of_labels(edited, golden, more, scale):
-    """DiffAugment-stylegan2 scales the embedding of a label by mapping_lrmul, and nothing else; others do not."""
+    """DiffAugment-stylegan2 scales the embedding of a label by mapping_lrmul, and nothing else;
+    others do not."""
     states = []
     path = edited("tf_label_32", all_of(settings(mapping_lrmul=0.03, **more), states.append))
     variables = states[0]["components"]["mapping"]["variables"]
@@ -433,7 +439,8 @@ def test_other_packing(edited, data, name, pack, note):
 
 
 def test_ignored_settings(edited, data):
-    """Unknown settings that are to be ignored are, and notes say so; a known or absent name is an error."""
+    """Unknown settings that are to be ignored are, and notes say so; a known or absent name is an
+    error."""
     path = edited("tf_orig_16", settings(style_strength=3, attention=[]))
     with pytest.raises(
         InputError, match=r"attention = .* is not known.*--ignore_setting attention"
@@ -452,7 +459,8 @@ def test_ignored_settings(edited, data):
 
 
 def test_ignored_setting_of_a_script(edited, run_script, tmp_path):
-    """The option loads the network, a warning says so, and the option is recorded; without it the error names it."""
+    """The option loads the network, a warning says so, and the option is recorded; without it the
+    error names it."""
     path = edited("tf_orig_16", settings(style_strength=3))
     command = [
         "compute_jacobian",
@@ -486,7 +494,8 @@ def test_other_pickle(tmp_path, content):
 
 @pytest.mark.parametrize("lrmul", [0.01, 1.0])
 def test_write_then_read(tmp_path, path, lrmul):
-    """Reading what was written gives the record back, within rounding; a record with labels is refused."""
+    """Reading what was written gives the record back, within rounding; a record with labels is
+    refused."""
     record = read_network(path)
     path = tmp_path / "written.pkl"
     if record.label_dim:
@@ -528,7 +537,8 @@ def test_write_leaves_no_modules(tmp_path, data):
     ids=["noise_strength", "lod"],
 )
 def test_scalars(edited, data, edit):
-    """TensorFlow 1 hands a variable of shape [] over as a NumPy scalar, which is read like an array of shape []."""
+    """TensorFlow 1 hands a variable of shape [] over as a NumPy scalar, which is read like an array
+    of shape []."""
     record = read_network(edited("tf_orig_16", edit))
     np.testing.assert_array_equal(
         record.arrays["4/conv1/noise"],

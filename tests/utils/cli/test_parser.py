@@ -189,7 +189,8 @@ def test_fail(capsys):
     "arguments", [["--path", ""], ["--path="], ["--size", ""], ["--many", "a", ""], [""]]
 )
 def test_empty_values(capsys, arguments):
-    """An empty value, as an unset variable of a shell leaves, is an error, not taken for an option left out."""
+    """An empty value, as an unset variable of a shell leaves, is an error, not taken for an option
+    left out."""
     parser = Parser("", "")
     parser.add_argument("file", nargs="?")
     parser.add_argument("--path")

@@ -31,7 +31,8 @@ def heed_signals() -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("before", ["", "work()"], ids=["running", "importing"])
 def test_signals(root, number, status, before):
-    """Ctrl-C and a scheduler's SIGTERM end a run in one line, also while it still imports what it needs."""
+    """Ctrl-C and a scheduler's SIGTERM end a run in one line, also while it still imports what it
+    needs."""
     process = subprocess.Popen(
         [sys.executable, "-c", RUN.format(before=before)],
         cwd=root,
@@ -48,10 +49,12 @@ def test_signals(root, number, status, before):
 
 @pytest.mark.parametrize(("closed", "status"), [((1,), 0), ((2,), 0), ((0, 1, 2), 0)])
 def test_closed_streams(root, tmp_path, closed, status):
-    """Without stdout or stderr a run does its work; nothing that is printed ends in a file that it opens."""
+    """Without stdout or stderr a run does its work; nothing that is printed ends in a file that it
+    opens."""
     code = (
         "import utils.cli.stopping, sys; from utils.cli.parser import run, say, warn\n"
-        f"def main():\n file = open({str(tmp_path / 'file')!r}, 'w'); say('out'); warn('err')\nrun(main)"
+        f"def main():\n file = open({str(tmp_path / 'file')!r}, 'w'); say('out'); "
+        "warn('err')\nrun(main)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, preexec_fn=lambda: [os.close(n) for n in closed]

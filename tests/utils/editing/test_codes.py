@@ -40,7 +40,8 @@ def test_which_array(capsys):
 
 
 def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM):
-    """Codes of this shape, which are 1, 2, 3 ... or all of a value, for a network of the sizes above."""
+    """Codes of this shape, which are 1, 2, 3 ... or all of a value, for a network of the sizes
+    above."""
     values = (
         np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
         if value is None
@@ -138,7 +139,8 @@ def codes_of(shape, space="auto", key=None, names=None, value=None, z_dim=Z_DIM)
     ],
 )
 def test_codes_for_network(capsys, shape, asked, key, space, said):
-    """Codes of each shape are taken as what they are or are said to be; what was assumed is told."""
+    """Codes of each shape are taken as what they are or are said to be; what was assumed is
+    told."""
     values, found, codes = codes_of(shape, asked, key)
     out = capsys.readouterr().out
     assert found == space
@@ -155,7 +157,8 @@ def test_codes_for_network(capsys, shape, asked, key, space, said):
 
 
 def test_names(capsys):
-    """The codes of a dict are one for each name, also if there are as many as layers; the first names are told."""
+    """The codes of a dict are one for each name, also if there are as many as layers; the first
+    names are told."""
     assert codes_of((6, 4), key="latent", names=list("abcdef"))[2].shape == (6, LAYERS, W_DIM)
     assert capsys.readouterr().out.startswith("latent codes: 6 of w (a, b, c, ...), assumed")
 
@@ -245,7 +248,8 @@ def taken_for(values, layers=18, key=None):
 
 @pytest.mark.parametrize("dim", [64, 512])
 def test_random_z_is_never_w(dim):
-    """Random codes of z, few or many, are z, or asked for; few are asked for where they are long enough to tell."""
+    """Random codes of z, few or many, are z, or asked for; few are asked for where they are long
+    enough to tell."""
     found = [
         taken_for(np.random.RandomState(seed).randn(n, dim))
         for seed in range(200)
@@ -278,7 +282,8 @@ def test_random_z_is_never_w(dim):
     ],
 )
 def test_space_by_length(capsys, values, space):
-    """Rows as long as random ones and not lopsided are z, others w, or w+ if as many as layers; else it is asked."""
+    """Rows as long as random ones and not lopsided are z, others w, or w+ if as many as layers;
+    else it is asked."""
     assert taken_for(values) == space
     assert ("assumed from the shape" in capsys.readouterr().out) == bool(space)
 
@@ -337,7 +342,8 @@ def options(**given):
 
 
 def test_random_run():
-    """Without a file the codes are those of the seed, as many as asked for, mapped and truncated as asked for."""
+    """Without a file the codes are those of the seed, as many as asked for, mapped and truncated as
+    asked for."""
     chosen = options(total_num=3, trunc_psi=0.5, trunc_layers=2)
     codes = Codes(chosen, Network(), None, default_num=7)
     z = random_codes(4, 3, Z_DIM)

@@ -26,7 +26,8 @@ BOX[3:7, 5:11] = True
 
 
 def test_measure():
-    """Mean absolute and mean squared change of images in [-1, 1], over the pixels and channels inside and outside."""
+    """Mean absolute and mean squared change of images in [-1, 1], over the pixels and channels
+    inside and outside."""
     change = measure(absolute_change(PICTURES, ORIGINAL), MASK)
     difference = PICTURES / 127.5 - ORIGINAL / 127.5
     for part, name in ((MASK, "inside"), (~MASK, "outside")):
@@ -47,7 +48,8 @@ def test_nothing_outside():
 
 
 def test_heat_grows_with_change():
-    """No change is 0, more change is more, and from 0.5 on it is 255; so do the colours, from black."""
+    """No change is 0, more change is more, and from 0.5 on it is 255; so do the colours, from
+    black."""
     values = heat(
         np.array([0, 0.01, 0.05, 0.2, 0.5, 2.0], np.float32)[None, None, :, None].repeat(3, axis=-1)
     )[0, 0]
@@ -60,7 +62,8 @@ def test_heat_grows_with_change():
 
 
 def test_heat_maps():
-    """Unchanged pixels show the dimmed original in grey, changed ones their heat, and the outline lies on top."""
+    """Unchanged pixels show the dimmed original in grey, changed ones their heat, and the outline
+    lies on top."""
     warm = np.zeros((2, 12, 16), np.uint8)
     warm[1, 0, 0] = 255
     maps = heat_maps(warm, ORIGINAL, BOX)
@@ -71,7 +74,8 @@ def test_heat_maps():
 
 
 def test_outline():
-    """The outline of a box is its frame; at the edge of the picture, where there is no outside, none is drawn."""
+    """The outline of a box is its frame; at the edge of the picture, where there is no outside,
+    none is drawn."""
     frame = BOX.copy()
     frame[4:6, 6:10] = False
     np.testing.assert_array_equal(outline(BOX), frame)

@@ -51,7 +51,8 @@ def test_change_out_of_reach():
 
 
 def test_contact_sheet(tmp_path):
-    """The sheet holds a row for each direction, its pairs beside its words; the numbers come back."""
+    """The sheet holds a row for each direction, its pairs beside its words; the numbers come
+    back."""
     edits = [
         Edit("eyes", 3, np.array([1, 0.1]), np.zeros(3), EYES),
         Edit("eyes", 4, np.array([2, 1]), np.zeros(3), EYES),

@@ -27,7 +27,8 @@ EDITS = [
 
 @pytest.mark.parametrize("layers", [[0], [4, 5, 6, 7], [9], list(range(10))])
 def test_walk(layers):
-    """w + a direction on the chosen layers for each a; other layers keep their bytes, and so does the argument."""
+    """w + a direction on the chosen layers for each a; other layers keep their bytes, and so does
+    the argument."""
     before, others = WS.copy(), sorted(set(range(10)) - set(layers))
     codes = walk(WS, DIRECTIONS[0], layers, DISTANCES)
     assert codes.shape == (3, 3, 10, 4)
@@ -47,7 +48,8 @@ def test_walk(layers):
 
 @pytest.mark.parametrize("layers", [[0], [4, 5, 6, 7], list(range(10))])
 def test_walk_with_a_vector_for_each_layer(layers):
-    """A direction [L, D] moves each chosen layer along its own row; equal rows are the same as one vector."""
+    """A direction [L, D] moves each chosen layer along its own row; equal rows are the same as one
+    vector."""
     vectors = np.random.Generator(np.random.PCG64(2)).standard_normal((10, 4))
     codes = walk(WS, vectors, layers, DISTANCES)
     for layer in range(10):
@@ -106,7 +108,8 @@ def test_in_batches(count, size, lengths):
     ids=["line", "square", "root", "tanh", "saturating", "jump", "steep"],
 )
 def test_distance_of_change(change):
-    """The distance found changes as much as asked for, or a jump lies there; it has three digits and took few tries."""
+    """The distance found changes as much as asked for, or a jump lies there; it has three digits
+    and took few tries."""
     tried = []
     distance = distance_of_change(lambda d: tried.append(d) or change(d), 0.1)
     assert abs(change(distance) - 0.1) <= 0.003 or change(distance * 0.99) < 0.1 < change(
@@ -120,7 +123,8 @@ def test_distance_of_change(change):
 
 @pytest.mark.parametrize("change", [lambda d: 0.0, lambda d: 0.09 * d / (1 + d)])
 def test_change_out_of_reach(change):
-    """A direction that never changes that much is told, after few tries, none of them farther than FARTHEST."""
+    """A direction that never changes that much is told, after few tries, none of them farther than
+    FARTHEST."""
     tried = []
     assert distance_of_change(lambda d: tried.append(d) or change(d), 0.1) is None
     assert max(tried) == FARTHEST

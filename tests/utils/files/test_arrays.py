@@ -17,7 +17,8 @@ from utils.files import arrays as files
 
 
 def test_replacing(tmp_path):
-    """The final name appears, with its folder, when the block succeeds; until then it is not there."""
+    """The final name appears, with its folder, when the block succeeds; until then it is not
+    there."""
     path = tmp_path / "new" / "folder" / "file.txt"
     with files.replacing(path) as partial:
         partial.write_text("whole")
@@ -67,7 +68,8 @@ def test_npy(tmp_path, dtype):
 
 
 def test_npy_that_becomes_shorter(tmp_path):
-    """What another program cuts off while it is read is an error of one line, not the end of the process."""
+    """What another program cuts off while it is read is an error of one line, not the end of the
+    process."""
     files.write_npy(tmp_path / "a.npy", np.arange(12))
     with files.NpyFile(tmp_path / "a.npy", "numbers") as file:
         os.truncate(tmp_path / "a.npy", 150)
@@ -121,7 +123,8 @@ WHOLE = npy(np.zeros((5, 4)))
     ids=range(20),
 )
 def test_unusable_npy(tmp_path, content, words):
-    """A file that is truncated, foreign, or not of numbers is an error of one line: which, and what was expected."""
+    """A file that is truncated, foreign, or not of numbers is an error of one line: which, and what
+    was expected."""
     path = tmp_path / "bad.npy"
     path.write_bytes(content)
     with pytest.raises(InputError, match=words) as caught:
@@ -147,7 +150,8 @@ def test_objects_in_npy_are_not_executed(tmp_path):
 
 
 def test_sample_file(tmp_path):
-    """At every moment the partial file is a whole .npy file of the samples so far; then it takes its name."""
+    """At every moment the partial file is a whole .npy file of the samples so far; then it takes
+    its name."""
     samples = (
         np.random.Generator(np.random.PCG64(0)).standard_normal((4, 2, 3, 1, 5)).astype(np.float32)
     )
@@ -176,7 +180,8 @@ def test_sample_file_keeps_fewer(tmp_path):
 
 
 def test_sample_file_interrupted(tmp_path, monkeypatch):
-    """Ctrl-C after the header of a sample and before its count leaves a whole file of the samples counted."""
+    """Ctrl-C after the header of a sample and before its count leaves a whole file of the samples
+    counted."""
     output = files.SampleFile(tmp_path / "w.npy")
     output.append(np.zeros((2, 3)))
     write_header = output._write_header
@@ -212,7 +217,8 @@ def test_two_partial_files(tmp_path):
 
 
 def test_sample_file_grows_by_digits(tmp_path):
-    """The header has room for a count of more digits: 12 and 150 samples begin at the same place of the file."""
+    """The header has room for a count of more digits: 12 and 150 samples begin at the same place of
+    the file."""
     output = files.SampleFile(tmp_path / "w.npy")
     for i in range(150):
         output.append(np.full((2, 3), i))
@@ -226,7 +232,8 @@ def test_sample_file_grows_by_digits(tmp_path):
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_sample_file_resumed(tmp_path, finished):
-    """A file that was left, or finished, goes on with the next sample; bytes after the counted ones do not matter."""
+    """A file that was left, or finished, goes on with the next sample; bytes after the counted ones
+    do not matter."""
     output = files.SampleFile(tmp_path / "w.npy")
     for i in range(2):
         output.append(np.full((2, 3), i))
@@ -245,7 +252,8 @@ def test_sample_file_resumed(tmp_path, finished):
 
 
 def test_sample_file_without_a_sample(tmp_path):
-    """A file that is closed without a sample leaves nothing, and an older file of the same name stays."""
+    """A file that is closed without a sample leaves nothing, and an older file of the same name
+    stays."""
     (tmp_path / "w.npy").write_text("old")
     files.SampleFile(tmp_path / "w.npy").close()
     assert (tmp_path / "w.npy").read_text() == "old"
@@ -295,7 +303,8 @@ def test_json_without_infinity(tmp_path):
 
 @pytest.mark.parametrize(("size", "fits"), [(0, True), (1000, True), (1001, False)])
 def test_expect_room(tmp_path, monkeypatch, size, fits):
-    """Up to the free bytes of the disk fit, also for a folder still to be made; more is an error with both numbers."""
+    """Up to the free bytes of the disk fit, also for a folder still to be made; more is an error
+    with both numbers."""
     asked = []
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: asked.append(Path(path)) or usage)
@@ -334,7 +343,8 @@ def test_sha256(tmp_path):
 
 
 def test_provenance(monkeypatch):
-    """The command, the resolved options, further facts and the versions are there, and can be written as JSON."""
+    """The command, the resolved options, further facts and the versions are there, and can be
+    written as JSON."""
     monkeypatch.setattr("sys.argv", ["script.py", "--seed", "4"])
     facts = files.provenance(argparse.Namespace(seed=4, output_dir=Path("a/b")), region="eyes")
     assert facts["command"] == ["python", "script.py", "--seed", "4"]

@@ -68,7 +68,8 @@ def test_folder_of_a_run_that_wrote_nothing(tmp_path):
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_lock_is_not_written_through_a_link(tmp_path, link):
-    """A link that someone has put where the lock belongs is refused, and its target stays as it is."""
+    """A link that someone has put where the lock belongs is refused, and its target stays as it
+    is."""
     (tmp_path / "mine").write_text("mine")
     link(tmp_path / "mine", tmp_path / ".lock")
     with pytest.raises((InputError, OSError)), lock_folder(tmp_path):

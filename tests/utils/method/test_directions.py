@@ -60,7 +60,8 @@ def test_projection(directions, region, num_relax):
 
 
 def test_projection_spares_the_background(directions, golden):
-    """Along projected directions the image outside the mask moves less, relative to inside, than principally."""
+    """Along projected directions the image outside the mask moves less, relative to inside, than
+    principally."""
     mask = region_mask("eyes", 64, 64)
     jacobian = golden("tf_skip_64")["jacobian_w"][0, :, :, 0]
     ratios = [
@@ -99,7 +100,8 @@ def test_scaling_the_jacobian_changes_nothing(golden):
 
 @pytest.mark.parametrize("channels", [None, 3])
 def test_gram_matrices(channels):
-    """M is the mean over the pixels (and channels) inside and outside of the outer product of a row with itself."""
+    """M is the mean over the pixels (and channels) inside and outside of the outer product of a row
+    with itself."""
     jacobian = random(*([channels] if channels else []), 5, 6, 1, 4).astype(np.float32)
     mask = random(5, 6, seed=1) > 0
     result = gram_matrices(jacobian, mask)
@@ -145,7 +147,8 @@ def test_default_lamb(w_dim, lamb):
 
 
 def test_predicted_change_is_that_of_the_jacobian(directions, golden):
-    """sqrt(v^T M v) is the root mean square of J v over the pixels, for the rows before and after the projection."""
+    """sqrt(v^T M v) is the root mean square of J v over the pixels, for the rows before and after
+    the projection."""
     jacobian, mask = golden("tf_skip_64")["jacobian_w"][0], region_mask("eyes", 64, 64)
     result = region_directions(jacobian, mask, 8)
     for rows, change in (
@@ -161,7 +164,8 @@ def test_predicted_change_is_that_of_the_jacobian(directions, golden):
 
 @pytest.mark.parametrize("outside", [np.zeros((3, 3)), np.diag([0.0, 1.0, 1.0])])
 def test_no_change_outside(outside):
-    """Where nothing changes outside, the ratio is large, but a number; where nothing changes at all it is 0."""
+    """Where nothing changes outside, the ratio is large, but a number; where nothing changes at all
+    it is 0."""
     change = predicted_change(np.eye(3)[:1], np.diag([4.0, 1.0, 1.0]), outside)
     assert (change.inside, change.outside) == (2, 0)
     assert 1e6 < change.ratio[0] < np.inf

@@ -81,7 +81,8 @@ def test_the_parts_add_up(matrix, lamb):
 
 @pytest.mark.parametrize(("matrix", "lamb"), CASES)
 def test_vectors_and_values(matrix, lamb):
-    """Singular vectors are orthonormal, values fall, are 0 from the rank on, and match the vectors one by one."""
+    """Singular vectors are orthonormal, values fall, are 0 from the rank on, and match the vectors
+    one by one."""
     result = factorize(matrix, lamb)
     n = len(matrix)
     np.testing.assert_allclose(result.vectors @ result.vectors.T, np.eye(n), atol=1e-10)
@@ -93,7 +94,8 @@ def test_vectors_and_values(matrix, lamb):
 
 @pytest.mark.parametrize(("matrix", "lamb"), CASES)
 def test_optimal(matrix, lamb):
-    """No split is better: a dual certificate |Y|_2 <= 1, |Y|_inf <= 1 / lamb bounds the objective from below."""
+    """No split is better: a dual certificate |Y|_2 <= 1, |Y|_inf <= 1 / lamb bounds the objective
+    from below."""
     result = factorize(matrix, lamb)
     objective = result.singular_values.sum() + np.abs(result.sparse).sum() / lamb
     y = dual_certificate(matrix, lamb)
@@ -107,7 +109,8 @@ def test_optimal(matrix, lamb):
     [CASES[0].values, CASES[1].values, CASES[3].values, (random_gram(64, 200, 7), 21.0)],
 )
 def test_bounds_hold(matrix, lamb):
-    """L and its principal space are no farther than the bounds say from a solution a thousand times more exact."""
+    """L and its principal space are no farther than the bounds say from a solution a thousand times
+    more exact."""
     result = factorize(matrix, lamb)
     exact = factorize(matrix, lamb, error_limit=1e-10)
     assert exact.error_bound <= 1e-10
@@ -153,7 +156,8 @@ def test_scaling_the_matrix_scales_the_result(scale):
 
 @pytest.mark.parametrize("max_iter", [1, 3, 10])
 def test_iteration_limit(max_iter):
-    """A run that hits max_iter says so and reports residuals above the tolerance; without the limit it converges."""
+    """A run that hits max_iter says so and reports residuals above the tolerance; without the limit
+    it converges."""
     matrix = random_gram(16, 50, 0)
     result = factorize(matrix, 6.0, max_iter)
     assert (result.steps, result.converged) == (max_iter, False)
@@ -179,7 +183,8 @@ def test_soft_threshold(x, expected):
 
 
 def test_lamb_trades_rank_for_sparsity():
-    """A large lamb makes everything sparse, at rank 0; a tiny one leaves nothing to the sparse part."""
+    """A large lamb makes everything sparse, at rank 0; a tiny one leaves nothing to the sparse
+    part."""
     matrix = random_gram(16, 50, 0)
     assert factorize(matrix, 1000.0).rank == 0
     np.testing.assert_allclose(

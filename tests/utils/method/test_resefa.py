@@ -37,7 +37,8 @@ def test_first_is_the_best():
     ("values", "rank"), [([50, 9, 4.1, 3.9, 0], 3), ([3, 2, 1, 1, 0], 1), ([0.1] * 5, 1)]
 )
 def test_rule_of_what_is_kept(values, rank):
-    """Kept are the vectors whose squared change inside is 4 times that outside or more, but always the first."""
+    """Kept are the vectors whose squared change inside is 4 times that outside or more, but always
+    the first."""
     outside = np.eye(5) / (1 + 5e-3)  # with the ridge, the identity
     result = resefa(np.diag(np.array(values, float)), outside)
     assert result.rank == rank

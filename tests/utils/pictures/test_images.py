@@ -63,7 +63,8 @@ def test_other_numbers_of_channels(channels, shown):
 
 
 def test_alpha(tmp_path):
-    """Of RGB and alpha, a PNG file keeps all four, and pictures show what Pillow makes of it over white."""
+    """Of RGB and alpha, a PNG file keeps all four, and pictures show what Pillow makes of it over
+    white."""
     image = np.random.Generator(np.random.PCG64(0)).uniform(-1.2, 1.2, (8, 8, 4))
     save_png(tmp_path / "picture.png", to_uint8(image[None])[0])
     picture = Image.open(tmp_path / "picture.png")
@@ -86,7 +87,8 @@ def test_png_is_lossless(tmp_path):
 
 @pytest.mark.parametrize(("size", "kind"), [(64, "JPEG"), (128, "JPEG"), (256, "WEBP")])
 def test_encoded_is_close(tmp_path, size, kind):
-    """A smooth picture of the page is within a few grey levels of what it was, also as a JPEG file."""
+    """A smooth picture of the page is within a few grey levels of what it was, also as a JPEG
+    file."""
     ramp = np.add.outer(np.arange(size), np.arange(size)) * 127 // size
     picture = np.stack([ramp, ramp[::-1], ramp], axis=-1).astype(np.uint8)
     save_jpeg(tmp_path / "picture.jpg", picture)
@@ -107,7 +109,8 @@ def test_to_picture(size, shown):
 @pytest.mark.parametrize("kind", ["gif", "webp"])
 @pytest.mark.parametrize(("count", "order"), [(1, [0]), (2, [0, 1]), (4, [0, 1, 2, 3, 2, 1])])
 def test_animation(tmp_path, kind, count, order):
-    """Frames are played there and back without end, none of the ends twice, and the same frames give the same bytes."""
+    """Frames are played there and back without end, none of the ends twice, and the same frames
+    give the same bytes."""
     frames = [np.full((16, 16, 3), 60 * i, np.uint8) for i in range(count)]
     for name in ("a", "b"):
         save_animation(tmp_path / f"{name}.{kind}", frames)
@@ -148,7 +151,8 @@ def test_gif_does_not_flicker(tmp_path):
     ],
 )
 def test_mosaic(count, shape):
-    """Pictures fill rows one after the other, with few gaps, and shrink rather than make the whole too wide."""
+    """Pictures fill rows one after the other, with few gaps, and shrink rather than make the whole
+    too wide."""
     pictures = [random_picture(32, seed) for seed in range(count)]
     whole = mosaic(pictures, width=200)
     size = min(32, (200 - GAP) // shape[1] - GAP)
@@ -159,7 +163,8 @@ def test_mosaic(count, shape):
 
 
 def test_contact_sheet():
-    """Originals on top, centred over their pairs; words at the left; pairs in the order of the rows."""
+    """Originals on top, centred over their pairs; words at the left; pairs in the order of the
+    rows."""
     originals = np.stack([random_picture(70, seed) for seed in range(2)])
     rows = [
         np.stack([random_picture(70, 10 * row + i) for i in range(4)]).reshape(2, 2, 70, 70, 3)
@@ -221,7 +226,8 @@ def test_grid_heads():
 
 @pytest.mark.parametrize("size", [1, 16, 128, 300, 600])
 def test_region_picture(size):
-    """The inside shows the picture as it is, the outside is darker, and between them runs a white line."""
+    """The inside shows the picture as it is, the outside is darker, and between them runs a white
+    line."""
     picture = np.full((size, size, 3), (200, 150, 100), np.uint8)
     mask = np.zeros((size, size), bool)
     mask[: size // 2 or 1, : size // 4 or 1] = True

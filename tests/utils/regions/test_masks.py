@@ -44,7 +44,8 @@ def picture(mode: str, inside: object, outside: object, palette: bool = False) -
     ],
 )
 def test_mask_pictures(tmp_path, image):
-    """Grey, colour, palette, 1 and 16 bits, paint on black and paint on nothing all give the same mask."""
+    """Grey, colour, palette, 1 and 16 bits, paint on black and paint on nothing all give the same
+    mask."""
     image.save(tmp_path / "mask.png")
     mask, doubts = read_mask(tmp_path / "mask.png")
     assert mask.dtype == bool
@@ -66,7 +67,8 @@ def test_mask_pictures(tmp_path, image):
     ],
 )
 def test_mask_arrays(tmp_path, array):
-    """Booleans, 0 and 1, 0 and 255, floats, one channel and three in a .npy file give the same mask."""
+    """Booleans, 0 and 1, 0 and 255, floats, one channel and three in a .npy file give the same
+    mask."""
     np.save(tmp_path / "mask.npy", array)
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.npy").inside, INSIDE)
 
@@ -83,7 +85,8 @@ def test_mask_arrays(tmp_path, array):
     ],
 )
 def test_file_of_sample(tmp_path, name, sample):
-    """In a folder, a name that is or ends in the number tells the sample; a file is that of every sample."""
+    """In a folder, a name that is or ends in the number tells the sample; a file is that of every
+    sample."""
     for other in ("notes_number_3.txt", "mask_number_30.png", "x3.png", f"{sample}.jpg"):
         (tmp_path / other).touch()
     (tmp_path / name).touch()
@@ -96,7 +99,8 @@ def test_file_of_sample(tmp_path, name, sample):
     [
         (
             [],
-            "has no file for sample 3; expected one, named 3.png, ..._number_0003.png or the same with .npy",
+            "has no file for sample 3; expected one, named 3.png, ..._number_0003.png or the same "
+            "with .npy",
         ),
         (["mask_number_0030.png"], "has no file for sample 3"),
         (
@@ -157,7 +161,8 @@ def test_resize(height, width):
     ],
 )
 def test_unusable_masks(tmp_path, content, words):
-    """A mask that is all one, of another shape, of no numbers, or no picture is an error of one line."""
+    """A mask that is all one, of another shape, of no numbers, or no picture is an error of one
+    line."""
     path = tmp_path / ("mask.npy" if isinstance(content, np.ndarray) else "mask.png")
     write(path, content)
     with pytest.raises(InputError, match=words) as caught:
@@ -182,7 +187,8 @@ NOISE = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (64, 64), np.ui
     ],
 )
 def test_doubts(tmp_path, values, size, words):
-    """A mask that looks like a photograph, or is stretched, is one that may not be meant, and says so."""
+    """A mask that looks like a photograph, or is stretched, is one that may not be meant, and says
+    so."""
     np.save(tmp_path / "mask.npy", values)
     doubts = read_mask(tmp_path / "mask.npy", size).doubts
     assert [words in doubt for doubt in doubts] == ([True] if words else [])
@@ -219,7 +225,8 @@ def test_too_large(tmp_path, size):
 
 
 def test_large_mask(tmp_path):
-    """The largest mask of the widest numbers takes little memory beside its own, and is read as a small one is."""
+    """The largest mask of the widest numbers takes little memory beside its own, and is read as a
+    small one is."""
     path = tmp_path / "mask.npy"
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(

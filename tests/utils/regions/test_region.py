@@ -37,7 +37,8 @@ SIZES = [4, 5, 8, 16, 31, 64, 128, 255, 256, 300, 512, 1024]
 
 
 def box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """First row, row after the last, first column, column after the last; the mask must be that box."""
+    """First row, row after the last, first column, column after the last; the mask must be that
+    box."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     assert mask.sum() == (bottom - top) * (right - left)
@@ -62,7 +63,8 @@ def test_box_at_256(region):
 @pytest.mark.parametrize("region", TABLE)
 @pytest.mark.parametrize("size", SIZES)
 def test_rounded_outwards(region, size):
-    """At any size a box contains the scaled one, exceeds it by less than a pixel, and is never empty or everything."""
+    """At any size a box contains the scaled one, exceeds it by less than a pixel, and is never
+    empty or everything."""
     row, column, height, width = TABLE[region]
     top, bottom, left, right = box(region_mask(region, size, size))
     for start, stop, centre, length in ((top, bottom, row, height), (left, right, column, width)):
@@ -106,7 +108,8 @@ def from_options(*arguments, default="eyes"):
 
 @pytest.fixture
 def painted(tmp_path, monkeypatch):
-    """The working directory, with a mask, a label map, and a folder of each for the samples 0 and 3."""
+    """The working directory, with a mask, a label map, and a folder of each for the samples 0 and
+    3."""
     monkeypatch.chdir(tmp_path)
     labels = np.add.outer(np.arange(12), np.arange(10)) % 7
     for folder in ("masks", "maps"):
@@ -122,7 +125,8 @@ def painted(tmp_path, monkeypatch):
     return labels
 
 
-# Arguments, the name, and for samples 0 and 3 by how many rows the labels are shifted and which are inside.
+# Arguments, the name, and for samples 0 and 3 by how many rows the labels are shifted and which are
+# inside.
 SOURCES = [
     (["--mask", "mask_one.png"], "mask_one", (0, 0), [4]),
     (["--mask", "mask_one.png", "--invert"], "not_mask_one", (0, 0), [0, 1, 2, 3, 5, 6]),
@@ -152,7 +156,8 @@ SOURCES = [
 
 @pytest.mark.parametrize(("arguments", "name", "shifts", "labels"), SOURCES)
 def test_region_from_files(painted, arguments, name, shifts, labels):
-    """Masks and label maps, one for all samples or one a sample, by label number or name, inverted or not."""
+    """Masks and label maps, one for all samples or one a sample, by label number or name, inverted
+    or not."""
     region = from_options(*arguments)
     assert region.name == name
     for sample, shift in zip((0, 3), shifts, strict=True):
@@ -178,7 +183,8 @@ def test_region_from_files(painted, arguments, name, shifts, labels):
     ],
 )
 def test_region_of_all_samples(arguments, name, expected):
-    """Without an option the default; a preset and its box are the same; --invert swaps inside and outside."""
+    """Without an option the default; a preset and its box are the same; --invert swaps inside and
+    outside."""
     region = from_options(*arguments)
     assert region.name == name
     for sample in (0, 5):
@@ -195,7 +201,8 @@ def test_box_at_the_edge():
     "arguments", [[], ["--box", "120,128,20,115", "--invert"], *(source[0] for source in SOURCES)]
 )
 def test_facts_make_the_region_again(painted, monkeypatch, tmp_path, arguments):
-    """From its facts, by way of JSON and from another folder, a region gives the same masks under the same name."""
+    """From its facts, by way of JSON and from another folder, a region gives the same masks under
+    the same name."""
     region = from_options(*arguments)
     expected = region.mask(3, 24, 20)
     facts = json.loads(json.dumps({"region": region.name, "region_options": region.facts}))
@@ -350,7 +357,8 @@ def test_names_of_masks(path, name):
     ],
 )
 def test_description(painted, arguments, line):
-    """The share of the picture that a region covers, over all samples, and whether they share one file."""
+    """The share of the picture that a region covers, over all samples, and whether they share one
+    file."""
     Path("sizes").mkdir()
     for sample in range(4):
         np.save(f"sizes/{sample}.npy", np.arange(120).reshape(12, 10) < 12 * (sample + 1))
@@ -389,7 +397,8 @@ def test_doubts_about_many_files(tmp_path):
 
 
 def test_digest(painted):
-    """It is that of what the region covers: of the masks, not of their file's name, format or size."""
+    """It is that of what the region covers: of the masks, not of their file's name, format or
+    size."""
 
     def digest(*arguments, samples=(0, 3), size=(12, 10)):
         return from_options(*arguments).digest(samples, *size)

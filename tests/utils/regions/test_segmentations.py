@@ -38,7 +38,8 @@ def saved(folder, content):
     return path
 
 
-# As in CelebAMask-HQ's g_mask.py and g_color.py, and in face-parsing.PyTorch's prepropess_data.py and test.py.
+# As in CelebAMask-HQ's g_mask.py and g_color.py, and in face-parsing.PyTorch's prepropess_data.py
+# and test.py.
 @pytest.mark.parametrize(
     ("parser", "numbers", "colours"),
     [
@@ -117,7 +118,8 @@ def test_resolve(labels, parser, resolved):
         (
             ["hair"],
             None,
-            "hair in label maps: 13 in those of celebamask and 17 in those of bisenet; expected --parser",
+            "hair in label maps: 13 in those of celebamask and 17 in those of bisenet; expected "
+            "--parser",
         ),
         (["nose", 3, "l_eye"], None, "nose in label maps: 2 in those of celebamask and 10"),
         ([4], "bisenet", "--parser without a name"),
@@ -132,7 +134,8 @@ def test_resolve(labels, parser, resolved):
     ],
 )
 def test_unclear_labels(labels, parser, words):
-    """A name that means two things, and what is no label or has no effect, is an error that says what to give."""
+    """A name that means two things, and what is no label or has no effect, is an error that says
+    what to give."""
     with pytest.raises(InputError, match=words):
         resolve(labels, parser)
 
@@ -172,7 +175,8 @@ def test_unclear_labels(labels, parser, words):
     ],
 )
 def test_numbers(tmp_path, labels, content):
-    """A pixel is inside if its number is asked for: grey in one channel or three, and the index of a palette."""
+    """A pixel is inside if its number is asked for: grey in one channel or three, and the index of
+    a palette."""
     drawn = read_labels(saved(tmp_path, content), labels)
     np.testing.assert_array_equal(drawn.inside, np.isin(LABEL_MAP, labels))
     assert not drawn.doubts
@@ -200,8 +204,8 @@ def test_palette_without_colours(tmp_path):
 @pytest.mark.parametrize("parser", PARSERS)
 @pytest.mark.parametrize("kind", ["png", "swapped", "npy", "palette"])
 def test_colours(tmp_path, parser, kind):
-    """A map in the colours of a parser has its labels, with red and blue swapped as OpenCV saves it, too; any colour
-    can be asked for as such."""
+    """A map in the colours of a parser has its labels, with red and blue swapped as OpenCV saves
+    it, too; any colour can be asked for as such."""
     colours = coloured(parser)[..., ::-1] if kind == "swapped" else coloured(parser)
     palette = with_palette(FACE, COLOURS[parser])
     path = saved(
@@ -237,7 +241,8 @@ TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) 
         (
             LABEL_MAP,
             [7, 9],
-            r"no pixel of label 7 or 9; expected at least one: choose --labels among 1 \(71 %\), 4 ",
+            r"no pixel of label 7 or 9; expected at least one: choose --labels among 1 \(71 %\), "
+            r"4 ",
         ),
         (
             LABEL_MAP,
@@ -287,13 +292,15 @@ TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) 
     ],
 )
 def test_unusable_label_maps(tmp_path, content, labels, words):
-    """Labels that do not occur, and what can be read in two ways or in none, are errors that say what there is."""
+    """Labels that do not occur, and what can be read in two ways or in none, are errors that say
+    what there is."""
     with pytest.raises(InputError, match=words):
         read_labels(saved(tmp_path, content), labels)
 
 
 def test_map_laid_over_a_photograph(tmp_path):
-    """As face-parsing.PyTorch draws it, at 0.6 over 0.4 of the picture: no label can be read from it."""
+    """As face-parsing.PyTorch draws it, at 0.6 over 0.4 of the picture: no label can be read from
+    it."""
     photograph = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (19, 19, 3))
     blended = np.rint(0.4 * photograph + 0.6 * coloured("bisenet")).astype(np.uint8)
     for labels in ([4], ["#ff5500"]):
@@ -302,7 +309,8 @@ def test_map_laid_over_a_photograph(tmp_path):
 
 
 def test_size(tmp_path):
-    """At another size a label is where nearest neighbour puts it; one that is lost there is an error of its own."""
+    """At another size a label is where nearest neighbour puts it; one that is lost there is an
+    error of its own."""
     path = saved(tmp_path, np.repeat(np.repeat(LABEL_MAP, 2, axis=0), 2, axis=1))
     np.testing.assert_array_equal(read_labels(path, [4], (6, 8)).inside, LABEL_MAP == 4)
     with pytest.raises(
@@ -312,7 +320,8 @@ def test_size(tmp_path):
 
 
 def test_doubts(tmp_path):
-    """A photograph in grey is hardly a label map, nor is one of other proportions that of the picture."""
+    """A photograph in grey is hardly a label map, nor is one of other proportions that of the
+    picture."""
     path = saved(tmp_path, np.arange(256).reshape(16, 16))
     assert [doubt[:25] for doubt in read_labels(path, [4]).doubts] == ["has 256 different labels,"]
     assert "other proportions" in read_labels(path, [4], (16, 20)).doubts[0]

@@ -30,7 +30,8 @@ def found(method: str) -> Directions:
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
 def test_report_has_a_line_a_row(method):
-    """Rank and steps of both factorizations, heads, then one line a vector with the number that --start takes."""
+    """Rank and steps of both factorizations, heads, then one line a vector with the number that
+    --start takes."""
     directions = found(method)
     lines = report(directions).splitlines()
     assert f"rank {directions.foreground.rank} of 12" in lines[0]
@@ -44,7 +45,8 @@ def test_report_has_a_line_a_row(method):
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
 def test_files(tmp_path, method):
-    """Two arrays with a JSON each, whose lists have an entry a row, and the picture of the spectra."""
+    """Two arrays with a JSON each, whose lists have an entry a row, and the picture of the
+    spectra."""
     directions = found(method)
     save(tmp_path / "some.name_8", directions, MATRICES, {"seed": 4})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -65,7 +67,8 @@ def test_files(tmp_path, method):
 
 
 def test_region_picture(tmp_path):
-    """The region is drawn over the picture that step 1 has written; a damaged one, or a pipe, is no reason to stop."""
+    """The region is drawn over the picture that step 1 has written; a damaged one, or a pipe, is no
+    reason to stop."""
     picture = np.random.RandomState(0).randint(0, 256, (128, 128, 3), np.uint8)
     mask = np.eye(64, dtype=bool)
     path, jacobian = tmp_path / "out.png", tmp_path / "w_dataset_my_name.npy"

@@ -46,7 +46,8 @@ def leave_results(folder, facts, name="lowrankgan"):
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 @pytest.mark.parametrize("output_dir", [None, "mine"])
 def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other):
-    """A folder gets a number after its name as long as it holds results of something else, and that is said."""
+    """A folder gets a number after its name as long as it holds results of something else, and that
+    is said."""
     monkeypatch.chdir(tmp_path)
     places = [
         Path(f"{output_dir or 'outputs/manipulations/eyes'}{number}") for number in ("", "_2", "_3")
@@ -72,7 +73,8 @@ def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
-    """While one run holds the default folder, the next takes another; a folder that the user names is refused."""
+    """While one run holds the default folder, the next takes another; a folder that the user names
+    is refused."""
     monkeypatch.chdir(tmp_path)
     with claim_results_folder(None, ["eyes.npy"], RECORD, FACTS) as first:
         with claim_results_folder(None, ["eyes.npy"], RECORD, FACTS) as second:
@@ -96,7 +98,8 @@ def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
     ],
 )
 def test_name_of_the_folder(tmp_path, monkeypatch, paths, name):
-    """The folder is named by the first file, and stays where it belongs, whatever that is called."""
+    """The folder is named by the first file, and stays where it belongs, whatever that is
+    called."""
     monkeypatch.chdir(tmp_path)
     with claim_results_folder(None, paths, RECORD, FACTS) as folder:
         assert folder == Path("outputs/manipulations") / name
@@ -136,7 +139,8 @@ def image(value, size=16):
 
 @pytest.mark.parametrize("save_raw", [True, False])
 def test_files_and_order(tmp_path, save_raw):
-    """Images in the order of edited_codes land in raw files, grids and rows under their sample, direction and step."""
+    """Images in the order of edited_codes land in raw files, grids and rows under their sample,
+    direction and step."""
     with EditResults(options(tmp_path, save_raw=save_raw), edits(), FACTS) as results:
         for value in range(2 + 2 * 2 * 3):
             results.add(image(value * 10))
@@ -201,7 +205,8 @@ def test_interrupted(tmp_path):
 
 
 def test_many_samples_fill_several_grids(tmp_path, capsys):
-    """A grid has 20 samples at the most: no picture grows beyond what can be opened, and its name says whose it is."""
+    """A grid has 20 samples at the most: no picture grows beyond what can be opened, and its name
+    says whose it is."""
     with EditResults(
         options(tmp_path, total_num=45, step=1, save_raw=False), edits([1.0], [4]), FACTS
     ) as results:
@@ -231,7 +236,8 @@ def test_large_images_are_averaged_down(tmp_path):
 
 
 def test_errors_of_the_writer_surface(tmp_path, monkeypatch):
-    """What goes wrong while pictures are written, in a thread of its own, ends the run with its error."""
+    """What goes wrong while pictures are written, in a thread of its own, ends the run with its
+    error."""
 
     def full_disk(*_):
         raise OSError(errno.ENOSPC, "no space")
@@ -253,7 +259,8 @@ def test_heads(distance, head):
 
 
 def test_measured(tmp_path):
-    """With a region, CSV, JSON and page hold what was changed inside and outside, and the ratio at the ends."""
+    """With a region, CSV, JSON and page hold what was changed inside and outside, and the ratio at
+    the ends."""
     with EditResults(
         options(tmp_path, total_num=1, save_raw=False), edits(rows=[0], region="eyes"), FACTS
     ) as results:
@@ -303,7 +310,8 @@ def test_measured(tmp_path):
 
 
 def test_several_files(tmp_path):
-    """Grids are named for their file, and raw images of several files lie in folders of their own."""
+    """Grids are named for their file, and raw images of several files lie in folders of their
+    own."""
     both = edits([1.0], [0]) + edits([2.0], [0], file="nose")
     with EditResults(options(tmp_path, total_num=1, step=1), both, FACTS) as results:
         for value in range(3):
@@ -335,7 +343,8 @@ def test_animations(tmp_path, kind):
 
 
 def test_summary():
-    """Means over both ends of all samples; no ratio, and none for NaN, where nothing has changed outside."""
+    """Means over both ends of all samples; no ratio, and none for NaN, where nothing has changed
+    outside."""
     change = Change(
         *(np.array(values) for values in ([1.0, 9, 3], [0.5, 9, 0.5], [1, 9, 1], [np.nan] * 3))
     )

@@ -1,4 +1,5 @@
-"""Runs of compute_jacobian.py that are killed, repeated, changed: nothing finished is lost, nothing broken is named."""
+"""Runs of compute_jacobian.py that are killed, repeated, changed: nothing finished is lost, nothing
+broken is named."""
 
 import argparse
 import json
@@ -31,8 +32,8 @@ def counted(function):
 os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
 Path.write_text = counted(Path.write_text)
 from utils.results.jacobian_run import Progress
-options = argparse.Namespace(output_dir=Path(sys.argv[1]), total_num=3, batch_size=None, compute_z=True, d_name="d",
-                             seed=4, overwrite=False)
+options = argparse.Namespace(output_dir=Path(sys.argv[1]), total_num=3, batch_size=None,
+                             compute_z=True, d_name="d", seed=4, overwrite=False)
 progress = Progress(options, "network")
 if not progress.complete:
     with progress.resumed("CPU", 8, {"w": (2, 2, 1, 4), "z": (2, 2, 1, 3)}):
@@ -82,8 +83,8 @@ def test_facts_of_another_program(tmp_path, facts):
 
 
 def test_killed_at_every_moment(root, tmp_path):
-    """Killed before any of its changes to the disk and started again, a run ends with the bytes of one left alone; and
-    at no moment is there a broken file under a final name."""
+    """Killed before any of its changes to the disk and started again, a run ends with the bytes of
+    one left alone; and at no moment is there a broken file under a final name."""
     whole = tmp_path / "whole"
     changes = 10**6 - int(run(whole, 10**6, root).stdout.split()[-1])
     assert changes > 20
@@ -198,7 +199,8 @@ def damage_length(folder: Path) -> None:
     ],
 )
 def test_files_that_disagree(tmp_path, damage, words):
-    """Header, length and JSON file of what is there must agree; what does not is refused, and stays as it is."""
+    """Header, length and JSON file of what is there must agree; what does not is refused, and stays
+    as it is."""
     finish(tmp_path)
     damage(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -209,7 +211,8 @@ def test_files_that_disagree(tmp_path, damage, words):
 
 
 def test_samples_of_another_shape(tmp_path):
-    """Samples of another shape than the network's are not appended to, also where the JSON file has no shape."""
+    """Samples of another shape than the network's are not appended to, also where the JSON file has
+    no shape."""
     finish(tmp_path)
     facts = json.loads((tmp_path / "w_dataset_d.json").read_text())
     del facts["sample_shape"]
@@ -244,7 +247,8 @@ def test_other_latent_codes(tmp_path):
 
 
 def test_all_codes_of_a_file(tmp_path):
-    """Without total_num a run is complete when one of all codes was; one of some codes is gone on with."""
+    """Without total_num a run is complete when one of all codes was; one of some codes is gone on
+    with."""
 
     def run(total_num, count):
         chosen = options(tmp_path, total_num=total_num)
@@ -276,7 +280,8 @@ def test_another_device(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, MemoryError])
 def test_interrupted(tmp_path, error, capsys):
-    """Whatever ends a run, the finished samples take the final name, and the same options go on with the rest."""
+    """Whatever ends a run, the finished samples take the final name, and the same options go on
+    with the rest."""
     progress = Progress(options(tmp_path, total_num=3), "network")
     with pytest.raises(error), progress.resumed("CPU", 8, SHAPES):
         progress.append({"w": np.full((1, 1, 1, 2), 0)})

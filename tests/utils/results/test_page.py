@@ -112,7 +112,8 @@ def test_self_contained(tmp_path):
 
 
 def test_pictures(tmp_path):
-    """The data holds the pictures of each row under their steps, and what occurs several times only once."""
+    """The data holds the pictures of each row under their steps, and what occurs several times only
+    once."""
     write_page(tmp_path / "page.html", "t", "s", rows(), {})
     data = Reader(tmp_path / "page.html").data
     decoded = [
@@ -209,12 +210,13 @@ def test_size_of_a_hundred_rows(tmp_path):
     assert 1e6 < (tmp_path / "page.html").stat().st_size < 10e6
 
 
-# In a browser ---------------------------------------------------------------------------------------------------------
+# In a browser -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Headless Chromium. Without it these tests are skipped, or fail if NEEDS_CHROMIUM is set, as in .ci/run."""
+    """Headless Chromium. Without it these tests are skipped, or fail if NEEDS_CHROMIUM is set, as
+    in .ci/run."""
     program, driver = (
         shutil.which("chromium") or shutil.which("google-chrome"),
         shutil.which("chromedriver"),
@@ -226,8 +228,8 @@ def browser(tmp_path_factory):
     if not (program and driver and webdriver):
         missing = pytest.fail if os.environ.get("NEEDS_CHROMIUM") else pytest.skip
         missing(
-            "no Chromium, chromedriver or selenium here: apt-get install chromium chromium-driver, and "
-            "pip install -r requirements-dev.txt"
+            "no Chromium, chromedriver or selenium here: apt-get install chromium chromium-driver, "
+            "and pip install -r requirements-dev.txt"
         )
     options = webdriver.ChromeOptions()
     options.binary_location = program
@@ -245,7 +247,8 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """opened(path): the browser with the page; afterwards nothing may have been logged or fetched."""
+    """opened(path): the browser with the page; afterwards nothing may have been logged or
+    fetched."""
 
     def opened(path=None):
         if path is None:
@@ -285,7 +288,8 @@ def address(file):
 
 
 def test_slider(opened):
-    """Arrow keys on a focused slider change picture, distance and numbers of its card, and of no other."""
+    """Arrow keys on a focused slider change picture, distance and numbers of its card, and of no
+    other."""
     page = opened()
     slider = page.find_element("css selector", "article:nth-child(2) input")
     seen = []
@@ -318,7 +322,8 @@ def test_all_at_once(opened):
 
 
 def test_sorting_and_filtering(opened):
-    """Cards are shown in the order asked for, those of one direction alone if asked for, and their number."""
+    """Cards are shown in the order asked for, those of one direction alone if asked for, and their
+    number."""
     page = opened()
 
     def choose(menu, value):
@@ -339,7 +344,8 @@ def test_sorting_and_filtering(opened):
 
 
 def test_heat_maps(opened):
-    """The switch lays the heat map of the step over each picture, explains it, and takes it away again."""
+    """The switch lays the heat map of the step over each picture, explains it, and takes it away
+    again."""
     page = opened()
     switch, legend = page.find_element("id", "heat"), page.find_element("id", "legend")
     assert not legend.is_displayed()
@@ -386,6 +392,8 @@ def test_on_a_phone(opened, browser):
 def test_everything_has_a_name(opened):
     """Each control and picture has a name for those who do not see it."""
     page = opened()
-    unnamed = page.execute_script("""return [...document.querySelectorAll("input, select, img:not([hidden])")].filter(
-        part => !(part.alt || part.ariaLabel || part.labels?.length)).map(part => part.outerHTML)""")
+    unnamed = page.execute_script("""
+        return [...document.querySelectorAll("input, select, img:not([hidden])")]
+            .filter(part => !(part.alt || part.ariaLabel || part.labels?.length))
+            .map(part => part.outerHTML)""")
     assert [part for part in unnamed if 'class="heat"' not in part] == []
