@@ -22,7 +22,7 @@ COLOURS = np.stack(
 ).astype(np.uint8)  # [256, 3]
 
 
-class Change(NamedTuple):
+class MeasuredChange(NamedTuple):
     """What S steps change inside and outside the region, of images in [-1, 1]. Each [S]; NaN where
     no pixel is."""
 
@@ -38,7 +38,7 @@ def absolute_change(pictures: np.ndarray, original: np.ndarray) -> np.ndarray:
     return np.abs(np.subtract(pictures, original, dtype=np.float32)) / np.float32(127.5)
 
 
-def measure(change: np.ndarray, mask: np.ndarray) -> Change:
+def measure(change: np.ndarray, mask: np.ndarray) -> MeasuredChange:
     """The numbers of an absolute change [S, H, W, 3], inside and outside the mask [H, W]."""
     weights = np.stack([mask.ravel(), ~mask.ravel()], axis=-1).astype(np.float32)  # [H W, 2]
     counts = weights.sum(axis=0)
@@ -47,7 +47,7 @@ def measure(change: np.ndarray, mask: np.ndarray) -> Change:
         values.reshape(len(values), -1) @ weights / counts
         for values in (_of_rgb(change), _of_rgb(change**2))
     ]
-    return Change(*means[0].T, *means[1].T)
+    return MeasuredChange(*means[0].T, *means[1].T)
 
 
 def _of_rgb(values: np.ndarray) -> np.ndarray:

@@ -1,20 +1,27 @@
-"""A few faces to measure directions on: how strong an edit must be, and a contact sheet to choose
-from."""
+"""A few samples to measure edits on: how strong an edit must be for a change that can be seen."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
-from utils.editing.measure import OUTLINE, Change, absolute_change, measure, outline
-from utils.editing.walk import FARTHEST, Edit, distance_of_change, in_batches, walk
-from utils.pictures.images import contact_sheet, save_png, to_picture
-from utils.regions.region import RegionSource
+from utils.cli.parser import warn
+from utils.editing.measure import MeasuredChange, absolute_change, measure
+from utils.editing.walk import (
+    FARTHEST,
+    Edit,
+    Walker,
+    distance_of_change,
+    even_distances,
+    in_batches,
+)
+from utils.pictures.images import to_picture
 
 
 class Effect(NamedTuple):
-    """A direction at minus and plus a distance."""
+    """What an edit changes at minus and plus a distance."""
 
     distance: float
     reached: bool  # whether the change inside is the one that was asked for
@@ -28,20 +35,16 @@ class Effect(NamedTuple):
 
 
 class Probe:
-    """Measures directions on the codes ws [N, L, D], as pictures of at most 256 pixels a side."""
+    """Measures edits on a few samples, as pictures of at most 256 pixels a side."""
 
     def __init__(
-        self,
-        synthesis: Callable[[np.ndarray], np.ndarray],
-        batch_size: int,
-        ws: np.ndarray,
-        layers: list[int],
+        self, synthesis: Callable[[np.ndarray], np.ndarray], batch_size: int, walker: Walker
     ) -> None:
-        self.synthesis, self.batch_size, self.ws, self.layers = synthesis, batch_size, ws, layers
-        self.originals = self._pictures(ws)
+        self.synthesis, self.batch_size, self.walker = synthesis, batch_size, walker
+        self.originals = self._pictures(walker.codes)
 
-    def _pictures(self, codes: np.ndarray) -> np.ndarray:
-        """Codes [M, L, D] -> uint8 [M, H, W, 3]."""
+    def _pictures(self, codes: Iterable[np.ndarray]) -> np.ndarray:
+        """Codes [L, D] -> uint8 [M, H, W, 3]."""
         return np.stack(
             [
                 to_picture(image)
@@ -50,63 +53,48 @@ class Probe:
             ]
         )
 
-    def effect(
-        self, direction: np.ndarray, distance: float, region: RegionSource, reached: bool = True
-    ) -> Effect:
-        """What the direction [D] changes at minus and plus the distance: means over the samples and
-        both signs."""
-        edited = walk(
-            self.ws, direction, self.layers, np.array([-distance, distance])
-        )  # [N, 2, L, D]
-        pictures = self._pictures(edited.reshape(-1, *self.ws.shape[1:]))
-        pictures = pictures.reshape(len(self.ws), 2, *pictures.shape[1:])
+    def effect(self, edit: Edit, distance: float, reached: bool = True) -> Effect:
+        """What the edit changes at minus and plus the distance: means over the samples and both
+        signs.
+
+        Raises InputError if it has no region.
+        """
+        region, samples = edit.measured_region, range(len(self.originals))
+        both = np.array([-distance, distance])
+        codes = (code for sample in samples for code in self.walker.steps(edit, sample, both))
+        pictures = self._pictures(codes).reshape(len(samples), 2, *self.originals.shape[1:])
         changes = [
             measure(absolute_change(pair, original), region.mask(sample, *original.shape[:2]))
             for sample, (pair, original) in enumerate(zip(pictures, self.originals, strict=True))
         ]
-        mean = Change(*(float(np.mean(values)) for values in zip(*changes, strict=True)))
+        mean = MeasuredChange(*(float(np.mean(values)) for values in zip(*changes, strict=True)))
         return Effect(distance, reached, mean.change_inside, mean.change_outside, pictures)
 
-    def effect_of_change(
-        self, direction: np.ndarray, change_inside: float, region: RegionSource
-    ) -> Effect:
+    def effect_of_change(self, edit: Edit, change_inside: float) -> Effect:
         """The same at the distance at which the mean absolute change inside is the one asked
         for."""
         distance = distance_of_change(
-            lambda d: self.effect(direction, d, region).change_inside, change_inside
+            lambda d: self.effect(edit, d).change_inside, change_inside
         )
-        return self.effect(direction, distance or FARTHEST, region, reached=distance is not None)
+        return self.effect(edit, distance or FARTHEST, reached=distance is not None)
 
 
-def save_contact_sheet(
-    path: Path, originals: np.ndarray, effects: Sequence[tuple[Edit, Effect]]
-) -> list[dict[str, Any]]:
-    """The sheet of a file: its rows on each original, with the region's outline on the originals.
-    Returns numbers."""
-    originals = originals.copy()
-    for sample, original in enumerate(originals):
-        original[outline(effects[0][0].region.mask(sample, *original.shape[:2]))] = OUTLINE
-    words = [
-        [
-            f"row {edit.row}",
-            f"ratio {effect.ratio:.3g}",
-            f"inside {effect.change_inside:.3f}",
-            f"outside {effect.change_outside:.4f}",
-            f"at ±{effect.distance:g}",
-        ]
-        for edit, effect in effects
-    ]
-    save_png(path, contact_sheet(originals, [effect.pictures for _, effect in effects], words))
-    return [
-        {
-            "file": edit.file,
-            "row": edit.row,
-            "region": edit.region.name,
-            "distance": effect.distance,
-            "reached": effect.reached,
-            "change_inside": effect.change_inside,
-            "change_outside": effect.change_outside,
-            "ratio": effect.ratio if np.isfinite(effect.ratio) else None,
-        }
-        for edit, effect in effects
-    ]
+def measure_strengths(
+    probe: Probe, edits: Sequence[Edit], change: float
+) -> Iterator[tuple[Edit, Effect]]:
+    """Each edit with its effect at the distance at which it changes its region by `change`."""
+    for edit in tqdm(edits, desc="finding distances", unit="direction", leave=False, disable=None):
+        effect = probe.effect_of_change(edit, change)
+        if not effect.reached:
+            warn(
+                f"{edit.name} changes {edit.measured_region.name} by {effect.change_inside:.2g} at "
+                f"a distance of {effect.distance:g}, not by {change:g}: lower --change, or edit "
+                "other layers"
+            )
+        yield edit, effect
+
+
+def with_strength(edit: Edit, effect: Effect) -> Edit:
+    """The edit from minus to plus the distance of its effect, in as many steps."""
+    far = effect.distance
+    return replace(edit, distances=even_distances(-far, far, len(edit.distances)))

@@ -1,6 +1,7 @@
 """Walking latent codes along directions."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,18 +12,38 @@ from utils.regions.region import RegionSource
 FARTHEST = 64.0  # where `distance_of_change` gives up
 
 
-class Edit(NamedTuple):
+@dataclass(frozen=True)
+class Edit:
     """A direction to walk along: where it came from, how far, and the region to measure."""
 
     file: str  # stem of its file
     row: int  # in that file
-    direction: np.ndarray  # [D], or [L, D] with a vector for each layer
+    direction: np.ndarray  # [D], or [L, D] with a vector for each layer; [z_dim] in z
     distances: np.ndarray  # [S]
     region: RegionSource | None
+    in_z: bool = False  # found in z of a network whose codes are w
 
     @property
     def name(self) -> str:
         return f"{self.file}, direction {self.row}"
+
+    @property
+    def measured_region(self) -> RegionSource:
+        """Raises InputError if there is none."""
+        if self.region is None:
+            raise InputError(
+                f"no region is recorded beside {self.file}; expected one to measure: name it, such "
+                "as --region eyes"
+            )
+        return self.region
+
+
+class Place(NamedTuple):
+    """What one image of an edit shows: a step of a sample along an edit, or the sample itself."""
+
+    edit: int | None  # index of the edit, None for the original
+    sample: int
+    step: int
 
 
 def even_distances(first: float, last: float, steps: int) -> np.ndarray:
@@ -42,11 +63,7 @@ def walk(
     ws [N, L, D], direction [D] or [L, D], distances [S] -> [N, S, L, D]. Raises InputError for a
     layer that is not there.
     """
-    if layers[-1] >= ws.shape[1]:
-        raise InputError(
-            f"--mani_layers asks for layer {layers[-1]}; expected 0 to {ws.shape[1] - 1} for this "
-            "network"
-        )
+    expect_layers(layers, ws.shape[1])
     edited = np.repeat(ws[:, None], len(distances), axis=1)
     vectors = np.broadcast_to(direction, ws.shape[1:])[layers]  # one a layer: [len(layers), D]
     with np.errstate(over="ignore"):  # what is too far is an error of the synthesis
@@ -54,16 +71,69 @@ def walk(
     return edited
 
 
-def edited_codes(ws: np.ndarray, edits: Iterable[Edit], layers: list[int]) -> Iterator[np.ndarray]:
-    """First the originals ws [N, L, D], then for each of the K edits the S steps of each sample: K
-    x N x S codes.
+def expect_layers(layers: list[int], num_layers: int) -> None:
+    """Raise InputError for a layer that is not there."""
+    if layers[-1] >= num_layers:
+        raise InputError(
+            f"layer {layers[-1]}; expected 0 to {num_layers - 1} for this network",
+            option="mani_layers",
+        )
 
-    They are made as they are asked for. Raises InputError for a layer that is not there.
+
+@dataclass(frozen=True)
+class Walker:
+    """The latent codes of N samples [N, L, D], and how they are moved along directions.
+
+    A direction in z moves the sample's z [N, z_dim], whose code then replaces the sample's on the
+    chosen layers: `map_z(z [M, z_dim], sample)` is the mapping with the sample's label.
     """
-    yield from ws
+
+    codes: np.ndarray
+    layers: list[int]
+    z: np.ndarray | None = None  # None where the codes are not made from z
+    map_z: Callable[[np.ndarray, int], np.ndarray] | None = None  # -> [M, L, D]
+
+    def steps(self, edit: Edit, sample: int, distances: np.ndarray) -> np.ndarray:
+        """A sample at each distance along an edit: [S, L, D].
+
+        Raises InputError for a layer that is not there, or a direction in z of codes without z.
+        """
+        code = self.codes[sample]
+        if not edit.in_z:
+            return walk(code[None], edit.direction, self.layers, distances)[0]
+        expect_layers(self.layers, len(code))
+        if self.z is None or self.map_z is None:
+            raise InputError(
+                f"{edit.name} was found in z, and the latent codes are of w; expected codes of z "
+                "with it, or directions found in w"
+            )
+        edited = np.repeat(code[None], len(distances), axis=0)
+        moved = self.z[sample] + distances[:, None] * edit.direction
+        edited[:, self.layers] = self.map_z(moved, sample)[:, self.layers]
+        return edited
+
+    def first(self, count: int) -> "Walker":
+        """The same of the first samples only."""
+        return replace(self, codes=self.codes[:count])
+
+
+def places(samples: int, edits: Sequence[Edit]) -> Iterator[Place]:
+    """The order of all images: the originals, then for each edit the steps of each sample."""
+    for sample in range(samples):
+        yield Place(None, sample, 0)
+    for number, edit in enumerate(edits):
+        for sample in range(samples):
+            for step in range(len(edit.distances)):
+                yield Place(number, sample, step)
+
+
+def edited_codes(walker: Walker, edits: Sequence[Edit]) -> Iterator[np.ndarray]:
+    """The codes [L, D] in the order of `places`, made as they are asked for. Raises InputError as
+    `Walker.steps` does."""
+    yield from walker.codes
     for edit in edits:
-        for w in ws:
-            yield from walk(w[None], edit.direction, layers, edit.distances)[0]
+        for sample in range(len(walker.codes)):
+            yield from walker.steps(edit, sample, edit.distances)
 
 
 def in_batches(codes: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
