@@ -73,9 +73,7 @@ class Probe:
     def effect_of_change(self, edit: Edit, change_inside: float) -> Effect:
         """The same at the distance at which the mean absolute change inside is the one asked
         for."""
-        distance = distance_of_change(
-            lambda d: self.effect(edit, d).change_inside, change_inside
-        )
+        distance = distance_of_change(lambda d: self.effect(edit, d).change_inside, change_inside)
         return self.effect(edit, distance or FARTHEST, reached=distance is not None)
 
 

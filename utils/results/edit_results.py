@@ -1,15 +1,15 @@
 """What manipulate.py leaves behind: raw images, a grid for each direction, heat maps and numbers,
 one page."""
 
-import argparse
 import csv
 import io
 import math
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,15 @@ import numpy as np
 
 from dnnlib.text import one_line, stem, table_cell
 from utils.cli.parser import say
-from utils.editing.measure import Change, absolute_change, heat, heat_maps, measure, outline_path
-from utils.editing.walk import Edit
+from utils.editing.measure import (
+    MeasuredChange,
+    absolute_change,
+    heat,
+    heat_maps,
+    measure,
+    outline_path,
+)
+from utils.editing.walk import Edit, places
 from utils.files import arrays as files
 from utils.files.output_folder import claim_folder, is_same_run
 from utils.pictures.images import (
@@ -37,10 +44,8 @@ from utils.pictures.images import (
 from utils.regions.region import RegionSource
 from utils.results.page import Outline, Row, write_page
 
-HEAT_SIZE, HEAT_GRID_SIZE = (
-    64,
-    128,
-)  # pixels, at most, of the heat maps on the page, which are smooth, and in the grids
+HEAT_SIZE = 64  # pixels, at most, of the heat maps on the page, which are smooth
+HEAT_GRID_SIZE = 128  # likewise, of those in the grids
 GRID_WIDTH = 16_000  # pixels, at most: viewers and JPEG take little more
 # Samples in a grid, so that any viewer opens it, and it is written while the next ones are made.
 GRID_ROWS = 20
@@ -58,9 +63,8 @@ def claim_results_folder(
 
     def is_taken(folder: Path) -> bool:
         path = folder / record
-        return any(map(os.path.lexists, (path, path.with_suffix(".html")))) and not is_same_run(
-            path, facts
-        )
+        there = any(map(os.path.lexists, (path, path.with_suffix(".html"))))
+        return there and not is_same_run(path, facts)
 
     more = f"_and_{len(matrix_paths) - 1}_more" if len(matrix_paths) > 1 else ""
     folder = Path(output_dir or Path("outputs/manipulations") / f"{stem(matrix_paths[0])}{more}")
@@ -70,6 +74,15 @@ def claim_results_folder(
 def head_of(distance: float) -> str:
     """A distance as people read it: -4, 0, +1.25."""
     return f"{distance:+.3g}" if distance else "0"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the page says of an edit besides its pictures."""
+
+    network: str  # its name
+    codes: str  # where the latent codes come from
+    edit: str  # what was done to them
 
 
 class Original(NamedTuple):
@@ -84,15 +97,17 @@ class FinishedRow(NamedTuple):
 
     number: int  # of the direction
     page_row: Row
-    change: Change | None  # None without a region
+    change: MeasuredChange | None  # None without a region
     pictures: list[np.ndarray]  # for the grid: the original and the steps
     heat: list[np.ndarray]  # the same as heat maps; empty without a region
 
 
 class EditResults:
     """Takes the images in the order of `edited_codes`. Raw images and grids are written as they
-    fill, the page on exit, also when the run is interrupted: what was finished is kept. `facts` are
-    recorded; its "names" are those of the samples, None if they have none.
+    fill, the page on exit, also when the run is interrupted: what was finished is kept.
+
+    `facts` are recorded; its "names" are those of the samples, None if they have none. `raw` keeps
+    each image at full size, `animation` (gif or webp) makes moving pictures.
 
     Pictures are measured and encoded by threads while the next batch is synthesized. Jobs are taken
     in order, so that one may wait for those before it. What is measured is what is shown: pictures
@@ -100,10 +115,19 @@ class EditResults:
     """
 
     def __init__(
-        self, options: argparse.Namespace, edits: Sequence[Edit], facts: dict[str, Any]
+        self,
+        folder: Path,
+        edits: Sequence[Edit],
+        samples: int,
+        name: str,
+        facts: dict[str, Any],
+        subject: Subject,
+        raw: bool = False,
+        animation: str | None = None,
     ) -> None:
-        self.options, self.edits, self.facts = options, edits, facts
-        self.count = 0  # images so far
+        self.folder, self.edits, self.samples, self.name = folder, edits, samples, name
+        self.facts, self.subject, self.raw, self.animation = facts, subject, raw, animation
+        self.places = places(samples, edits)
         self.batch: list[Future[np.ndarray]] = []  # the last one
         self.originals: list[Future[Original]] = []
         self.steps: list[Future[np.ndarray]] = []  # of the present sample
@@ -111,11 +135,10 @@ class EditResults:
         self.grids: list[Future[list[FinishedRow]]] = []
         self.directions: deque[Future[str]] = deque()  # finished, their line not printed yet
         self.outlines: dict[bytes, Outline] = {}
-        self.cell = min(
-            PICTURE_SIZE, GRID_WIDTH // (1 + options.step) - GAP
-        )  # pixels of a picture in a grid, at most
+        columns = 1 + max(len(edit.distances) for edit in edits)
+        self.cell = min(PICTURE_SIZE, GRID_WIDTH // columns - GAP)  # pixels of a picture in a grid
         self.writes_folders = len({edit.file for edit in edits}) > 1
-        self.page_path = options.output_dir / f"manipulate_results_{options.name}.html"
+        self.page_path = folder / f"manipulate_results_{name}.html"
         # Written at once, so that the files of a run that is killed are known as its own.
         files.write_json(
             self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False}
@@ -132,7 +155,7 @@ class EditResults:
             for job in [*self.batch, *self.grids, *self.rows]:
                 job.result()
         finally:
-            self._write_page()
+            self._write_results()
 
     def add(self, images: np.ndarray) -> None:
         """The next images: [N, H, W, C] in about -1 to 1. Returns when those of the call before are
@@ -143,12 +166,9 @@ class EditResults:
         self._print_finished()
 
     def _add(self, image: np.ndarray) -> Future[np.ndarray]:
-        total, steps = self.options.total_num, self.options.step
-        row, step = divmod(self.count - total, steps)
-        number, sample = divmod(row, total)
-        self.count += 1
-        if row < 0:
-            picture = self.pool.submit(self._picture, image, f"ori_{len(self.originals):06d}.png")
+        number, sample, step = next(self.places)
+        if number is None:
+            picture = self.pool.submit(self._picture, image, f"ori_{sample:06d}.png")
             self.originals.append(
                 self.pool.submit(lambda: Original(picture.result(), encode(picture.result())))
             )
@@ -159,16 +179,21 @@ class EditResults:
             self._picture, image, f"{folder}mani_{sample:06d}_ind_{edit.row:06d}_{step:06d}.png"
         )
         self.steps.append(picture)
-        if step == steps - 1:
-            self.rows.append(self.pool.submit(self._finish_row, number, sample, self.steps))
-            self.steps = []
-            if len(self.rows) == GRID_ROWS or sample == total - 1:
-                self.grids.append(self.pool.submit(self._finish_grid, self.rows))
-                self.rows = []
-            if sample == total - 1:
-                grids = self.grids[-math.ceil(total / GRID_ROWS) :]
-                self.directions.append(self.pool.submit(self._finish_direction, number, grids))
+        if step == len(edit.distances) - 1:
+            self._end_row(number, sample)
         return picture
+
+    def _end_row(self, number: int, sample: int) -> None:
+        """All steps of a sample are there; maybe those of a grid and of a direction, too."""
+        is_last = sample == self.samples - 1
+        self.rows.append(self.pool.submit(self._finish_row, number, sample, self.steps))
+        self.steps = []
+        if len(self.rows) == GRID_ROWS or is_last:
+            self.grids.append(self.pool.submit(self._finish_grid, self.rows))
+            self.rows = []
+        if is_last:
+            grids = self.grids[-math.ceil(self.samples / GRID_ROWS) :]
+            self.directions.append(self.pool.submit(self._finish_direction, number, grids))
 
     def _print_finished(self) -> None:
         while self.directions and self.directions[0].done():
@@ -176,8 +201,8 @@ class EditResults:
 
     def _picture(self, image: np.ndarray, name: str) -> np.ndarray:
         pixels = to_uint8(image)
-        if self.options.save_raw:
-            save_png(self.options.output_dir / name, pixels)
+        if self.raw:
+            save_png(self.folder / name, pixels)
         return thumbnail(on_paper(pixels), PICTURE_SIZE)
 
     def _finish_row(
@@ -199,36 +224,35 @@ class EditResults:
         )
         change, maps = None, []
         if edit.region:
-            mask = edit.region.mask(sample, *original.shape[:2])
-            absolute = absolute_change(steps, original)
-            change = measure(absolute, mask)
-            warm = heat(absolute)
-            row = row._replace(
-                region=edit.region.name,
-                heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
-                outline=self._outline(mask),
-                measures=_plain(change),
-                summary=summary([change]),
-            )
-            maps = self._heat_maps(edit.region, sample, np.stack([0 * warm[0], *warm]), original)
-        if self.options.animate:
-            save_animation(self._path(edit, f"_sample_{sample:06d}", self.options.animate), steps)
-        return FinishedRow(
-            number,
+            row, change, maps = self._measured(row, edit.region, steps, original)
+        if self.animation:
+            save_animation(self._path(edit, f"_sample_{sample:06d}", self.animation), steps)
+        cells = [thumbnail(picture, self.cell) for picture in (original, *steps)]
+        return FinishedRow(number, row, change, cells, maps)
+
+    def _measured(
+        self, row: Row, region: RegionSource, steps: np.ndarray, original: np.ndarray
+    ) -> tuple[Row, MeasuredChange, list[np.ndarray]]:
+        """A row with its numbers and heat maps for the page, the numbers, and the heat maps for the
+        grid: of the original, where nothing changes, and of the steps."""
+        mask = region.mask(row.sample, *original.shape[:2])
+        absolute = absolute_change(steps, original)
+        change, warm = measure(absolute, mask), heat(absolute)
+        row = row._replace(
+            region=region.name,
+            heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
+            outline=self._outline(mask),
+            measures=_plain(change),
+            summary=summary([change]),
+        )
+        size = min(HEAT_GRID_SIZE, self.cell)
+        small = thumbnail(original, size)
+        levels = np.stack([thumbnail(level, size) for level in (0 * warm[0], *warm)])
+        return (
             row,
             change,
-            [thumbnail(picture, self.cell) for picture in (original, *steps)],
-            maps,
+            list(heat_maps(levels, small, region.mask(row.sample, *small.shape[:2]))),
         )
-
-    def _heat_maps(
-        self, region: RegionSource, sample: int, warm: np.ndarray, original: np.ndarray
-    ) -> list[np.ndarray]:
-        """For the grid: of the original, where nothing changes, and of the steps."""
-        size = min(HEAT_GRID_SIZE, self.cell)
-        original = thumbnail(original, size)
-        warm = np.stack([thumbnail(level, size) for level in warm])
-        return list(heat_maps(warm, original, region.mask(sample, *original.shape[:2])))
 
     def _outline(self, mask: np.ndarray) -> Outline:
         """Most samples share one."""
@@ -243,15 +267,13 @@ class EditResults:
         edit = self.edits[rows[0].number]
         heads = ["original", *map(head_of, edit.distances)]
         first, last = rows[0].page_row.sample, rows[-1].page_row.sample
-        part = "" if self.options.total_num <= GRID_ROWS else f"_samples_{first:03d}-{last:03d}"
+        part = "" if self.samples <= GRID_ROWS else f"_samples_{first:03d}-{last:03d}"
         save_png(self._path(edit, part, "png"), grid([row.pictures for row in rows], heads))
         if edit.region:
             save_jpeg(
                 self._path(edit, f"{part}_change", "jpg"), grid([row.heat for row in rows], heads)
             )
-        return (
-            rows if self.options.animate else [row._replace(pictures=[], heat=[]) for row in rows]
-        )
+        return rows if self.animation else [row._replace(pictures=[], heat=[]) for row in rows]
 
     def _finish_direction(self, number: int, grids: list[Future[list[FinishedRow]]]) -> str:
         """The line to print of it."""
@@ -265,67 +287,27 @@ class EditResults:
                 "mean_of_both_ends": summary(changes),
                 "steps_of_each_sample": [_plain(change) for change in changes],
             }
-        if self.options.animate:
+        if self.animation:
             columns = zip(*(row.pictures[1:] for row in rows), strict=True)
             save_animation(
-                self._path(edit, "", self.options.animate), [mosaic(column) for column in columns]
+                self._path(edit, "", self.animation), [mosaic(column) for column in columns]
             )
         files.write_json(self._path(edit, "", "json"), facts)
-        return self._summary_line(edit, summary(changes), len(grids))
+        path = self._path(edit, "_samples_*" if len(grids) > 1 else "", "png")
+        return f"{path}{_words_of(edit, summary(changes))}"
 
     def _path(self, edit: Edit, more: str, kind: str) -> Path:
-        return (
-            self.options.output_dir
-            / f"{edit.file}_direction_{edit.row:02d}{more}_{self.options.name}.{kind}"
-        )
+        return self.folder / f"{edit.file}_direction_{edit.row:02d}{more}_{self.name}.{kind}"
 
-    def _summary_line(self, edit: Edit, means: dict[str, float | None], grids: int) -> str:
-        path = self._path(edit, "_samples_*" if grids > 1 else "", "png")
-        if not edit.region:
-            return str(path)
-        ratio = "" if means["ratio"] is None else f", ratio {means['ratio']:.3g}"
-        return (
-            f"{path}: {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} "
-            f"inside, {means['change_outside'] or 0:.2g} outside{ratio} at "
-            f"{' and '.join(_ends(edit))}"
-        )
-
-    def _write_page(self) -> None:
+    def _write_results(self) -> None:
         """The page, and the numbers of all that is on it."""
-        options = self.options
         rows = [row for job in self.grids if not job.exception() for row in job.result()]
         rows += [job.result() for job in self.rows if not job.exception()]  # of an interrupted grid
         path = self.page_path
         if not rows:
             path.with_suffix(".json").unlink(missing_ok=True)
             return
-        subjects = list(dict.fromkeys(edit.file for edit in self.edits))
-        named = ", ".join(subjects[:3]) + (
-            f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
-        )
-        title = f"{named} on {Path(options.restore_path).stem}"
-        number = len({row.number for row in rows})
-        words = (
-            f"{_count(options.total_num, 'sample')}, each moved along "
-            f"{_count(number, 'direction')} in {_count(options.step, 'step')}. Drag a slider, or "
-            "focus it and press the arrow keys, to see what a direction changes."
-        )
-        write_page(
-            path,
-            title,
-            words,
-            [row.page_row for row in rows],
-            {
-                "Command": " ".join(self.facts["command"]),
-                "Edit": "w + distance × direction on layers "
-                + ", ".join(map(str, options.mani_layers)),
-                "Latent codes": options.latent_path or f"random, seed {options.seed}",
-                "Versions": ", ".join(
-                    f"{name} {version}" for name, version in self.facts["versions"].items()
-                ),
-                "Network": f"SHA-256 {self.facts['network_sha256']}",
-            },
-        )
+        self._write_page(rows)
         changes = [
             [row.change for row in rows if row.number == number and row.change]
             for number in range(len(self.edits))
@@ -339,52 +321,68 @@ class EditResults:
             )
             for edit, measured in zip(self.edits, changes, strict=True)
         ]
-        files.write_json(
-            path.with_suffix(".json"),
-            self.facts
-            | {
-                "rows": len(rows),
-                "complete": len(rows) == options.total_num * len(self.edits),
-                "directions": directions,
-            },
-        )
+        complete = len(rows) == self.samples * len(self.edits)
+        counts = {"rows": len(rows), "complete": complete, "directions": directions}
+        files.write_json(path.with_suffix(".json"), self.facts | counts)
         if any(changes):
-            self._write_csv(path.with_suffix(".csv"), changes)
+            write_csv(path.with_suffix(".csv"), self.edits, changes)
         say(str(path))
 
-    def _write_csv(self, path: Path, changes: list[list[Change]]) -> None:
-        """A line for each step that was measured."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ["file", "direction", "region", "sample", "step", "distance", *Change._fields]
+    def _write_page(self, rows: list[FinishedRow]) -> None:
+        names = list(dict.fromkeys(edit.file for edit in self.edits))
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        title = f"{', '.join(names[:3])}{more} on {self.subject.network}"
+        number = len({row.number for row in rows})
+        words = (
+            f"{_count(self.samples, 'sample')}, each moved along "
+            f"{_count(number, 'direction')} in {_count(len(self.edits[0].distances), 'step')}. "
+            "Drag a slider, or focus it and press the arrow keys, to see what a direction changes."
         )
-        for edit, measured in zip(self.edits, changes, strict=True):
-            for sample, change in enumerate(measured):
-                for step, numbers in enumerate(zip(edit.distances, *change, strict=True)):
-                    writer.writerow(
-                        [
-                            table_cell(edit.file),
-                            edit.row,
-                            table_cell(edit.region.name),
-                            sample,
-                            step,
-                            *(f"{number:.6g}" for number in numbers),
-                        ]
-                    )
-        with files.replacing(path) as partial:
-            partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")
+        versions = self.facts["versions"].items()
+        footer = {
+            "Command": " ".join(self.facts["command"]),
+            "Edit": self.subject.edit,
+            "Latent codes": self.subject.codes,
+            "Versions": ", ".join(f"{name} {version}" for name, version in versions),
+            "Network": f"SHA-256 {self.facts['network_sha256']}",
+        }
+        write_page(self.page_path, title, words, [row.page_row for row in rows], footer)
+
+
+def write_csv(
+    path: Path, edits: Sequence[Edit], changes: Sequence[Sequence[MeasuredChange]]
+) -> None:
+    """A line for each step that was measured: `changes` of each sample, for each edit."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    heads = ["file", "direction", "region", "sample", "step", "distance"]
+    writer.writerow([*heads, *MeasuredChange._fields])
+    for edit, measured in zip(edits, changes, strict=True):
+        for sample, change in enumerate(measured):
+            names = [table_cell(edit.file), edit.row, table_cell(edit.measured_region.name), sample]
+            for step, numbers in enumerate(zip(edit.distances, *change, strict=True)):
+                writer.writerow([*names, step, *(f"{number:.6g}" for number in numbers)])
+    with files.replacing(path) as partial:
+        partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")
+
+
+def _words_of(edit: Edit, means: Mapping[str, float | None]) -> str:
+    """How much an edit changes, to be printed after its picture."""
+    if not edit.region:
+        return ""
+    ratio = "" if means["ratio"] is None else f", ratio {means['ratio']:.3g}"
+    ends = " and ".join(dict.fromkeys(map(head_of, edit.distances[[0, -1]])))
+    return (
+        f": {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} inside, "
+        f"{means['change_outside'] or 0:.2g} outside{ratio} at {ends}"
+    )
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
-def _ends(edit: Edit) -> list[str]:
-    return list(dict.fromkeys(map(head_of, edit.distances[[0, -1]])))
-
-
-def _plain(change: Change) -> dict[str, list[float | None]]:
+def _plain(change: MeasuredChange) -> dict[str, list[float | None]]:
     """Six digits, and None for NaN, which JSON does not know."""
     return {
         name: [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
@@ -392,18 +390,16 @@ def _plain(change: Change) -> dict[str, list[float | None]]:
     }
 
 
-def summary(changes: Sequence[Change]) -> dict[str, float | None]:
+def summary(changes: Sequence[MeasuredChange]) -> dict[str, float | None]:
     """Means over the first and the last step of some samples, and the ratio of the changes inside
     and outside."""
-    means = {
-        name: float(np.mean([np.asarray(getattr(change, name))[[0, -1]] for change in changes]))
-        if changes
-        else np.nan
-        for name in Change._fields
-    }
-    means["ratio"] = (
-        means["change_inside"] / means["change_outside"] if means["change_outside"] else np.nan
-    )
+    means = dict.fromkeys(MeasuredChange._fields, np.nan)
+    if changes:
+        for name in means:
+            ends = [np.asarray(getattr(change, name))[[0, -1]] for change in changes]
+            means[name] = float(np.mean(ends))
+    outside = means["change_outside"]
+    means["ratio"] = means["change_inside"] / outside if outside else np.nan
     return {
         name: float(f"{value:.6g}") if np.isfinite(value) else None for name, value in means.items()
     }

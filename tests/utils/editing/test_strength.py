@@ -1,12 +1,15 @@
 """Directions measured on a few faces."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from utils.editing.strength import Probe, save_contact_sheet
-from utils.editing.walk import Edit
+from utils.editing.strength import Probe, measure_strengths, with_strength
+from utils.editing.walk import Edit, Walker
 from utils.regions.region import region_source
+from utils.results.contact_sheet import write_contact_sheets
 
 EYES = region_source(region="eyes")
 INSIDE = EYES.mask(0, 32, 32)
@@ -22,12 +25,17 @@ def synthesis(codes):
 
 
 def probe():
-    return Probe(synthesis, 2, WS, [1, 2])
+    return Probe(synthesis, 2, Walker(WS, [1, 2]))
+
+
+def edit(direction, row=0):
+    """A direction to measure in the eyes."""
+    return Edit("eyes", row, np.array(direction), np.zeros(3), EYES)
 
 
 def test_effect():
     """Means over the samples and both signs, and the pictures at minus and plus the distance."""
-    effect = probe().effect(np.array([0.4, 0.1]), 2, EYES)
+    effect = probe().effect(edit([0.4, 0.1]), 2)
     assert effect.change_inside == pytest.approx(0.8, abs=1 / 127.5)
     assert effect.change_outside == pytest.approx(0.2, abs=1 / 127.5)
     assert effect.ratio == pytest.approx(4, rel=0.05)
@@ -38,7 +46,7 @@ def test_effect():
 @pytest.mark.parametrize("direction", [[0.4, 0.1], [3.0, 0.0], [0.01, 0.01]])
 def test_effect_of_change(direction):
     """Directions of any strength are brought to the same change inside."""
-    effect = probe().effect_of_change(np.array(direction), 0.2, EYES)
+    effect = probe().effect_of_change(edit(direction), 0.2)
     assert effect.reached
     assert effect.change_inside == pytest.approx(0.2, rel=0.05)
     assert effect.distance == pytest.approx(0.2 / direction[0], rel=0.05)
@@ -46,26 +54,34 @@ def test_effect_of_change(direction):
 
 def test_change_out_of_reach():
     """A direction that does not change the region is measured as far as was tried, and says so."""
-    effect = probe().effect_of_change(np.array([0.0, 0.01]), 0.2, EYES)
+    effect = probe().effect_of_change(edit([0.0, 0.01]), 0.2)
     assert (effect.reached, effect.distance, effect.change_inside) == (False, 64, 0)
 
 
+def test_with_strength():
+    """An edit goes from minus to plus the distance of its effect, in as many steps as before."""
+    ((found, effect),) = measure_strengths(probe(), [edit([0.4, 0.1])], 0.2)
+    np.testing.assert_allclose(
+        with_strength(found, effect).distances, [-effect.distance, 0, effect.distance]
+    )
+
+
 def test_contact_sheet(tmp_path):
-    """The sheet holds a row for each direction, its pairs beside its words; the numbers come
-    back."""
-    edits = [
-        Edit("eyes", 3, np.array([1, 0.1]), np.zeros(3), EYES),
-        Edit("eyes", 4, np.array([2, 1]), np.zeros(3), EYES),
-    ]
-    effects = [(edit, probe().effect_of_change(edit.direction, 0.2, EYES)) for edit in edits]
-    numbers = save_contact_sheet(tmp_path / "sheet.png", probe().originals, effects)
+    """The sheet holds a row for each direction, its pairs beside its words; the numbers are in the
+    record."""
+    edits = [edit([1, 0.1], 3), edit([2, 1], 4)]
+    effects = list(measure_strengths(probe(), edits, 0.2))
+    write_contact_sheets(tmp_path / "sheets.json", "n", probe().originals, effects, {"seed": 4})
+    facts = json.loads((tmp_path / "sheets.json").read_text())
+    numbers = facts["directions"]
+    assert facts["seed"] == 4
     assert [(line["file"], line["row"], line["region"], line["reached"]) for line in numbers] == [
         ("eyes", 3, "eyes", True),
         ("eyes", 4, "eyes", True),
     ]
     assert numbers[0]["ratio"] == pytest.approx(10, rel=0.2)
     assert numbers[1]["ratio"] == pytest.approx(2, rel=0.1)
-    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    sheet = np.asarray(Image.open(tmp_path / "eyes_contact_sheet_n.png"))
     gap, size = 32 // 7, 32
     assert sheet.shape[0] == gap + 3 * (size + gap)
     last = sheet[-gap - size : -gap, -gap - size : -gap]  # the last pair's plus

@@ -9,6 +9,7 @@ from dnnlib.errors import InputError
 from utils.editing.walk import (
     FARTHEST,
     Edit,
+    Walker,
     distance_of_change,
     edited_codes,
     even_distances,
@@ -70,7 +71,7 @@ def test_layer_out_of_range(layers):
 
 def test_edited_codes():
     """First the originals, then by direction, sample and step what `walk` gives."""
-    codes = list(edited_codes(WS, EDITS, [2, 3]))
+    codes = list(edited_codes(Walker(WS, [2, 3]), EDITS))
     assert len(codes) == 3 + 2 * 3 * 3
     np.testing.assert_array_equal(codes[:3], WS)
     expected = [walk(WS, edit.direction, [2, 3], edit.distances) for edit in EDITS]
@@ -80,7 +81,27 @@ def test_edited_codes():
 def test_edited_codes_are_made_as_asked_for():
     """A walk of endless samples can be begun: memory does not grow with their number."""
     ws = np.broadcast_to(np.zeros(4, np.float32), (10**9, 10, 4))
-    assert next(edited_codes(ws, EDITS, [0])).shape == (10, 4)
+    assert next(edited_codes(Walker(ws, [0]), EDITS)).shape == (10, 4)
+
+
+def test_walk_in_z():
+    """A direction in z moves z, which is mapped with the sample's label; the result replaces the
+    chosen layers."""
+    z = np.arange(6.0).reshape(3, 2)
+
+    def map_z(z, sample):
+        return np.broadcast_to(
+            (z @ [[1, 2, 3, 4], [5, 6, 7, 8]] + sample)[:, None], (len(z), 10, 4)
+        )
+
+    edit = Edit("eyes", 0, np.array([1.0, -1.0]), DISTANCES, None, in_z=True)
+    codes = Walker(WS, [2, 3], z, map_z).steps(edit, 1, DISTANCES)
+    for step, distance in enumerate(DISTANCES):
+        moved = map_z(z[1:2] + distance * edit.direction, 1)[0]
+        np.testing.assert_allclose(codes[step, 2:4], moved[2:4], rtol=1e-6)
+        np.testing.assert_array_equal(codes[step, :2], WS[1, :2])
+    with pytest.raises(InputError, match="found in z, and the latent codes are of w"):
+        Walker(WS, [2, 3]).steps(edit, 1, DISTANCES)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What manipulate.py leaves behind."""
 
-import argparse
 import csv
 import errno
 import json
@@ -11,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.editing.measure import Change
+from utils.editing.measure import MeasuredChange
 from utils.editing.walk import Edit
 from utils.files.locks import InUseError
 from utils.regions.region import region_source
-from utils.results.edit_results import EditResults, claim_results_folder, head_of, summary
+from utils.results.edit_results import EditResults, Subject, claim_results_folder, head_of, summary
 
 RECORD = "manipulate_results_lowrankgan.json"
 FACTS = {
@@ -105,22 +104,10 @@ def test_name_of_the_folder(tmp_path, monkeypatch, paths, name):
         assert folder == Path("outputs/manipulations") / name
 
 
-def options(folder, **changed):
-    return argparse.Namespace(
-        **{
-            "output_dir": folder,
-            "total_num": 2,
-            "step": 3,
-            "save_raw": True,
-            "name": "n",
-            "seed": 4,
-            "animate": None,
-            "restore_path": "b/model.pkl",
-            "latent_path": None,
-            "mani_layers": [4, 5],
-            **changed,
-        }
-    )
+def results_in(folder, edits, samples=2, raw=False, animation=None):
+    """The results of some edits of the facts above."""
+    subject = Subject("model", "random, seed 4", "w + distance × direction")
+    return EditResults(folder, edits, samples, "n", FACTS, subject, raw, animation)
 
 
 def edits(distances=(-4.0, 0.0, 4.0), rows=(4, 5), file="eyes", region=None):
@@ -141,7 +128,7 @@ def image(value, size=16):
 def test_files_and_order(tmp_path, save_raw):
     """Images in the order of edited_codes land in raw files, grids and rows under their sample,
     direction and step."""
-    with EditResults(options(tmp_path, save_raw=save_raw), edits(), FACTS) as results:
+    with results_in(tmp_path, edits(), raw=save_raw) as results:
         for value in range(2 + 2 * 2 * 3):
             results.add(image(value * 10))
     raw = {f"ori_{row:06d}.png": row * 10 for row in range(2)}
@@ -193,7 +180,7 @@ def test_interrupted(tmp_path):
     """An interruption keeps the finished rows on the page, and no half row."""
     with (
         pytest.raises(KeyboardInterrupt),
-        EditResults(options(tmp_path, save_raw=False), edits(), FACTS) as results,
+        results_in(tmp_path, edits()) as results,
     ):
         for value in range(2 + 3 + 2):
             results.add(image(value))
@@ -207,9 +194,7 @@ def test_interrupted(tmp_path):
 def test_many_samples_fill_several_grids(tmp_path, capsys):
     """A grid has 20 samples at the most: no picture grows beyond what can be opened, and its name
     says whose it is."""
-    with EditResults(
-        options(tmp_path, total_num=45, step=1, save_raw=False), edits([1.0], [4]), FACTS
-    ) as results:
+    with results_in(tmp_path, edits([1.0], [4]), 45) as results:
         for value in range(2 * 45):
             results.add(image(value))
     names = sorted(path.name for path in tmp_path.glob("*.png"))
@@ -228,7 +213,7 @@ def test_many_samples_fill_several_grids(tmp_path, capsys):
 
 def test_large_images_are_averaged_down(tmp_path):
     """Pictures of the page and the grids have at most 256 pixels, raw files all of them."""
-    with EditResults(options(tmp_path, total_num=1, step=1), edits([1.0], [4]), FACTS) as results:
+    with results_in(tmp_path, edits([1.0], [4]), 1, raw=True) as results:
         results.add(image(0, 512))
         results.add(image(255, 512))
     assert Image.open(tmp_path / "ori_000000.png").size == (512, 512)
@@ -245,7 +230,7 @@ def test_errors_of_the_writer_surface(tmp_path, monkeypatch):
     monkeypatch.setattr("utils.results.edit_results.save_png", full_disk)
     with (
         pytest.raises(OSError, match="no space"),
-        EditResults(options(tmp_path), edits(), FACTS) as results,
+        results_in(tmp_path, edits(), raw=True) as results,
     ):
         results.add(image(0))
 
@@ -261,9 +246,7 @@ def test_heads(distance, head):
 def test_measured(tmp_path):
     """With a region, CSV, JSON and page hold what was changed inside and outside, and the ratio at
     the ends."""
-    with EditResults(
-        options(tmp_path, total_num=1, save_raw=False), edits(rows=[0], region="eyes"), FACTS
-    ) as results:
+    with results_in(tmp_path, edits(rows=[0], region="eyes"), 1) as results:
         box = region_source(region="eyes").mask(0, 64, 64)
         for inside, outside in (
             (0, 0),
@@ -313,7 +296,7 @@ def test_several_files(tmp_path):
     """Grids are named for their file, and raw images of several files lie in folders of their
     own."""
     both = edits([1.0], [0]) + edits([2.0], [0], file="nose")
-    with EditResults(options(tmp_path, total_num=1, step=1), both, FACTS) as results:
+    with results_in(tmp_path, both, 1, raw=True) as results:
         for value in range(3):
             results.add(image(value))
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")} == {
@@ -331,9 +314,7 @@ def test_several_files(tmp_path):
 @pytest.mark.parametrize("kind", ["gif", "webp"])
 def test_animations(tmp_path, kind):
     """--animate writes one moving picture of each sample and direction, and one of all samples."""
-    with EditResults(
-        options(tmp_path, save_raw=False, animate=kind), edits(rows=[3]), FACTS
-    ) as results:
+    with results_in(tmp_path, edits(rows=[3]), animation=kind) as results:
         for value in range(2 + 2 * 3):
             results.add(image(20 * value))
     for more in ("_sample_000000", "_sample_000001", ""):
@@ -345,7 +326,7 @@ def test_animations(tmp_path, kind):
 def test_summary():
     """Means over both ends of all samples; no ratio, and none for NaN, where nothing has changed
     outside."""
-    change = Change(
+    change = MeasuredChange(
         *(np.array(values) for values in ([1.0, 9, 3], [0.5, 9, 0.5], [1, 9, 1], [np.nan] * 3))
     )
     assert summary([change, change]) == {
