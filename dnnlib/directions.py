@@ -28,7 +28,7 @@ from dnnlib.containers.array_file import (
 )
 from dnnlib.containers.safe_pickle import Memory
 from dnnlib.errors import InputError
-from dnnlib.latents import are_equal
+from dnnlib.latents import are_equal, size_of_layers
 from dnnlib.text import one_line
 
 _SEE = ", in a .npy, .npz, .pt or .pkl file: see docs/formats.md#directions-and-jacobians"
@@ -74,6 +74,41 @@ def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
             + ("; if these are latent codes, --latent_path takes them" if lengths.min() > 1 else "")
         )
     return Directions(rows, key, space, notes)
+
+
+def expect_fit(path: str | Path, rows: np.ndarray, dimensions: int, num_layers: int) -> str | None:
+    """What is to be said of directions [K, D] or [K, L, D] that could be read in two ways, on a
+    network of so many layers and numbers that a direction moves.
+
+    Raises InputError if they do not fit it.
+    """
+    vectors, advice = rows.shape[-2], "use directions found on this network"
+    if rows.shape[-1] != dimensions:
+        raise InputError(
+            f"{path} has directions of {rows.shape[-1]} dimensions; expected {dimensions} for this "
+            f"network: {advice}"
+        )
+    size = size_of_layers(vectors)
+    if rows.ndim == 3 and vectors != num_layers:
+        of_size = f" ({vectors} are those of a network of {size} x {size} pixels)" if size else ""
+        raise InputError(
+            f"{path} has {vectors} vectors for a direction; expected {num_layers}, one for each "
+            f"layer of this network{of_size}: {advice}, or leave out --per_layer if it was given"
+        )
+    if rows.ndim == 2 and vectors > num_layers and size and not are_unit(rows):
+        raise InputError(
+            f"{path} has {vectors} rows, not of length 1, as one direction of w+ in a network of "
+            f"{size} x {size} pixels has; expected {num_layers} of these: {advice}, or, if these "
+            f"are {vectors} directions, scale each to length 1"
+        )
+    if rows.ndim == 3:
+        return f"a vector for each of {num_layers} layers, of which those that are edited are used"
+    if vectors == num_layers:
+        return (
+            f"{vectors} directions; --per_layer reads them as one, a vector for each of the "
+            f"{vectors} layers"
+        )
+    return None
 
 
 def are_unit(rows: np.ndarray) -> bool:
