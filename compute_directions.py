@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from dnnlib.errors import InputError
 from dnnlib.text import file_name_part
+from utils.cli.options import RegionOptions, add_region_options
 from utils.cli.parser import (
     Parser,
     finite_float,
@@ -36,7 +37,7 @@ from utils.method.directions import (
 from utils.method.low_rank import factorize
 from utils.method.resefa import resefa
 from utils.method.workers import worker_processes
-from utils.regions.region import RegionSource, add_region_options, region_from_options
+from utils.regions.region import RegionSource
 from utils.results import direction_set as direction_files
 from utils.results import jacobian_run as progress
 
@@ -88,7 +89,9 @@ def parse_arguments():
 
 def main() -> None:
     args = parse_arguments()
-    region = region_from_options(args)
+    region_options = RegionOptions.from_arguments(args)
+    args.region = region_options.region
+    region = region_options.source()
     jacobians = JacobianFile(args.jaco_path)
     samples = range(jacobians.samples)
     line, doubts = region.describe(
@@ -137,7 +140,7 @@ def name_of(samples: range, args, region: RegionSource) -> str:
 def facts_of(samples: range, args, region: RegionSource, size: tuple[int, int]) -> dict[str, Any]:
     """What is recorded of a group of samples before its directions are known."""
     return files.provenance(
-        args,
+        vars(args),
         **origin_of(args.jaco_path),
         region=region.name,
         region_options=region.facts,

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from dnnlib import InputError, load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
 from dnnlib.text import stem
+from utils.cli.options import CodeOptions, add_code_options
 from utils.cli.parser import Parser, duration_text, name_part, positive_int, run, say, warn
-from utils.editing.codes import Codes, add_code_options
+from utils.editing.codes import Codes
 from utils.files import arrays as files
 from utils.files.locks import lock_folder
 from utils.pictures.images import save_png, to_uint8
@@ -130,7 +131,9 @@ def compute_missing(args) -> None:
     )
     for note in generator.notes:
         warn(f"{args.restore_path}: {note}")
-    codes = Codes(args, generator, latents, default_num=5)
+    codes = Codes(CodeOptions.from_arguments(args, default_num=5), generator, latents)
+    codes.expect_z(compute_z=args.compute_z)
+    args.total_num = len(codes)
     size = min(args.image_size, generator.resolution)
     if size < args.image_size:
         say(

@@ -16,6 +16,7 @@ from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.download import find_file, list_names
 from dnnlib.latents import size_of_layers
 from dnnlib.text import stem
+from utils.cli.options import CodeOptions, RegionOptions, add_code_options, add_region_options
 from utils.cli.parser import (
     MOST_STEPS,
     Parser,
@@ -33,7 +34,7 @@ from utils.cli.parser import (
     step_count,
     warn,
 )
-from utils.editing.codes import Codes, add_code_options
+from utils.editing.codes import Codes
 from utils.editing.strength import Effect, Probe, save_contact_sheet
 from utils.editing.walk import Edit, edited_codes, even_distances, in_batches, walk
 from utils.files import arrays as files
@@ -41,9 +42,7 @@ from utils.pictures.images import PICTURE_SIZE
 from utils.regions.region import (
     FRAME,
     RegionSource,
-    add_region_options,
     region_from_facts,
-    region_from_options,
 )
 from utils.results.edit_results import EditResults, claim_results_folder
 
@@ -190,7 +189,7 @@ def main() -> None:
     args.restore_path = str(find_file(args.restore_path, "network"))
     args.matrix_path = [str(find_file(path, "directions")) for path in args.matrix_path]
     directions = {path: read_directions(args, path) for path in args.matrix_path}
-    region = region_from_options(args)
+    region = RegionOptions.from_arguments(args).source()
     latents = read_latents(args.latent_path) if args.latent_path else None
     say(select_device(args.gpu_id))
     generator = load_generator(args.restore_path, ignore_settings=args.ignore_setting or ())
@@ -202,7 +201,7 @@ def main() -> None:
         check_directions(args, path, rows, generator)
         warn_of_another_origin(path, directions_hash, network_hash)
     asked = args.total_num
-    codes = Codes(args, generator, latents, default_num=10)
+    codes = Codes(CodeOptions.from_arguments(args, default_num=10), generator, latents)
     ws = codes.w_plus(slice(PROBES if args.contact_sheet and not asked else None))
     args.total_num = len(ws)
     edits = list(edits_of(args, directions, region))
@@ -212,7 +211,7 @@ def main() -> None:
     check_regions(args, edits, generator.resolution)
 
     facts = files.provenance(
-        args,
+        vars(args),
         seed=None if latents else args.seed,
         network_sha256=network_hash,
         directions_sha256=hashes[0] if len(hashes) == 1 else hashes,

@@ -302,14 +302,14 @@ def test_compute_directions_at_work(run_script, inputs, arguments, words):
         ([MODEL, "--class_index", "-1"], ["--class_index: -1 given"]),
         ([MODEL, "--colour", "red"], ["--colour red", "--help"]),
         ([], ["restore_path", "--help"]),
-        ([MODEL, *CPU, "--class_index", "0"], ["--class_index 0", "no classes"]),
-        ([LABELS, *CPU, "--class_index", "5"], ["--class_index 5", "expected 0 to 4"]),
+        ([MODEL, *CPU, "--class_index", "0"], ["--class_index: 0 is", "no classes"]),
+        ([LABELS, *CPU, "--class_index", "5"], ["--class_index: 5 is", "expected 0 to 4"]),
         ([MODEL, "--gpu_id", "99"], ["--gpu_id 99 is not there", "expected one of", "cpu"]),
         ([MODEL, "--gpu_id", "-1"], ["--gpu_id -1 is not there", "cpu"]),
         ([MODEL, "--gpu_id", "first"], ["--gpu_id first is not there", "cpu"]),
         (
             [MODEL, *CPU, "--latent_path", "w_plus.npy", "--compute_z"],
-            ["--compute_z with the w+ codes of w_plus.npy"],
+            ["--compute_z: not with the w+ codes of w_plus.npy"],
         ),
         (
             [MODEL, *CPU, "--output_dir", "text.txt"],
@@ -431,13 +431,13 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
         ("directions.npy", ["--step", "0"], ["--step: 0 given"]),
         ("directions.npy", ["--total_num", "-2"], ["--total_num: -2 given"]),
         ("directions.npy", ["--gpu_id", "7"], ["--gpu_id 7 is not there"]),
-        ("directions.npy", ["--class_index", "1"], ["--class_index 1", "no classes"]),
+        ("directions.npy", ["--class_index", "1"], ["--class_index: 1 is", "no classes"]),
         ("directions.npy", ["--latent_space", "w"], ["--latent_space w without --latent_path"]),
         ("directions.npy", ["--latent_space", "x"], ["--latent_space", "auto", "wp", "--help"]),
         (
             "directions.npy",
             ["--latent_path", "w_plus.npy", "--total_num", "3"],
-            ["--total_num 3 of w_plus.npy", "most 2"],
+            ["--total_num: 3 of w_plus.npy", "most 2"],
         ),
         (
             "w_plus_14.npy",
@@ -543,8 +543,14 @@ def test_manipulate(run_script, inputs, matrix, arguments, words):
             ["w_plus_14.npy"],
             ["w_plus_14.npy has w+ codes of 14 layers, as a network of 256 x 256", "expected 6"],
         ),
-        (["w_plus.npy", "--trunc_psi", "0.5"], ["--trunc_psi with the w+ codes of w_plus.npy"]),
-        (["w_plus.npy", "--class_index", "0"], ["--class_index with the w+ codes of w_plus.npy"]),
+        (
+            ["w_plus.npy", "--trunc_psi", "0.5"],
+            ["--trunc_psi: not with the w+ codes of w_plus.npy"],
+        ),
+        (
+            ["w_plus.npy", "--class_index", "0"],
+            ["--class_index: not with the w+ codes of w_plus.npy"],
+        ),
     ],
 )
 @pytest.mark.parametrize("script", ["compute_jacobian", "manipulate"])

@@ -1,6 +1,5 @@
 """Files on disk: read with plain errors, written beside their final name and then renamed."""
 
-import argparse
 import contextlib
 import hashlib
 import importlib.metadata
@@ -14,7 +13,7 @@ import secrets
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -393,12 +392,11 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def provenance(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
+def provenance(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """What goes into the JSON file beside an output: the command, its resolved options, versions,
     and more."""
     plain = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in vars(options).items()
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items()
     }
     versions = {"python": platform.python_version()}
     for package in ("tensorflow", "numpy", "scipy", "pillow"):

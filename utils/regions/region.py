@@ -1,7 +1,5 @@
-"""Regions of an image: named boxes of an FFHQ-aligned face, and what the command line offers
-besides."""
+"""Regions of an image: named boxes of an FFHQ-aligned face, other boxes, masks, label maps."""
 
-import argparse
 import functools
 import hashlib
 import os
@@ -17,8 +15,6 @@ from dnnlib.text import one_line, stem
 from utils.regions.masks import Drawn, SampleFiles, read_mask
 from utils.regions.segmentations import (
     MOST_LABELS,
-    NAMES,
-    PARSERS,
     Label,
     is_colour,
     percent,
@@ -271,80 +267,6 @@ def _span(centre: int, length: int, size: int) -> slice:
     return slice(start * size // FRAME, -(-stop * size // FRAME))
 
 
-# The command line ---------------------------------------------------------------------------------
-
-
-def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """--region, --box, --mask, --segmentation with --labels and --parser, and --invert; `default`
-    is a name, or None for no region.
-
-    Read them with `region_from_options`.
-    """
-    group = parser.add_argument_group("the region: one of these")
-    add = group.add_mutually_exclusive_group().add_argument
-    add("--region", default=default, help=f"a box by name: {', '.join(BOXES)}")
-    add(
-        "--box",
-        type=_box,
-        metavar="ROW,COL,HEIGHT,WIDTH",
-        help="a box: its centre and size in a 256 x 256 frame",
-    )
-    add(
-        "--mask",
-        metavar="FILE",
-        help="a PNG or .npy file of any size, bright inside; or a folder with one a sample: "
-        "3.png or ..._number_0003.png belongs to sample 3",
-    )
-    add(
-        "--segmentation",
-        metavar="FILE",
-        help="a label map, PNG or .npy, of any size; or a folder with one a sample",
-    )
-    group.add_argument(
-        "--labels",
-        type=_labels,
-        metavar="L,L,...",
-        help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or "
-        "names: "
-        f"{', '.join(NAMES)}",
-    )
-    group.add_argument(
-        "--parser",
-        choices=PARSERS,
-        help="whose label maps they are, where --labels has names that mean other numbers in "
-        "those of "
-        "another: celebamask (CelebAMask-HQ, MaskGAN) or bisenet (face-parsing.PyTorch)",
-    )
-    group.add_argument("--invert", action="store_true", help="swap inside and outside")
-
-
-def region_from_options(options: argparse.Namespace) -> RegionSource | None:
-    """The region of the options that `add_region_options` has added, or None if none was asked for.
-
-    The default of --region is dropped from the options if another kind was given. Raises
-    InputError.
-    """
-    if any(value is not None for value in (options.box, options.mask, options.segmentation)):
-        options.region = None
-    elif options.region is None:
-        for name in ("labels", "parser", "invert"):
-            if getattr(options, name):
-                raise InputError(
-                    f"--{name} without a region; expected --region, --box, --mask or "
-                    "--segmentation with it"
-                )
-        return None
-    return region_source(
-        region=options.region,
-        box=options.box,
-        mask=options.mask,
-        segmentation=options.segmentation,
-        labels=options.labels or (),
-        parser=options.parser,
-        invert=options.invert,
-    )
-
-
 def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
     """The region that the JSON file beside directions records, or None if it records none. Raises
     InputError."""
@@ -397,29 +319,3 @@ _RECORDED: dict[str, Callable[[Any], bool]] = {
     "parser": _is_name,
     "invert": lambda value: isinstance(value, bool),
 }
-
-
-def _box(text: str) -> list[int]:
-    try:
-        row, column, height, width = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} given; expected four whole numbers ROW,COL,HEIGHT,WIDTH in a "
-            f"{FRAME} x {FRAME} frame, such as 120,128,20,115"
-        ) from None
-    try:
-        check_box([row, column, height, width])
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return [row, column, height, width]
-
-
-def _labels(text: str) -> list[Label]:
-    """Labels as they are given, each once; `resolve` checks what they mean."""
-    parts = dict.fromkeys(
-        part.lower() if part.startswith("#") else part for part in text.split(",")
-    )
-    return [
-        int(part) if part.isascii() and part.isdigit() and len(part) < 12 else part
-        for part in parts
-    ]

@@ -46,7 +46,7 @@ class Progress:
         self.spaces = ("w", "z") if options.compute_z else ("w",)
         self.facts_path = self.path("w").with_suffix(".npy.partial.json")
         self.facts = files.provenance(
-            options,
+            vars(options),
             seed=None if latents_hash else options.seed,
             network_sha256=network_hash,
             latents_sha256=latents_hash,

@@ -1,12 +1,11 @@
 """Latent codes and labels."""
 
-import argparse
-
 import numpy as np
 import pytest
 
 from dnnlib.errors import InputError
 from dnnlib.latents import Latents
+from utils.cli.options import CodeOptions
 from utils.editing.codes import Codes, class_labels, codes_for_network, random_codes
 
 Z_DIM, W_DIM, LAYERS = 5, 4, 6
@@ -186,17 +185,17 @@ def test_names(capsys):
         (
             (2, 6, 4),
             {"space": "z"},
-            r"shape \[2, 6, 4\]; expected z codes \[N, 5\]: choose another --latent_space",
+            r"shape \[2, 6, 4\]; expected z codes \[N, 5\]: choose another",
         ),
         (
             (2, 6, 4),
             {"space": "w"},
-            r"shape \[2, 6, 4\]; expected w codes \[N, 4\]: choose another --latent_space",
+            r"shape \[2, 6, 4\]; expected w codes \[N, 4\]: choose another",
         ),
         (
             (4,),
             {"space": "wp"},
-            r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another --latent_space",
+            r"shape \[4\]; expected w\+ codes \[N, 6, 4\]: choose another",
         ),
         (
             (6, 4),
@@ -207,13 +206,13 @@ def test_names(capsys):
         (
             (2, 4),
             {"z_dim": 4, "value": 0.5},
-            "rows no longer than 1, as directions have; .*--latent_space says so",
+            "rows no longer than 1, as directions have; .*say which",
         ),
         ((2, 6, 4), {"value": 0.1}, "rows no longer than 1, as directions have"),
         (
             (1, 3, 4),
             {},
-            "codes of 3 layers; expected 6: use codes of this network, or --latent_space z or w",
+            "codes of 3 layers; expected 6: use codes of this network, or choose z or w",
         ),
     ],
 )
@@ -242,7 +241,7 @@ def taken_for(values, layers=18, key=None):
             0
         ]
     except InputError as error:
-        assert "; expected --latent_space z" in str(error)
+        assert error.option == "latent_space"
         return None
 
 
@@ -326,35 +325,20 @@ class Network:
 
 
 def options(**given):
-    """As the command line gives them."""
-    return argparse.Namespace(
-        **{
-            "seed": 4,
-            "latent_path": "codes.npy",
-            "latent_space": "auto",
-            "total_num": None,
-            "class_index": 0,
-            "trunc_psi": 1.0,
-            "trunc_layers": None,
-            **given,
-        }
-    )
+    """Those of class 0, unless another is given."""
+    return CodeOptions(**{"class_index": 0, **given})
 
 
 def test_random_run():
     """Without a file the codes are those of the seed, as many as asked for, mapped and truncated as
     asked for."""
-    chosen = options(total_num=3, trunc_psi=0.5, trunc_layers=2)
-    codes = Codes(chosen, Network(), None, default_num=7)
+    codes = Codes(options(total_num=3, trunc_psi=0.5, trunc_layers=2), Network())
     z = random_codes(4, 3, Z_DIM)
     ws = np.repeat(z[:, None, :W_DIM] + 1, LAYERS, axis=1)
     ws[:, :2] /= 2
     np.testing.assert_array_equal(codes.w_plus(), ws)
     np.testing.assert_array_equal(codes.w_plus(slice(1, 2)), ws[1:2])
-    assert (codes.space, chosen.total_num) == ("z", 3)
-    chosen = options()
-    Codes(chosen, Network(), None, default_num=7)
-    assert chosen.total_num == 7
+    assert (codes.space, len(codes)) == ("z", 3)
 
 
 @pytest.mark.parametrize("total_num", [None, 2, 3])
@@ -366,57 +350,34 @@ def test_run_of_a_file(total_num):
     )
     for values, expected in ((wp, wp), (z, np.repeat(z[:, None, :W_DIM] + 1, LAYERS, axis=1))):
         chosen = options(total_num=total_num, class_index=None if values is wp else 0)
-        codes = Codes(chosen, Network(), Latents(values, None, None), 7)
+        codes = Codes(chosen, Network(), Latents(values, None, None))
         np.testing.assert_array_equal(codes.w_plus(), expected[:total_num])
-        assert chosen.total_num == (total_num or 3)
+        assert len(codes) == (total_num or 3)
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (
-            {"total_num": 4},
-            "--total_num 4 of codes.npy; expected at most 3, the number of its codes",
-        ),
+        ({"total_num": 4}, "4 of codes.npy; expected at most 3, the number of its codes"),
         (
             {"trunc_psi": 0.7},
-            r"--trunc_psi with the w\+ codes of codes.npy; expected z codes with it: leave it out",
+            r"not with the w\+ codes of codes.npy; expected z codes with it: leave",
         ),
-        ({"class_index": 0}, r"--class_index with the w\+ codes"),
-        ({"compute_z": True}, r"--compute_z with the w\+ codes"),
+        ({"class_index": 0}, r"not with the w\+ codes"),
     ],
 )
 def test_options_that_w_does_not_have(given, words):
     """What only z has is refused with codes of w, not ignored."""
-    with pytest.raises(InputError, match=words):
-        Codes(
-            options(**{"class_index": None, **given}),
-            Network(),
-            Latents(np.ones((3, LAYERS, W_DIM)), None, None),
-            5,
-        )
+    chosen = options(**{"class_index": None, "latent_path": "codes.npy", **given})
+    with pytest.raises(InputError, match=words) as caught:
+        Codes(chosen, Network(), Latents(np.ones((3, LAYERS, W_DIM)), None, None))
+    assert caught.value.option == next(iter(given))
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"trunc_layers": LAYERS}, f"--trunc_layers {LAYERS} without --trunc_psi; expected both"),
-        (
-            {"trunc_layers": LAYERS + 1, "trunc_psi": 0.5},
-            f"--trunc_layers {LAYERS + 1}; expected {LAYERS} at most",
-        ),
-    ],
-)
-def test_truncation_of_layers(given, words):
-    """--trunc_layers without effect, or beyond the network's layers, is refused, not ignored."""
-    with pytest.raises(InputError, match=words):
-        Codes(options(**given), Network(), None, 5)
-
-
-def test_space_without_a_file():
-    """--latent_space alone means nothing."""
-    with pytest.raises(InputError, match="--latent_space w without --latent_path"):
-        Codes(options(latent_space="w"), Network(), None, 5)
+def test_truncation_of_layers():
+    """More layers than the network has are refused, not ignored."""
+    with pytest.raises(InputError, match=f"{LAYERS + 1} layers; expected {LAYERS} at most"):
+        Codes(options(trunc_layers=LAYERS + 1, trunc_psi=0.5, total_num=5), Network())
 
 
 @pytest.mark.parametrize(("index", "said"), [(None, True), (0, False), (2, False)])

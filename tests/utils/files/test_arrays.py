@@ -1,6 +1,5 @@
 """Files take their final name only when they are whole, and are read with plain errors."""
 
-import argparse
 import errno
 import hashlib
 import io
@@ -346,7 +345,7 @@ def test_provenance(monkeypatch):
     """The command, the resolved options, further facts and the versions are there, and can be
     written as JSON."""
     monkeypatch.setattr("sys.argv", ["script.py", "--seed", "4"])
-    facts = files.provenance(argparse.Namespace(seed=4, output_dir=Path("a/b")), region="eyes")
+    facts = files.provenance({"seed": 4, "output_dir": Path("a/b")}, region="eyes")
     assert facts["command"] == ["python", "script.py", "--seed", "4"]
     assert facts["options"] == {"seed": 4, "output_dir": "a/b"}
     assert facts["region"] == "eyes"

@@ -8,13 +8,12 @@ import pytest
 from PIL import Image
 
 from dnnlib.errors import InputError
+from utils.cli.options import RegionOptions, add_region_options
 from utils.cli.parser import Parser
 from utils.regions.region import (
     BOXES,
-    add_region_options,
     box_mask,
     region_from_facts,
-    region_from_options,
     region_mask,
     region_source,
 )
@@ -103,7 +102,8 @@ def from_options(*arguments, default="eyes"):
     """The region of a command line."""
     parser = Parser("", "")
     add_region_options(parser, default)
-    return region_from_options(parser.parse_args([str(argument) for argument in arguments]))
+    parsed = parser.parse_args([str(argument) for argument in arguments])
+    return RegionOptions.from_arguments(parsed).source()
 
 
 @pytest.fixture

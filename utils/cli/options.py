@@ -1,0 +1,221 @@
+"""The options of a run, settled once: what the command line says, checked as far as it can be
+without opening a file, in frozen dataclasses.
+
+Each field has the name of its option. `plain_options` gives them as the JSON files beside outputs
+record them.
+"""
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from dnnlib.errors import InputError
+from utils.cli.parser import finite_float, not_negative_int, positive_int, seed
+from utils.regions.region import BOXES, FRAME, RegionSource, check_box, region_source
+from utils.regions.segmentations import NAMES, PARSERS, Label
+
+LatentSpace = Literal["auto", "z", "w", "wp"]
+Options = TypeVar("Options")
+
+
+def plain_options(options: Any) -> dict[str, Any]:
+    """The fields of a dataclass of options, and of those in it, by their names: for a JSON file."""
+    named: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            named |= plain_options(value)
+        elif isinstance(value, Path):
+            named[field.name] = str(value)
+        else:
+            named[field.name] = list(value) if isinstance(value, tuple) else value
+    return named
+
+
+def _settled(kind: type[Options], arguments: argparse.Namespace, **settled: Any) -> Options:
+    """The dataclass of options, each as given unless it is among the `settled`."""
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(arguments).items()
+        if name in names
+    }
+    return kind(**given | settled)
+
+
+# Latent codes -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CodeOptions:
+    """Which latent codes a run is about: random ones, or those of a file."""
+
+    seed: int = 4
+    latent_path: str | None = None
+    latent_space: LatentSpace = "auto"  # of the file; wp: w+
+    class_index: int | None = None  # None: all labels zero
+    trunc_psi: float = 1.0  # 1: off
+    trunc_layers: int | None = None  # None: all
+    total_num: int | None = None  # None: all of the file
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace, default_num: int) -> "CodeOptions":
+        """`default_num` is the number of random codes. Raises InputError for an option that would
+        have no effect."""
+        if arguments.trunc_layers and arguments.trunc_psi == 1:
+            raise InputError(
+                f"--trunc_layers {arguments.trunc_layers} without --trunc_psi; expected both: add, "
+                "for example, --trunc_psi 0.7"
+            )
+        if arguments.latent_path is None and arguments.latent_space != "auto":
+            raise InputError(
+                f"--latent_space {arguments.latent_space} without --latent_path; expected both: "
+                "name the file of the codes"
+            )
+        random_num = None if arguments.latent_path else default_num
+        return _settled(cls, arguments, total_num=arguments.total_num or random_num)
+
+
+def add_code_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `CodeOptions` but --total_num, whose default is the script's."""
+    add = parser.add_argument
+    add("--seed", type=seed, default=4, help="seed of the random latent codes")
+    add(
+        "--latent_path",
+        help="latent codes of your own instead: .npy, .npz, .pt or .pkl, such as an encoder or a "
+        "projector writes; [N, z_dim] of z, [N, w_dim] of w, [N, L, w_dim] or [L, w_dim] of w+",
+    )
+    add(
+        "--latent_space",
+        choices=get_args(LatentSpace),
+        default="auto",
+        help="what they are; wp: w+. auto: w or w+ under the keys w, dlatents and latent, z under "
+        "z; elsewhere three dimensions are w+, and of two the length of the rows decides, if it "
+        "can",
+    )
+    add(
+        "--class_index",
+        type=not_negative_int,
+        help="class, of z codes only, for networks with labels (default: all labels zero)",
+    )
+    add(
+        "--trunc_psi",
+        type=finite_float,
+        default=1.0,
+        help="truncation, of z codes only: how far from the mean of w; 1 is off",
+    )
+    add(
+        "--trunc_layers",
+        type=positive_int,
+        help="truncate this many layers, from the first (default: all)",
+    )
+
+
+# Regions ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RegionOptions:
+    """Which region of the image: one of region, box, mask and segmentation, or none of them."""
+
+    region: str | None = None
+    box: tuple[int, int, int, int] | None = None
+    mask: str | None = None
+    segmentation: str | None = None
+    labels: tuple[Label, ...] | None = None
+    parser: str | None = None
+    invert: bool = False
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> "RegionOptions":
+        """Without the default of --region where another kind is given. Raises InputError for an
+        option that would have no effect."""
+        others = (arguments.box, arguments.mask, arguments.segmentation)
+        region = arguments.region if all(value is None for value in others) else None
+        options = _settled(cls, arguments, region=region)
+        if not options.is_given:
+            for name in ("labels", "parser", "invert"):
+                if getattr(options, name):
+                    raise InputError(
+                        f"--{name} without a region; expected --region, --box, --mask or "
+                        "--segmentation with it"
+                    )
+        return options
+
+    @property
+    def is_given(self) -> bool:
+        """Whether they name a region."""
+        kinds = (self.region, self.box, self.mask, self.segmentation)
+        return any(value is not None for value in kinds)
+
+    def source(self) -> RegionSource | None:
+        """The region, or None if none is named. Raises InputError for what cannot be."""
+        return (
+            region_source(**vars(self) | {"labels": self.labels or ()}) if self.is_given else None
+        )
+
+
+def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """The options of `RegionOptions`; `default` is that of --region, or None for no region."""
+    group = parser.add_argument_group("the region: one of these")
+    add = group.add_mutually_exclusive_group().add_argument
+    add("--region", default=default, help=f"a box by name: {', '.join(BOXES)}")
+    add(
+        "--box",
+        type=_box,
+        metavar="ROW,COL,HEIGHT,WIDTH",
+        help="a box: its centre and size in a 256 x 256 frame",
+    )
+    add(
+        "--mask",
+        metavar="FILE",
+        help="a PNG or .npy file of any size, bright inside; or a folder with one a sample: "
+        "3.png or ..._number_0003.png belongs to sample 3",
+    )
+    add(
+        "--segmentation",
+        metavar="FILE",
+        help="a label map, PNG or .npy, of any size; or a folder with one a sample",
+    )
+    group.add_argument(
+        "--labels",
+        type=_labels,
+        metavar="L,L,...",
+        help="labels of --segmentation that are inside: numbers, colours such as '#ff0000', or "
+        f"names: {', '.join(NAMES)}",
+    )
+    group.add_argument(
+        "--parser",
+        choices=PARSERS,
+        help="whose label maps they are, where --labels has names that mean other numbers in "
+        "those of another: celebamask (CelebAMask-HQ, MaskGAN) or bisenet (face-parsing.PyTorch)",
+    )
+    group.add_argument("--invert", action="store_true", help="swap inside and outside")
+
+
+def _box(text: str) -> list[int]:
+    try:
+        row, column, height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} given; expected four whole numbers ROW,COL,HEIGHT,WIDTH in a "
+            f"{FRAME} x {FRAME} frame, such as 120,128,20,115"
+        ) from None
+    try:
+        check_box([row, column, height, width])
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return [row, column, height, width]
+
+
+def _labels(text: str) -> list[Label]:
+    """Labels as they are given, each once; `region_source` checks what they mean."""
+    parts = dict.fromkeys(
+        part.lower() if part.startswith("#") else part for part in text.split(",")
+    )
+    return [
+        int(part) if part.isascii() and part.isdigit() and len(part) < 12 else part
+        for part in parts
+    ]
