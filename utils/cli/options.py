@@ -34,15 +34,15 @@ def plain_options(options: Any) -> dict[str, Any]:
     return named
 
 
-def _settled(kind: type[Options], arguments: argparse.Namespace, **settled: Any) -> Options:
-    """The dataclass of options, each as given unless it is among the `settled`."""
+def settled(kind: type[Options], arguments: argparse.Namespace, **known: Any) -> Options:
+    """The dataclass of options, each as given unless it is `known` better."""
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     given = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(arguments).items()
         if name in names
     }
-    return kind(**given | settled)
+    return kind(**given | known)
 
 
 # Latent codes -------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class CodeOptions:
                 "name the file of the codes"
             )
         random_num = None if arguments.latent_path else default_num
-        return _settled(cls, arguments, total_num=arguments.total_num or random_num)
+        return settled(cls, arguments, total_num=arguments.total_num or random_num)
 
 
 def add_code_options(parser: argparse.ArgumentParser) -> None:
@@ -134,7 +134,7 @@ class RegionOptions:
         option that would have no effect."""
         others = (arguments.box, arguments.mask, arguments.segmentation)
         region = arguments.region if all(value is None for value in others) else None
-        options = _settled(cls, arguments, region=region)
+        options = settled(cls, arguments, region=region)
         if not options.is_given:
             for name in ("labels", "parser", "invert"):
                 if getattr(options, name):

@@ -242,6 +242,18 @@ class Codes:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def z(self) -> np.ndarray | None:
+        """z [N, z_dim], None if the codes are of w."""
+        return self.values if self.labels is not None else None
+
+    def w_plus_of(self, z: np.ndarray, sample: int) -> np.ndarray:
+        """w+ [M, L, w_dim] of other z [M, z_dim] under the label of a sample, truncated."""
+        if self.labels is None:
+            raise ValueError("the codes are of w")
+        ws = self._network.mapping(z, np.repeat(self.labels[sample][None], len(z), axis=0))
+        return self._network.truncate(ws, self._psi, self._cutoff)
+
     def w_plus(self, samples: slice = slice(None)) -> np.ndarray:
         """w+ [N, L, w_dim] of some samples: from z mapped and truncated, else as they are."""
         if self.labels is None:

@@ -19,6 +19,9 @@ from utils.editing.walk import (
 )
 from utils.pictures.images import to_picture
 
+PROBES = 4  # samples that the strength of edits is measured on
+IMAGES_TRIED = 12  # about as many for each of them and each edit
+
 
 class Effect(NamedTuple):
     """What an edit changes at minus and plus a distance."""

@@ -1,0 +1,221 @@
+"""The options of manipulate.py, settled once."""
+
+import argparse
+from dataclasses import dataclass
+
+from dnnlib.errors import InputError
+from utils.cli.options import (
+    CodeOptions,
+    RegionOptions,
+    add_code_options,
+    add_region_options,
+    settled,
+)
+from utils.cli.parser import (
+    MOST_STEPS,
+    Parser,
+    distance_or_auto,
+    end_row,
+    finite_float,
+    layer_list,
+    name_part,
+    not_negative_int,
+    positive_float,
+    positive_int,
+    step_count,
+)
+from utils.editing.strength import PROBES
+
+CHANGE = 0.1  # mean absolute change inside the region, of images in [-1, 1]
+FARTHEST = 4.0  # the published distances are -4 and 4
+
+
+@dataclass(frozen=True)
+class EditOptions:
+    """What to walk along, how far, and what to write of it."""
+
+    restore_path: str
+    matrix_path: tuple[str, ...]
+    codes: CodeOptions
+    measured: RegionOptions
+    batch_size: int | None
+    output_dir: str | None  # None: named after the first directions
+    gpu_id: str | None
+    ignore_setting: tuple[str, ...]
+    start: int
+    end: int  # the row after the last one; -1: all
+    per_layer: bool
+    mani_layers: tuple[int, ...]
+    start_distance: float
+    end_distance: float
+    distance: float | str | None  # "auto": found for each direction, by `change`
+    change: float
+    step: int
+    save_raw: bool
+    animate: str | None
+    contact_sheet: bool
+    name: str
+
+    @property
+    def finds_distances(self) -> bool:
+        """Whether the strength of each direction is measured in its region."""
+        return self.contact_sheet or self.distance == "auto"
+
+    @property
+    def record(self) -> str:
+        """The name of the JSON file that says what the results are of."""
+        kind = "contact_sheet" if self.contact_sheet else "manipulate_results"
+        return f"{kind}_{self.name}.json"
+
+    def count_of(self, codes: int) -> int:
+        """How many of the latent codes at hand are edited."""
+        few = self.contact_sheet and self.codes.total_num is None
+        return min(codes, PROBES) if few else codes
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> "EditOptions":
+        """Raises InputError for options that exclude each other or would have no effect."""
+        _expect_effect(arguments)
+        first, last = arguments.start_distance, arguments.end_distance
+        if isinstance(arguments.distance, float):
+            first, last = -arguments.distance, arguments.distance
+        rows = -1 if arguments.contact_sheet else arguments.start + 1
+        number = PROBES if arguments.contact_sheet else 10
+        return settled(
+            cls,
+            arguments,
+            codes=CodeOptions.from_arguments(arguments, number),
+            measured=RegionOptions.from_arguments(arguments),
+            ignore_setting=tuple(arguments.ignore_setting or ()),
+            start_distance=-FARTHEST if first is None else first,
+            end_distance=FARTHEST if last is None else last,
+            end=arguments.end or rows,
+            change=arguments.change or CHANGE,
+        )
+
+
+def _expect_effect(arguments: argparse.Namespace) -> None:
+    walked = [
+        name for name in ("start_distance", "end_distance") if getattr(arguments, name) is not None
+    ]
+    if arguments.distance is not None and walked:
+        raise InputError(
+            f"--distance with --{walked[0]}; expected one of the two: each says how far to walk"
+        )
+    measured = arguments.contact_sheet or arguments.distance == "auto"
+    if arguments.change is not None and not measured:
+        raise InputError(
+            "--change without --distance auto or --contact_sheet; expected one of them with it"
+        )
+    if not arguments.contact_sheet:
+        return
+    for option in ("distance", "start_distance", "end_distance", "animate", "save_raw"):
+        value = getattr(arguments, option)
+        if value is not None and value is not False:  # a distance of 0 is given
+            raise InputError(
+                f"--contact_sheet with --{option}; expected one of them: a contact sheet is one "
+                "picture of all rows, at the strength of --change"
+            )
+
+
+def parse_edit_arguments(doc: str, examples: str, names: str) -> argparse.Namespace:
+    """The arguments of manipulate.py; `names` is what --list shows."""
+    parser = Parser(doc, examples)
+    add = parser.add_argument
+    add(
+        "restore_path",
+        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
+        "its http(s) address; or a name of --list",
+    )
+    add(
+        "matrix_path",
+        nargs="+",
+        help="directions: .npy, .npz, .pt or .pkl files [K, w_dim], from compute_directions.py, "
+        "from directions/ or of other programs, or [K, L, w_dim] with a vector for each layer; or "
+        "their addresses or names",
+    )
+    add(
+        "--ignore_setting",
+        action="append",
+        metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several "
+        "times",
+    )
+    add(
+        "--list",
+        action="version",
+        version=names,
+        help="show the networks and directions that have a name",
+    )
+    add(
+        "--batch_size",
+        type=positive_int,
+        help="images at once (default: as many as fit into about 2 GB)",
+    )
+    add(
+        "--output_dir",
+        help="folder to write to (default: outputs/manipulations/{stem of matrix_path})",
+    )
+    add(
+        "--total_num",
+        type=positive_int,
+        help=f"number of latent codes (default: 10, or all of --latent_path; {PROBES} for "
+        "--contact_sheet)",
+    )
+    add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
+    _add_walk_options(parser)
+    add("--save_raw", action="store_true", help="save each image at full size as well")
+    add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
+    add(
+        "--contact_sheet",
+        action="store_true",
+        help="only one picture a file: every row at the strength of --change, to choose from",
+    )
+    add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
+    add_code_options(parser)
+    add_region_options(parser, default=None)
+    return parser.parse_args()
+
+
+def _add_walk_options(parser: Parser) -> None:
+    """Which rows are walked along, on which layers, and how far."""
+    add = parser.add_argument
+    add(
+        "--start",
+        type=not_negative_int,
+        default=0,
+        help="first row of the directions to walk along",
+    )
+    add(
+        "--end",
+        type=end_row,
+        help="the row after the last one; -1: all rows (default: only --start, or all for "
+        "--contact_sheet)",
+    )
+    add(
+        "--per_layer",
+        action="store_true",
+        help="the rows of a file [L, w_dim] are one direction, a vector for each layer, not L "
+        "directions",
+    )
+    add(
+        "--mani_layers",
+        type=layer_list,
+        default="4,5,6,7",
+        help="layers to edit, such as 4,5,6,7 or 4-7",
+    )
+    add("--start_distance", type=finite_float, help="distance of the first step (default: -4)")
+    add("--end_distance", type=finite_float, help="distance of the last step (default: 4)")
+    add(
+        "--distance",
+        type=distance_or_auto,
+        metavar="D",
+        help="walk from -D to D; auto: as far as --change asks for",
+    )
+    add(
+        "--change",
+        type=positive_float,
+        help="mean absolute change inside the region, of images in [-1, 1], for --distance auto "
+        f"and --contact_sheet (default: {CHANGE})",
+    )
+    add("--step", type=step_count, default=7, help=f"number of steps, at most {MOST_STEPS}")

@@ -1,0 +1,105 @@
+"""From direction files to edits: which rows, under which names, measured in which region."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnnlib.errors import InputError
+from dnnlib.text import stem
+from utils.cli.parser import warn
+from utils.editing.walk import Edit
+from utils.pictures.images import PICTURE_SIZE
+from utils.regions.region import FRAME, RegionSource, region_from_facts
+
+
+@dataclass(frozen=True)
+class DirectionFile:
+    """Directions of a file, and what the JSON file beside it says of them."""
+
+    path: Path
+    rows: np.ndarray  # [K, D], or [K, L, D] with a vector for each layer
+    facts: Mapping[str, Any]
+    sha256: str
+    space: str | None  # z or w, where the file itself says so
+
+    @property
+    def is_of_z(self) -> bool:
+        """Whether they were found in z."""
+        return "z" in (self.space, self.facts.get("latent_space"))
+
+    def expect_rows(self, start: int, end: int) -> None:
+        """Raise InputError unless rows start to end, -1 for all, are there."""
+        number = len(self.rows)
+        if not start < (end if end > 0 else number) <= number:
+            raise InputError(
+                f"--start {start} --end {end} of {self.path}; expected 0 <= start < end <= "
+                f"{number}, the number of its rows, or --end -1 for all"
+            )
+
+    def region(self, samples: int) -> RegionSource | None:
+        """The recorded region, if there is one and it can still be drawn for every sample."""
+        try:
+            region = region_from_facts(dict(self.facts))
+            if region:
+                for sample in range(samples):
+                    region.mask(sample, FRAME, FRAME)
+            return region
+        except (InputError, OSError) as error:
+            warn(f"the region recorded beside {self.path} is not measured: {error}")
+            return None
+
+
+def edits_of(
+    directions: Sequence[DirectionFile],
+    rows: slice,
+    distances: np.ndarray,
+    region: RegionSource | None,
+    samples: int,
+    in_z: bool,
+) -> Iterator[Edit]:
+    """An edit for each of these rows of each file, measured in `region`, else in the recorded one.
+
+    `in_z`: directions found in z are walked there.
+    """
+    names = unique_names([stem(file.path) for file in directions])
+    for name, file in zip(names, directions, strict=True):
+        measured = region or file.region(samples)
+        for row in range(len(file.rows))[rows]:
+            of_z = in_z and file.is_of_z
+            yield Edit(name, row, file.rows[row], distances, measured, of_z)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names, with a number after one that is there already, also where a file system ignores
+    case."""
+    wanted = {name.casefold() for name in names}
+    taken: dict[str, str] = {}
+    for name in names:
+        unique = name
+        numbers = itertools.count(2)
+        while unique.casefold() in taken or (unique != name and unique.casefold() in wanted):
+            unique = f"{name}_{next(numbers)}"
+        taken[unique.casefold()] = unique
+    return list(taken.values())
+
+
+def regions_of(edits: Sequence[Edit]) -> list[RegionSource]:
+    """Each region once."""
+    return list({id(edit.region): edit.region for edit in edits if edit.region}.values())
+
+
+def check_regions(edits: Sequence[Edit], samples: int, resolution: int, needed: bool) -> None:
+    """Say what is odd about a region.
+
+    Raises InputError if one lacks pixels, or an edit lacks one and it is `needed`.
+    """
+    size = min(resolution, PICTURE_SIZE)
+    for region in regions_of(edits):
+        for doubt in region.describe(range(samples), size, size)[1]:
+            warn(doubt)
+    for edit in edits if needed else ():
+        _ = edit.measured_region
