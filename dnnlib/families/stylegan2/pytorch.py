@@ -29,7 +29,8 @@ from dnnlib.containers.named_arrays import LONGEST_NAME, NamedArrays, expect_nam
 from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
-from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
+from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.record import IgnoredSettings, check_first_layer, check_mapping_layers
 
 _ADVICE = (
     "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
@@ -64,7 +65,7 @@ _HARMLESS = {
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
 
 
-def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> StyleGAN2Record:
     """The record of a generator.
 
     Raises InputError for a module, a setting or an array that this reader does not know; for fields
@@ -98,7 +99,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
         raise InputError(
             "lacks the arrays resample_filter; expected those of StyleGAN2-ADA-PyTorch"
         )
-    record = NetworkRecord(
+    record = StyleGAN2Record(
         z_dim=z_dim,
         w_dim=w_dim,
         label_dim=c_dim,
@@ -266,7 +267,7 @@ def _number(state: dict, name: str, key: str) -> float:
     return float(value)
 
 
-def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> None:
+def _read_mapping(layers: _Layers, record: StyleGAN2Record, num_layers: int) -> None:
     arrays, inputs = layers.arrays, record.z_dim
     arrays["w_avg"] = layers.tensors.take("mapping.w_avg", (record.w_dim,))
     if record.label_dim:
@@ -283,7 +284,7 @@ def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> No
         inputs = len(bias)
 
 
-def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
+def _read_synthesis(layers: _Layers, record: StyleGAN2Record) -> None:
     arrays, modules, tensors = layers.arrays, layers.modules, layers.tensors
     gain = float(_ACTIVATION_GAINS[record.activation])
 
