@@ -4,7 +4,6 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 from argparse import BooleanOptionalAction
-from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -161,12 +160,6 @@ def compute_samples(args, generator, codes: Codes, size: int, progress: Progress
         smoothing=0.1,
         disable=None,
     ) as bar:
-
-        def shown(starts: range) -> Iterator[int]:
-            for start in starts:
-                yield start
-                bar.update(min(starts.step, generator.w_dim - start))
-
         for i in range(progress.count, args.total_num):
             bar.set_description(f"Jacobian of sample {i + 1} of {args.total_num}")
             ws = codes.w_plus(slice(i, i + 1))
@@ -176,7 +169,7 @@ def compute_samples(args, generator, codes: Codes, size: int, progress: Progress
             while True:
                 try:
                     jacobian = generator.jacobian(
-                        ws, size, args.fused_channel, progress.batch_size, shown
+                        ws, size, args.fused_channel, progress.batch_size, bar.update
                     )
                     break
                 except MemoryError:
@@ -186,9 +179,8 @@ def compute_samples(args, generator, codes: Codes, size: int, progress: Progress
                     progress.halve_batch()
             sample = {"w": jacobian}
             if args.compute_z:
-                sample["z"] = generator.chain(
-                    jacobian,
-                    generator.mapping_jacobian(codes.values[i : i + 1], codes.labels[i : i + 1]),
+                sample["z"] = generator.chain_to_z(
+                    jacobian, codes.values[i : i + 1], codes.labels[i : i + 1]
                 )
             progress.append(sample)
 

@@ -35,7 +35,6 @@ from dnnlib.containers.safe_pickle import (
 )
 from dnnlib.containers.torch_file import ZIP_START, Tensor
 from dnnlib.errors import InputError
-from dnnlib.families.stylegan2 import rosinality
 from dnnlib.foreign import START_SIZE, name_of_foreign
 from dnnlib.reading import open_file
 from dnnlib.record import MAX_DIMENSIONS
@@ -162,7 +161,7 @@ class _Allowed(dict):
 
 
 _ALLOWED = _Allowed(
-    rosinality.ALLOWED
+    torch_file.CHECKPOINTS
     | {("numpy", "dtype"): _new_type}
     | {
         (f"{package}.multiarray", "_reconstruct"): _new_array

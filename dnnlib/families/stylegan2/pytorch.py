@@ -21,16 +21,16 @@ and is the division of the sum by sqrt(2); the gain of ToRGB's style may as well
 """
 
 import math
-import pickle
 from typing import Any
 
 import numpy as np
 
 from dnnlib.containers.named_arrays import LONGEST_NAME, NamedArrays, expect_name
-from dnnlib.containers.safe_pickle import Memory, StandIn, brief
-from dnnlib.containers.torch_file import TENSORS
+from dnnlib.containers.safe_pickle import Memory, brief
+from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
-from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
+from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.record import IgnoredSettings, check_first_layer, check_mapping_layers
 
 _ADVICE = (
     "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
@@ -65,57 +65,7 @@ _HARMLESS = {
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
 
 
-class Module:
-    """A module of the file: the name of its class, and its state as a dict. Its source code is
-    dropped."""
-
-    def __init__(self, meta: dict) -> None:
-        if (
-            meta["type"] != "class"
-            or not isinstance(meta["class_name"], str)
-            or not isinstance(meta["state"], dict)
-        ):
-            raise pickle.UnpicklingError("a module without a class or a state")
-        self.class_name, self.state = meta["class_name"], meta["state"]
-
-
-class PlainModule(StandIn):
-    """A module of PyTorch's own, as other networks in a file have them: only its class is kept."""
-
-    class_name: str
-
-
-_PLAIN_MODULES = {
-    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid "
-    "Softmax Softplus Tanh",
-    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm",
-    "container": "ModuleDict ModuleList ParameterList Sequential",
-    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d",
-    "dropout": "Dropout Dropout2d",
-    "flatten": "Flatten Unflatten",
-    "instancenorm": "InstanceNorm2d",
-    "linear": "Bilinear Identity Linear",
-    "normalization": "GroupNorm LayerNorm",
-    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d",
-    "pixelshuffle": "PixelShuffle PixelUnshuffle",
-    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d",
-    "sparse": "Embedding",
-    "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
-}
-ALLOWED = (
-    TENSORS
-    | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
-    | {
-        (f"torch.nn.modules.{part}", name): type(
-            "PlainModule", (PlainModule,), {"class_name": name}
-        )
-        for part, names in _PLAIN_MODULES.items()
-        for name in names.split()
-    }
-)
-
-
-def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> StyleGAN2Record:
     """The record of a generator.
 
     Raises InputError for a module, a setting or an array that this reader does not know; for fields
@@ -149,7 +99,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
         raise InputError(
             "lacks the arrays resample_filter; expected those of StyleGAN2-ADA-PyTorch"
         )
-    record = NetworkRecord(
+    record = StyleGAN2Record(
         z_dim=z_dim,
         w_dim=w_dim,
         label_dim=c_dim,
@@ -317,7 +267,7 @@ def _number(state: dict, name: str, key: str) -> float:
     return float(value)
 
 
-def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> None:
+def _read_mapping(layers: _Layers, record: StyleGAN2Record, num_layers: int) -> None:
     arrays, inputs = layers.arrays, record.z_dim
     arrays["w_avg"] = layers.tensors.take("mapping.w_avg", (record.w_dim,))
     if record.label_dim:
@@ -334,7 +284,7 @@ def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> No
         inputs = len(bias)
 
 
-def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
+def _read_synthesis(layers: _Layers, record: StyleGAN2Record) -> None:
     arrays, modules, tensors = layers.arrays, layers.modules, layers.tensors
     gain = float(_ACTIVATION_GAINS[record.activation])
 

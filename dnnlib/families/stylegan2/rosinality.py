@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 
 from dnnlib.containers.named_arrays import NamedArrays
-from dnnlib.containers.safe_pickle import Memory, StandIn
-from dnnlib.containers.torch_file import TENSORS
+from dnnlib.containers.safe_pickle import Memory
 from dnnlib.errors import InputError
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.record import (
     MAX_RESOLUTION,
     IgnoredSettings,
-    NetworkRecord,
     check_first_layer,
     check_mapping_layers,
 )
@@ -39,30 +38,9 @@ _MEAN_MEMORY = 1 << 25  # bytes that finding it takes
 _MOST_STAGES = MAX_RESOLUTION.bit_length() - 3
 
 
-class Unused(StandIn):
-    """The options of a training run, and what they may hold."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-
-ALLOWED = TENSORS | dict.fromkeys(
-    [
-        ("argparse", "Namespace"),
-        ("pathlib", "PosixPath"),
-        ("pathlib", "WindowsPath"),
-        ("pathlib._local", "PosixPath"),
-        ("pathlib._local", "WindowsPath"),
-        ("torch", "device"),
-        ("torch", "Size"),
-        ("torch", "float16"),
-        ("torch", "float32"),
-    ],
-    Unused,
-)
-
-
-def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(
+    generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings
+) -> StyleGAN2Record:
     """The record of a state dict with latent_avg in it. Without latent_avg, w_avg is the mean over
     4096 codes, as that program takes it; without noise inputs there is no noise.
 
@@ -91,7 +69,7 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
         raise InputError(
             "lacks the array to_rgbs.0.bias; expected a network of resolution 8 or more"
         )
-    record = NetworkRecord(
+    record = StyleGAN2Record(
         z_dim=z_dim,
         w_dim=w_dim,
         label_dim=0,
@@ -181,7 +159,7 @@ def _count(generator: dict[str, Any], name: str, first: int = 0) -> int:
     return count
 
 
-def _mean_w(record: NetworkRecord, memory: Memory) -> np.ndarray:
+def _mean_w(record: StyleGAN2Record, memory: Memory) -> np.ndarray:
     """The mean w [w_dim] of 4096 codes, always the same ones."""
     memory.take(0, besides=_MEAN_MEMORY)
     random, total = np.random.RandomState(0), np.zeros(record.w_dim)

@@ -21,21 +21,19 @@ is computed. The first scales the embedding of labels by mapping_lrmul, which no
 Some programs keep Gs alone, a network instead of a tuple, or G and D, a tuple of two.
 """
 
-import contextlib
 import math
-import pickle
-import sys
 import types
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dnnlib.containers.named_arrays import MOST_TAPS, NamedArrays
-from dnnlib.containers.safe_pickle import Memory, Network, brief
+from dnnlib.containers.safe_pickle import Memory, brief
+from dnnlib.containers.tensorflow_network import TensorFlowNetwork
 from dnnlib.errors import InputError
-from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
+from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.record import IgnoredSettings, check_first_layer, check_mapping_layers
 
 # Settings that change the result, with the defaults of both programs.
 _DEFAULTS = {
@@ -104,56 +102,15 @@ _ADVICE = "use a StyleGAN2 or StyleGAN2-ADA generator"
 _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised", "G_synthesis")
 
 
-class Found(NamedTuple):
-    """A generator of a file, and lines that say why it was taken."""
-
-    network: Network
-    notes: tuple[str, ...] = ()
-
-
-def averaged_generator(content: Any) -> Found:
-    """Gs of what is in the file, or the network that stands for it. Raises InputError if there is
-    none."""
-    if isinstance(content, Network):
-        name = content.state.get("name")
-        return Found(
-            content,
-            ()
-            if name == "Gs"
-            else (
-                f"holds one network, named {brief(name)}: it is used, whether it is an averaged "
-                "generator or not",
-            ),
-        )
-    networks = isinstance(content, tuple) and all(
-        isinstance(network, Network) for network in content
-    )
-    if networks and len(content) == 2:
-        return Found(
-            content[0],
-            ("holds G and D, and no averaged generator Gs: G is used, whose images are worse",),
-        )
-    if networks and len(content) == 3:
-        return Found(content[2])
-    raise InputError(
-        f"holds {_describe(content)}; expected a tuple (G, D, Gs) of networks, (G, D) or Gs alone: "
-        "use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle"
-    )
-
-
-def _describe(content: Any) -> str:
-    if isinstance(content, (tuple, list)):
-        return f"a {type(content).__name__} of {len(content)}"
-    return f"a {type(content).__name__}"
-
-
-def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(
+    generator: TensorFlowNetwork, memory: Memory, ignored: IgnoredSettings
+) -> StyleGAN2Record:
     """The record of Gs.
 
     Raises InputError for a setting, unless it is `ignored`, or an array that this reader does not
     know; for fields of the wrong kind it may raise nearly anything.
     """
-    state = generator.network.state
+    state = generator.state
     if (main_function := state["build_func_name"]) != "G_main":
         raise InputError(
             f"its generator function is {brief(main_function)}; expected G_main: {_ADVICE}"
@@ -177,7 +134,7 @@ def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> Net
         )
 
     arrays: dict[str, np.ndarray] = {}
-    record = NetworkRecord(
+    record = StyleGAN2Record(
         z_dim=s.latent_size,
         w_dim=s.dlatent_size,
         label_dim=s.label_size,
@@ -192,8 +149,7 @@ def to_record(generator: Found, memory: Memory, ignored: IgnoredSettings) -> Net
         conv_clamp=None if s.conv_clamp is None else float(s.conv_clamp),
         arrays=arrays,
         format=f"{'StyleGAN2-ADA' if is_ada else 'StyleGAN2'} TensorFlow pickle",
-        notes=generator.notes
-        + (
+        notes=(
             f"the embedding of labels is scaled by mapping_lrmul, {s.embedding_scale:g}: told by "
             "the setting impl, it is of DiffAugment-stylegan2",
         )
@@ -379,7 +335,7 @@ def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
 
 
 def _read_mapping(
-    variables: NamedArrays, record: NetworkRecord, s: types.SimpleNamespace, is_ada: bool
+    variables: NamedArrays, record: StyleGAN2Record, s: types.SimpleNamespace, is_ada: bool
 ) -> None:
     arrays, inputs = record.arrays, record.z_dim
     if record.label_dim:
@@ -411,7 +367,7 @@ def _read_mapping(
 
 
 def _read_synthesis(
-    variables: NamedArrays, record: NetworkRecord, s: types.SimpleNamespace, revised: bool
+    variables: NamedArrays, record: StyleGAN2Record, s: types.SimpleNamespace, revised: bool
 ) -> None:
     arrays, w_dim = record.arrays, record.w_dim
 
@@ -479,115 +435,3 @@ def _read_synthesis(
         ):  # the outputs at lower resolutions, off at lod 0
             for name in ("weight", "bias", "mod_weight", "mod_bias"):
                 variables.skip(f"synthesis/ToRGB_lod{lod}/{name}")
-
-
-def write(record: NetworkRecord, path: str | Path, mapping_lrmul: float = 0.01) -> None:
-    """Write a generator without labels in the public layout: the inverse of `read`, within
-    rounding.
-
-    Its channels must be min(fmap_base / 2^(r-1), fmap_max) at resolution 2^r for some fmap_base and
-    fmap_max. G and Gs are the same network, D is an empty one. A conv_clamp makes it a
-    StyleGAN2-ADA pickle. Raises ValueError for a record with labels.
-    """
-    if record.label_dim:
-        raise ValueError("writing networks with labels is not supported")
-    is_ada = record.conv_clamp is not None
-    arrays = record.arrays
-    channels = [arrays[f"{size}/conv1/weight"].shape[3] for size in record.resolutions]
-    kwargs = {
-        "num_channels": record.num_channels,
-        "resolution": record.resolution,
-        "fmap_max": max(channels),
-        "fmap_base": channels[-1] * record.resolution // 2,
-        "latent_size": record.z_dim,
-        "dlatent_size": record.w_dim,
-        "mapping_fmaps": arrays["mapping/0/weight"].shape[1],
-        "mapping_layers": record.mapping_layers,
-        "mapping_lrmul": mapping_lrmul,
-        "architecture": record.architecture,
-        "normalize_latents": record.normalize_z,
-        "resample_kernel": list(record.resample_kernel),
-        "nonlinearity": record.activation,
-        "mapping_nonlinearity": record.mapping_activation,
-    }
-    if is_ada:
-        kwargs["conv_clamp"] = record.conv_clamp
-
-    mapping = {}
-    for i in range(record.mapping_layers):
-        weight = arrays[f"mapping/{i}/weight"]
-        mapping[f"Dense{i}/weight"] = weight / equalized_scale(weight.shape, mapping_lrmul)
-        mapping[f"Dense{i}/bias"] = arrays[f"mapping/{i}/bias"] / mapping_lrmul
-
-    synthesis = {"4x4/Const/const": arrays["const"].transpose(2, 0, 1)[None]}
-    noises = []
-    for size in record.resolutions:
-        names = {
-            "conv0": "Conv0_up",
-            "conv1": "Conv" if size == 4 else "Conv1",
-            "rgb": "ToRGB",
-            "skip": "Skip",
-        }
-        for target, name in (
-            (f"{size}/{key}", f"{size}x{size}/{name}") for key, name in names.items()
-        ):
-            if f"{target}/weight" not in arrays:
-                continue
-            weight = arrays[f"{target}/weight"] / equalized_scale(arrays[f"{target}/weight"].shape)
-            synthesis[f"{name}/weight"] = (
-                weight[::-1, ::-1] if target.endswith(("conv0", "skip")) else weight
-            )
-            if target.endswith("skip"):
-                continue
-            style_weight = arrays[f"{target}/style_weight"]
-            synthesis[f"{name}/mod_weight"] = style_weight / equalized_scale(style_weight.shape)
-            synthesis[f"{name}/mod_bias"] = arrays[f"{target}/style_bias"] - 1
-            synthesis[f"{name}/bias"] = arrays[f"{target}/bias"]
-            if f"{target}/noise" in arrays:
-                noise = arrays[f"{target}/noise"]
-                synthesis[f"{name}/noise_strength"] = np.float32(noise.any())
-                noises.append(noise[None, None])
-    synthesis = {**{f"noise{k}": noise for k, noise in enumerate(noises)}, **synthesis}
-
-    with _stand_in_classes() as network:
-
-        def state(name: str, function: str, variables: dict, components: dict) -> Any:
-            instance = network()
-            instance.__dict__ = {
-                "version": 5 if is_ada else 4,
-                "name": name,
-                "static_kwargs": kwargs,
-                "components": components,
-                "build_module_src": "# not needed to read this file\n",
-                "build_func_name": function,
-                "variables": [
-                    (key, np.array(value, np.float32)) for key, value in variables.items()
-                ],
-            }
-            return instance
-
-        components = {
-            "synthesis": state(
-                "G_synthesis", "G_synthesis" if is_ada else "G_synthesis_stylegan2", synthesis, {}
-            ),
-            "mapping": state("G_mapping", "G_mapping", mapping, {}),
-        }
-        generator = state("Gs", "G_main", {"dlatent_avg": arrays["w_avg"]}, components)
-        content = pickle.dumps(
-            (generator, state("D", "D_stylegan2", {}, {}), generator), protocol=4
-        )
-    Path(path).write_bytes(content)
-
-
-@contextlib.contextmanager
-def _stand_in_classes():
-    """An empty class that pickle writes as dnnlib.tflib.network.Network."""
-    network = type("Network", (), {"__module__": "dnnlib.tflib.network", "__qualname__": "Network"})
-    modules = {name: types.ModuleType(name) for name in ("dnnlib.tflib", "dnnlib.tflib.network")}
-    modules["dnnlib.tflib.network"].Network = network
-    sys.modules.update(modules)
-    try:
-        yield network
-    finally:
-        for name in modules:
-            del sys.modules[name]
