@@ -20,6 +20,7 @@ from demo.find_directions import CHANGE_INSIDE, NETWORK
 from dnnlib import load_generator
 from utils.editing.codes import random_codes
 from utils.editing.strength import Effect, Probe
+from utils.editing.walk import Edit, Walker
 from utils.files import arrays as files
 from utils.method.directions import (
     default_lamb,
@@ -78,16 +79,17 @@ class Judge:
         ws = generator.mapping(random_codes(SEED, FACES, generator.z_dim))
         self.few, self.all = (
             Probe(
-                generator.synthesis, generator.batch_size, codes, list(range(generator.num_layers))
+                generator.synthesis,
+                generator.batch_size,
+                Walker(codes, list(range(generator.num_layers))),
             )
             for codes in (ws[:FEW], ws)
         )
 
     def effect(self, direction: np.ndarray, region: RegionSource) -> Effect:
         """On all faces, at the distance that changes the inside by CHANGE_INSIDE on a few."""
-        return self.all.effect(
-            direction, self.few.effect_of_change(direction, CHANGE_INSIDE, region).distance, region
-        )
+        edit = Edit("", 0, direction, np.zeros(1), region)
+        return self.all.effect(edit, self.few.effect_of_change(edit, CHANGE_INSIDE).distance)
 
 
 def measure_all(jacobians: np.ndarray, judge: Judge) -> dict[tuple[str, str], list[Measured]]:

@@ -19,6 +19,7 @@ from dnnlib import load_generator
 from utils.cli.parser import layer_list
 from utils.editing.codes import random_codes
 from utils.editing.strength import Probe
+from utils.editing.walk import Edit, Walker
 from utils.files import arrays as files
 from utils.regions.region import region_source
 
@@ -77,10 +78,10 @@ def main() -> None:
         source = Path("outputs/directions") / f"{stem}.npy"
         direction = np.load(source)[choice.row]
         layers = layer_list(choice.layers)
-        probe = Probe(generator.synthesis, generator.batch_size, ws, layers)
-        effect = probe.effect_of_change(
-            direction, CHANGE_INSIDE, region_source(region=choice.region)
-        )
+        probe = Probe(generator.synthesis, generator.batch_size, Walker(ws, layers))
+        region = region_source(region=choice.region)
+        edit = Edit(choice.name, choice.row, direction, np.zeros(1), region)
+        effect = probe.effect_of_change(edit, CHANGE_INSIDE)
         files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
         files.write_json(
             FOLDER / f"{choice.name}.json",

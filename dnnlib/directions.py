@@ -102,7 +102,7 @@ def expect_fit(path: str | Path, rows: np.ndarray, dimensions: int, num_layers: 
             f"are {vectors} directions, scale each to length 1"
         )
     if rows.ndim == 3:
-        return f"a vector for each of {num_layers} layers, of which those that are edited are used"
+        return f"a vector for each of {num_layers} layers, of which those of --mani_layers are used"
     if vectors == num_layers:
         return (
             f"{vectors} directions; --per_layer reads them as one, a vector for each of the "

@@ -21,7 +21,7 @@ from PIL import Image
 from dnnlib import catalogue
 from dnnlib.catalogue import Entry
 from dnnlib.generator import Generator
-from manipulate import unique_names
+from utils.editing.edits import unique_names
 from utils.files.arrays import partial_files
 from utils.method.directions import gram_matrices
 from utils.method.low_rank import factorize
@@ -505,7 +505,7 @@ def test_direction_with_a_vector_for_each_layer(run_script, data, generator, tmp
             ["--start", 1, "--end", 2],
             1,
             layers,
-            "a vector for each of 6 layers, of which those of --mani_layers 2,3,4 are used",
+            "a vector for each of 6 layers, of which those of --mani_layers are used",
         ),
         ("two.npy", ["--per_layer"], 0, layers, "a vector for each of 6 layers"),
         (

@@ -4,15 +4,13 @@ import contextlib
 import io
 import pickle
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from torch_files import archive, dumps, stream, written
 
-import manipulate
 from dnnlib import InputError
-from dnnlib.directions import read_directions
+from dnnlib.directions import expect_fit, read_directions
 
 ROWS = np.linalg.qr(np.random.Generator(np.random.PCG64(0)).standard_normal((24, 24)))[0].astype(
     np.float32
@@ -200,43 +198,35 @@ def test_unusable(tmp_path, recwarn, content, words):
 
 
 @pytest.mark.parametrize(
-    ("rows", "per_layer", "words"),
+    ("rows", "words"),
     [
         (
             PLUS,
-            False,
             "has 18 rows, not of length 1, as one direction of w+ in a network of 1024 x 1024 "
             "pixels has; ",
         ),
         (
             PLUS[None],
-            True,
             "has 18 vectors for a direction; expected 6, .*18 are those of a network of 1024 x "
             "1024 pixels",
         ),
-        (
-            PLUS[None, :3],
-            True,
-            "has 3 vectors for a direction; expected 6, one for each layer of net.pkl: leave out "
-            "--per",
-        ),
-        (ROWS[:18], False, None),
-        (PLUS[:17], False, None),
-        (PLUS[None, :6], False, None),
-        (PLUS[:4], False, None),
+        (PLUS[None, :3], "has 3 vectors for a direction; expected 6, .* or leave out --per_layer"),
+        (ROWS[:2, :5], "has directions of 5 dimensions; expected 24"),
+        (ROWS[:18], None),
+        (PLUS[:17], None),
+        (PLUS[None, :6], None),
+        (PLUS[:4], None),
     ],
 )
-def test_number_of_layers(rows, per_layer, words):
+def test_number_of_layers(rows, words):
     """A direction of w+ of a larger network is told as one; as many rows of length 1 are
     directions."""
-    args = SimpleNamespace(per_layer=per_layer, restore_path="net.pkl", mani_layers=[1])
-    network = SimpleNamespace(num_layers=6, w_dim=24)
     with (
         pytest.raises(InputError, match=words.replace("+", "[+]"))
         if words
         else contextlib.nullcontext()
     ):
-        manipulate.check_directions(args, "d.npy", rows, network)
+        expect_fit("d.npy", rows, 24, 6)
 
 
 @pytest.mark.parametrize("name", ["tf_orig_16.pkl", "pt_skip_64.pkl", "ros_64.pt"])
