@@ -76,7 +76,8 @@ class IgnoredSettings:
             if not used:
                 raise InputError(
                     f"it has no unknown setting {one_line(name, 100)} that could be ignored; "
-                    "expected the name of one that is refused: leave --ignore_setting out"
+                    "expected the name of one that is refused: leave it out",
+                    option="ignore_setting",
                 )
 
     @property

@@ -7,7 +7,7 @@ import dataclasses
 import importlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,7 +77,7 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
 def make_network(record: NetworkRecord, dtype: str) -> Network:
     """The network of a record, on the current device. Imports TensorFlow."""
     module, _, name = FAMILIES[record.family].network.partition(":")
-    make: type[Network] = getattr(importlib.import_module(module), name)
+    make: Callable[[NetworkRecord, str], Network] = getattr(importlib.import_module(module), name)
     return make(record, dtype)
 
 
