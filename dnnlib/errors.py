@@ -4,9 +4,14 @@ from dnnlib.text import one_line
 
 
 class InputError(ValueError):
-    """A file or an argument that cannot be used. The message is one line: found, expected, what to
-    do."""
+    """A file or an argument that cannot be used.
 
-    def __init__(self, message: str) -> None:
+    The message is one line: what was found, what was expected, what to do. `option` names the
+    argument at fault where there is one, as a parameter of a function (`mani_layers`): the command
+    line puts its flag in front of the message.
+    """
+
+    def __init__(self, message: str, option: str | None = None) -> None:
         """What the message quotes from a file may be anything: see dnnlib/text.py."""
         super().__init__(one_line(message))
+        self.option = option

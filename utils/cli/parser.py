@@ -60,8 +60,8 @@ def warn(message: str) -> None:
     tqdm.write(f"WARNING: {one_line(message)}", file=sys.stderr)
 
 
-def fail(message: str) -> NoReturn:
-    print(f"error: {one_line(message)}", file=sys.stderr)
+def fail(message: str, option: str | None = None) -> NoReturn:
+    print(f"error: {f'--{option}: ' if option else ''}{one_line(message)}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -76,7 +76,7 @@ def run(main: Callable[[], None]) -> None:
             main()
             sys.stdout.flush()
     except InputError as error:
-        fail(str(error))
+        fail(str(error), error.option)
     except MemoryError as error:
         fail(
             f"not enough memory{f': {error}' if str(error) else ''}; choose a smaller "

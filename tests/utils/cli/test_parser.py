@@ -202,3 +202,12 @@ def test_empty_values(capsys, arguments):
         "'' given; expected a value: give one, or leave the option out" in capsys.readouterr().err
     )
     assert parser.parse_args([]).path is None
+
+
+def test_the_flag_of_an_error_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise InputError("layer 40; expected 0 to 17", option="mani_layers")
+
+    with pytest.raises(SystemExit):
+        run(main)
+    assert capsys.readouterr().err == "error: --mani_layers: layer 40; expected 0 to 17\n"
