@@ -154,7 +154,7 @@ def _turn(target: Path) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                holder = re.match(rb"[0-9]{0,10}", lock.read(10)).group().decode()
+                holder = re.sub(rb"[^0-9]", b"", lock.read(10)).decode()
                 print(
                     one_line(f"process {holder} is fetching {target}: waiting for it"), flush=True
                 )
@@ -230,7 +230,7 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
     """Append what one connection sends. Raises Failure if that is not the file, or not all of
     it."""
     headers = {"User-Agent": "lowrankgan", "Accept-Encoding": "identity"}
-    if part.can_go_on():
+    if part.can_go_on() and part.etag:
         headers |= {"Range": f"bytes={part.length}-", "If-Range": part.etag}
     answer = ask(address, headers)
     status, received = next(answer)

@@ -74,8 +74,9 @@ class PartialFile:
 
     def goes_on_with(self, status: int, headers: Mapping[str, str]) -> bool:
         """Whether this answer has the rest, all of it, of the same file."""
-        left = str(self.total - self.length)
-        part = f"bytes {self.length}-{self.total - 1}/{self.total}"
+        total = self.total or 0
+        left = str(total - self.length)
+        part = f"bytes {self.length}-{total - 1}/{total}"
         return (
             status == 206
             and headers.get("ETag") == self.etag

@@ -5,7 +5,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from dnnlib.errors import InputError
 
@@ -33,7 +33,7 @@ def open_file(path: str | Path) -> BinaryIO:
     return file
 
 
-def open_own(path: str | Path, mode: str, permissions: int = 0o666) -> BinaryIO:
+def open_own(path: str | Path, mode: str, permissions: int = 0o666) -> IO[bytes]:
     """A file of this toolkit's own, whose name others may foresee, opened in a binary `mode`.
 
     Raises OSError ELOOP if somebody has put a link, a second name of another file, a pipe or a

@@ -74,10 +74,14 @@ def _connect(address: str, headers: dict[str, str]) -> Iterator[Any]:
     import requests  # here, as only who fetches should pay for it
     from urllib3.exceptions import HTTPError
 
+    class Session(requests.Session):
+        """Follows no redirection by itself: it would first read the body, of whatever length."""
+
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
+
     try:
-        with requests.Session() as session:
-            # Else requests follows by itself, and first reads the body, of whatever length.
-            session.get_redirect_target = lambda response: None
+        with Session() as session:
             for _ in range(REDIRECTS + 1):
                 with session.get(
                     address, headers=headers, stream=True, timeout=PATIENCE

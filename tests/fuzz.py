@@ -97,9 +97,9 @@ def originals() -> dict[str, dict[str, bytes]]:
         path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))
     }
     with open(ROOT / "tests" / "data" / "ros_old_16.pt", "rb") as file:
-        rosinality_16 = plain(torch_file.load(file, "file", CHECKPOINTS))
+        rosinality_16 = plain(torch_file.parse(file, CHECKPOINTS))
     with open(ROOT / "tests" / "data" / "pt_label_orig_16.pkl", "rb") as file:
-        ada_16 = plain(safe_pickle.load(file, "file", MODULES))["G_ema"]
+        ada_16 = plain(safe_pickle.unpickle(file, MODULES))["G_ema"]
     networks |= {
         "ros_zip_16.pt": archive(rosinality_16),
         "ros_bare_16.pt": stream(rosinality_16["g_ema"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dnnlib.containers.safe_pickle import Array, load
+from dnnlib.containers.safe_pickle import Array, unpickle
 from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
 from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
 
@@ -23,7 +23,7 @@ def edited_pickle(
     There the state of a component, and the variables of each network, are plain dicts.
     """
     with open(source, "rb") as file:
-        state = _plain(load(file, source, NETWORKS)[2])
+        state = _plain(unpickle(file, NETWORKS)[2])
     edit(state)
     with tensorflow_pickle._stand_in_classes() as stand_in:
 

@@ -18,7 +18,7 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
@@ -42,12 +42,12 @@ class NpyHeader(NamedTuple):
     spare: int  # bytes behind the numbers
 
     @property
-    def order(self) -> str:
+    def order(self) -> Literal["C", "F"]:
         """NumPy's letter for the order of the numbers."""
         return "F" if self.column_major else "C"
 
 
-def read_header(file: BinaryIO, size: int) -> NpyHeader:
+def read_header(file: IO[bytes], size: int) -> NpyHeader:
     """The header of a .npy file of `size` bytes that is open at its beginning.
 
     Raises ValueError if there is none, or it announces more numbers than there are.
@@ -78,7 +78,7 @@ def read_header(file: BinaryIO, size: int) -> NpyHeader:
     return NpyHeader(shape, column_major, dtype, begin, size - begin - needed)
 
 
-def read_numbers(file: BinaryIO, dtype: np.dtype, into: np.ndarray) -> None:
+def read_numbers(file: IO[bytes], dtype: np.dtype, into: np.ndarray) -> None:
     """Reads numbers of this type from where the file is into an array [their number], maybe of
     another type.
 

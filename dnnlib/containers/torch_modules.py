@@ -1,9 +1,8 @@
 """Modules of PyTorch in a pickle as inert objects: classes, settings and arrays, never code."""
 
 import pickle
-from typing import Any
 
-from dnnlib.containers.safe_pickle import StandIn
+from dnnlib.containers.safe_pickle import AllowList, StandIn
 from dnnlib.containers.torch_file import TENSORS
 
 
@@ -44,7 +43,7 @@ _PLAIN_MODULES = {
     "sparse": "Embedding",
     "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
 }
-MODULES: dict[tuple[str, str], Any] = (
+MODULES: AllowList = (
     TENSORS
     | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
     | {

@@ -19,6 +19,11 @@ from dnnlib.reading import open_file
 from dnnlib.record import IgnoredSettings, NetworkRecord
 from dnnlib.text import one_line
 
+_DAMAGED = "no network file, or a truncated or damaged one"
+_EXPECTED = (
+    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt "
+    "checkpoint): download one from a source you trust"
+)
 _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
 
@@ -37,7 +42,7 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
     ignored = IgnoredSettings(ignore_settings)
     with open_file(path) as file:
         memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
-        with safe_pickle.naming(path):
+        with safe_pickle.naming(path, _DAMAGED, _EXPECTED):
             content = _load(file, memory)
         where = f"{path}"
         try:
