@@ -1,4 +1,4 @@
-"""A file that is being fetched: what has come of it, to be finished now or in a later run."""
+"""A file that is being fetched: the part of it that has come, now or in an earlier run."""
 
 import contextlib
 import glob
@@ -43,7 +43,7 @@ class PartialFile:
 
     @staticmethod
     def left_by_killed(target: Path) -> Iterator[Path]:
-        """What no process finishes, if none is at work on `target`."""
+        """The files of processes that were killed, if no process is at work on `target`."""
         return target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.partial")
 
     def clear(self) -> None:
@@ -133,7 +133,7 @@ class PartialFile:
 
 @contextlib.contextmanager
 def on_disk(target: Path) -> Iterator[None]:
-    """Tells an error of the disk from one of the connection."""
+    """Turns an error of the disk, not of the connection, into an InputError."""
     try:
         yield
     except OSError as error:

@@ -20,9 +20,8 @@ def open_file(path: str | Path) -> BinaryIO:
     """
 
     def opener(name: str, flags: int) -> int:
-        return os.open(
-            name, flags | getattr(os, "O_NONBLOCK", 0)
-        )  # to open a pipe waits for who writes to it
+        # Else opening a pipe waits until a program writes to it.
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     file = open(path, "rb", opener=opener)  # noqa: SIM115, closed by the caller
     mode = os.fstat(file.fileno()).st_mode
