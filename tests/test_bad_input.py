@@ -213,7 +213,7 @@ def test_unsupported_architecture(run_script, edited, tmp_path, setting, value, 
         ),
         (
             ["jacobian.npy", "--segmentation", "labels.png", "--labels", "5"],
-            ["no pixel of label 5", "--labels among 4"],
+            ["--labels", "no pixel of label 5", "choose among 4"],
         ),
         (
             ["jacobian.npy", "--segmentation", "labels.png", "--labels", "4"],

@@ -19,9 +19,10 @@ from typing import Literal
 
 import numpy as np
 
+from dnnlib.containers.named_arrays import MAX_DIMENSIONS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
-from dnnlib.record import MAX_DIMENSIONS, MAX_RESOLUTION, Layer, NetworkRecord
+from dnnlib.record import MAX_RESOLUTION, Layer, NetworkRecord
 
 MAX_CLAMP = float(np.finfo(np.float32).max)
 MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
