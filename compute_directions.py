@@ -232,7 +232,7 @@ def mean_gram_matrices(jacobians: JacobianFile, region: RegionSource, samples: r
         try:
             total += gram_matrices_of_blocks(jacobians.blocks(i), region.mask(i, *jacobians.size))
         except InputError as error:
-            raise InputError(f"{jacobians.path}, sample {i}: {error}") from None
+            raise InputError(f"{jacobians.path}, sample {i}: {error}", error.option) from None
     return total / len(samples)
 
 

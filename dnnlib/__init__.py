@@ -1,5 +1,14 @@
-"""StyleGAN2 networks read, run and differentiated. TensorFlow is imported by `load_generator`, not
-before."""
+"""Generators of other programs read, run and differentiated, and latent codes and directions read.
+
+    from dnnlib import load_generator
+    G = load_generator("demo/demo128.pkl")
+    codes = G.truncate(G.mapping(np.random.RandomState(4).randn(2, G.z_dim)), psi=0.7)
+    images = G.synthesis(codes)                         # [N, H, W, C], about -1 to 1
+    jacobian = G.jacobian(codes[:1], image_size=128)    # [H, W, 1, G.edit_dim]
+    changes = G.linearize(codes[:1], image_size=128).push(np.eye(G.edit_dim)[:3])   # [3, H, W, 1]
+
+Arrays are NumPy's. TensorFlow is imported by `load_generator` and `select_device`, not before.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,7 +40,7 @@ def load_generator(
     allow_tf32: bool = False,
     ignore_settings: Iterable[str] = (),
 ) -> "Generator":
-    """The generator in a network file, ready to run on all visible devices.
+    """The generator in a network file of any family, ready to run on all visible devices.
 
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits;
     `ignore_settings` names settings of the file to load it without, although they are not known.

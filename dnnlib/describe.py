@@ -15,9 +15,7 @@ import numpy as np
 from dnnlib.containers.array_file import (
     CODE_KEYS,
     DIRECTION_KEYS,
-    NPY_START,
     NpyArray,
-    NpyHeader,
     is_array_file,
     is_jacobian,
     name_of_other,
@@ -25,6 +23,7 @@ from dnnlib.containers.array_file import (
     row_lengths,
     unwrapped,
 )
+from dnnlib.containers.npy import NPY_START, NpyHeader
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.directions import Directions, read_directions
 from dnnlib.errors import InputError

@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from dnnlib.catalogue import ENTRIES, Entry
 from dnnlib.errors import InputError
-from dnnlib.partial_file import LARGEST, PartialFile, on_disk, open_plain
-from dnnlib.reading import is_regular
+from dnnlib.partial_file import LARGEST, PartialFile, on_disk
+from dnnlib.reading import is_regular, open_own
 from dnnlib.text import file_name_part, one_line
 from dnnlib.web import SCHEMES, Failure, ask, shown
 
@@ -149,18 +149,19 @@ def _turn(target: Path) -> Iterator[None]:
             locks = cache_folder() / "locks"
             locks.mkdir(parents=True, exist_ok=True)
             path = locks / hashlib.sha256(os.fsencode(target.absolute())).hexdigest()
-            lock = stack.enter_context(open_plain(path, "ab+"))
+            lock = stack.enter_context(open_own(path, "ab+", 0o600))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                holder = re.match(rb"[0-9]{0,10}", lock.read(10)).group().decode()
+                holder = re.sub(rb"[^0-9]", b"", lock.read(10)).decode()
                 print(
                     one_line(f"process {holder} is fetching {target}: waiting for it"), flush=True
                 )
                 fcntl.flock(lock, fcntl.LOCK_EX)
             lock.truncate(0)
             lock.write(str(os.getpid()).encode())
+            lock.flush()
             for left in PartialFile.left_by_killed(target):
                 left.unlink()
         yield
@@ -229,7 +230,7 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
     """Append what one connection sends. Raises Failure if that is not the file, or not all of
     it."""
     headers = {"User-Agent": "lowrankgan", "Accept-Encoding": "identity"}
-    if part.can_go_on():
+    if part.can_go_on() and part.etag:
         headers |= {"Range": f"bytes={part.length}-", "If-Range": part.etag}
     answer = ask(address, headers)
     status, received = next(answer)

@@ -51,17 +51,16 @@ _PATTERNS = (
     (rb"(\xef\xbb\xbf)?\s*<[?!a-z]", "an XML or SVG document"),
     (rb".{5}\0{3}\{", "a safetensors file"),  # 8 bytes with the length of a header, which is JSON
     (rb"\x08\x01\x12", "a TensorFlow SavedModel"),
-    (
-        rb"\x08[\x02-\x20][\x12\x3a\x42]",
-        "an ONNX model",
-    ),  # its version, then the program, the graph or the operators
+    # Its version, then the program, the graph or the operators.
+    (rb"\x08[\x02-\x20][\x12\x3a\x42]", "an ONNX model"),
     (rb"BM.{4}\0{4}", "a BMP picture"),
     (
         rb"\0{16,}\Z",
         "a file that begins with zeros only, as one does whose download was not finished",
     ),
 )
-_FOLDERS = (  # a file in a folder, what that folder is
+# (a file in a folder, what that folder is)
+_FOLDERS = (
     ("saved_model.pb", "the folder of a TensorFlow SavedModel"),
     ("checkpoint", "the folder of a TensorFlow checkpoint"),
     ("data.pkl", "the folder of an unpacked PyTorch file: use the file as it was before"),
@@ -92,7 +91,7 @@ def _name_of_text(start: bytes) -> str | None:
     try:
         text = start.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(start) - 3:  # else a character that is cut
+        if error.start < len(start) - 3:  # not only the last character, which may be cut
             return None
         text = start[: error.start].decode()
     text = text.removeprefix("\ufeff")

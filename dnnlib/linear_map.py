@@ -133,7 +133,7 @@ def expect_finite(values: np.ndarray, what: str) -> np.ndarray:
     if values.size and not np.isfinite([values.min(), values.max()]).all():
         raise InputError(
             f"{what} holds NaN or infinity; expected latent codes as the network makes them: take "
-            "others, or a smaller distance or --trunc_psi"
+            "others, or a smaller distance or truncation"
         )
     return values
 

@@ -1,19 +1,18 @@
-"""A file that is being fetched: what has come of it, to be finished now or in a later run."""
+"""A file that is being fetched: the part of it that has come, now or in an earlier run."""
 
 import contextlib
-import errno
 import glob
 import hashlib
 import json
 import os
 import re
 import secrets
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from dnnlib.errors import InputError
+from dnnlib.reading import open_own
 
 LARGEST = 1 << 32  # bytes, of any file: the largest public networks have a tenth of that
 BLOCK = 1 << 16  # bytes
@@ -44,7 +43,7 @@ class PartialFile:
 
     @staticmethod
     def left_by_killed(target: Path) -> Iterator[Path]:
-        """What no process finishes, if none is at work on `target`."""
+        """The files of processes that were killed, if no process is at work on `target`."""
         return target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 16}.partial")
 
     def clear(self) -> None:
@@ -75,8 +74,9 @@ class PartialFile:
 
     def goes_on_with(self, status: int, headers: Mapping[str, str]) -> bool:
         """Whether this answer has the rest, all of it, of the same file."""
-        left = str(self.total - self.length)
-        part = f"bytes {self.length}-{self.total - 1}/{self.total}"
+        total = self.total or 0
+        left = str(total - self.length)
+        part = f"bytes {self.length}-{total - 1}/{total}"
         return (
             status == 206
             and headers.get("ETag") == self.etag
@@ -96,7 +96,7 @@ class PartialFile:
     def __enter__(self) -> "PartialFile":
         # It is not there, or not ours.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            with open_plain(self.kept, "rb") as file:
+            with open_own(self.kept, "rb") as file:
                 length = os.fstat(file.fileno()).st_size - _STATE_SIZE
                 file.seek(length)
                 state = json.loads(file.read(_STATE_SIZE))
@@ -131,24 +131,9 @@ class PartialFile:
         }
 
 
-def open_plain(path: Path, mode: str) -> BinaryIO:
-    """A file whose name can be foreseen: OSError if somebody has put a link or a pipe there."""
-
-    def opener(name: str, flags: int) -> int:
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        return os.open(name, flags, 0o600)
-
-    file = open(path, mode, buffering=0, opener=opener)  # noqa: SIM115, closed by the caller
-    found = os.fstat(file.fileno())
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        file.close()
-        raise OSError(errno.ELOOP, "is a link or no regular file", str(path))
-    return file
-
-
 @contextlib.contextmanager
 def on_disk(target: Path) -> Iterator[None]:
-    """Tells an error of the disk from one of the connection."""
+    """Turns an error of the disk, not of the connection, into an InputError."""
     try:
         yield
     except OSError as error:

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from dnnlib.containers.named_arrays import MAX_DIMENSIONS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
 from dnnlib.text import one_line
 
 # Well above any network's: a small file must not ask for hours of work, or for all of the memory.
 MAX_RESOLUTION = 1 << 12
-MAX_DIMENSIONS = 1 << 13  # of z and of w
 MAX_LABELS = 1 << 16
 MAX_MAPPING_LAYERS = 64
 MAX_IMAGE_CHANNELS = 64
@@ -76,7 +76,8 @@ class IgnoredSettings:
             if not used:
                 raise InputError(
                     f"it has no unknown setting {one_line(name, 100)} that could be ignored; "
-                    "expected the name of one that is refused: leave --ignore_setting out"
+                    "expected the name of one that is refused: leave it out",
+                    option="ignore_setting",
                 )
 
     @property

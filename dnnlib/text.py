@@ -1,5 +1,4 @@
-"""Names and other texts from files and users, made fit for where they go: a terminal, a file name,
-a table.
+"""Names and other texts from files and users, made safe for a terminal, a file name or a table.
 
 A name of a file may be anything but "/" and NUL, and a hostile file says what it likes: escape
 sequences that steer a terminal, dots that climb out of a folder, a formula for a spreadsheet, a
@@ -10,7 +9,7 @@ import os
 from pathlib import Path
 
 LONGEST_LINE = 1000  # characters
-LONGEST_PART = 100  # bytes: what is put around it may take as much, and file systems take 255
+LONGEST_PART = 100  # bytes: file systems take 255, of which the rest of the name needs some
 SHORTEST_TAIL = 8  # characters of the end that a shortened text keeps
 
 
@@ -22,10 +21,11 @@ def one_line(text: object, length: int = LONGEST_LINE) -> str:
 
 
 def file_name_part(name: str) -> str:
-    """A part of a file name that stays in its folder, is not hidden, and leaves room for what is
-    put around it.
+    """The name as a part of a file name: it cannot lead out of the folder or hide the file, and has
+    LONGEST_PART bytes at most.
 
-    What no file name should have becomes "_"; of a long one, the beginning and the end stay.
+    Characters that no file name should have become "_"; of a long name, the beginning and the end
+    stay.
     """
     part = "".join(
         c if (c.isprintable() and c not in "/\\") or _is_undecoded(c) else "_" for c in name
@@ -39,7 +39,7 @@ def file_name_part(name: str) -> str:
 
 
 def _is_undecoded(character: str) -> bool:
-    """Whether it stands for a byte of a file name that is no text."""
+    """Whether this is Python's stand-in for a byte of a file name that is no valid UTF-8."""
     return "\udc80" <= character <= "\udcff"
 
 

@@ -1,7 +1,7 @@
 """A file asked for over HTTP: what comes, if it comes in time, and plain words for what goes wrong.
 
-Knows neither disk nor catalogue. The protocol is the business of requests; here stands what that
-leaves open.
+The library requests speaks HTTP. What it leaves open is here: an end to servers that are too slow,
+to redirections, and to its many kinds of errors.
 """
 
 import re
@@ -38,10 +38,10 @@ def ask(address: str, headers: dict[str, str]) -> Iterator[Any]:
 
 
 def _in_time(items: Iterator[Any]) -> Iterator[Any]:
-    """The same items, each made in a thread.
+    """The same items, each made in a thread, which can be given up.
 
-    There is no other end to a server that sends a byte now and then, be it in a header. A thread
-    that was given up ends with its connection, or with the program.
+    A timeout of a socket is no bound: it begins again with each byte that comes, be it of a header.
+    A thread that was given up ends with its connection, or with the program.
     """
     made: list[Any] = []
 
@@ -71,13 +71,17 @@ def _in_time(items: Iterator[Any]) -> Iterator[Any]:
 
 
 def _connect(address: str, headers: dict[str, str]) -> Iterator[Any]:
-    import requests  # here, as only who fetches should pay for it
+    import requests  # here, since it takes time that most runs do not need
     from urllib3.exceptions import HTTPError
 
+    class Session(requests.Session):
+        """Follows no redirection by itself: it would first read the body, of whatever length."""
+
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
+
     try:
-        with requests.Session() as session:
-            # Else requests follows by itself, and first reads the body, of whatever length.
-            session.get_redirect_target = lambda response: None
+        with Session() as session:
             for _ in range(REDIRECTS + 1):
                 with session.get(
                     address, headers=headers, stream=True, timeout=PATIENCE

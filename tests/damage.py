@@ -148,6 +148,29 @@ def opcodes(content: bytes) -> list[tuple[int, str]]:
     return found
 
 
+def some_value(r: Random) -> bytes:
+    """Opcodes that push a value."""
+    return r.choice(
+        [
+            whole(r.choice(NUMBERS)),
+            whole(-r.choice(NUMBERS)),
+            whole(1 << 100),
+            b"N",
+            b"\x88",
+            b"G" + r.randbytes(8),
+            b"G\x7f\xf0" + bytes(6),
+            text("lrelu"),
+        ]
+    )
+
+
+def some_name(r: Random) -> bytes:
+    """Opcodes that push a text that is a name, or what has a name."""
+    return r.choice(
+        [text(r.choice(r.choice([ALLOWED, FOREIGN]))[1]), named(r, FOREIGN), named(r, ALLOWED)]
+    )
+
+
 def change_pickle(r: Random, content: bytes, other: bytes) -> bytes:
     """An opcode replaced, changed, left out, doubled or moved; or a bomb before it, or in place of
     all."""
@@ -171,26 +194,9 @@ def change_pickle(r: Random, content: bytes, other: bytes) -> bytes:
         case 4:
             here = here[:1] + number(r, width) + here[1 + width :]
         case 5:
-            here = r.choice(
-                [
-                    whole(r.choice(NUMBERS)),
-                    whole(-r.choice(NUMBERS)),
-                    whole(1 << 100),
-                    b"N",
-                    b"\x88",
-                    b"G" + r.randbytes(8),
-                    b"G\x7f\xf0" + bytes(6),
-                    text("lrelu"),
-                ]
-            )
+            here = some_value(r)
         case 6:
-            here = r.choice(
-                [
-                    text(r.choice(r.choice([ALLOWED, FOREIGN]))[1]),
-                    named(r, FOREIGN),
-                    named(r, ALLOWED),
-                ]
-            )
+            here = some_name(r)
         case 7:
             j = r.randrange(len(found) - 1)
             here = content[found[j][0] : found[j + 1][0]] + here
@@ -562,6 +568,35 @@ def places(content: bytes, *marks: bytes) -> list[int]:
     return found
 
 
+NUMPY_TYPES = [
+    "'<f4'",
+    "'<f8'",
+    "'>f4'",
+    "'|u1'",
+    "'|b1'",
+    "'<i8'",
+    "'|O'",
+    "'<U9'",
+    "'<U0'",
+    "'|V0'",
+    "'|S0'",
+    "'<f2'",
+    "'<c8'",
+    "'<f16'",
+    "'<M8[s]'",
+    "[('a', '<f4'), ('b', '|O')]",
+    "[('a', '<f4', (4,))]",
+    "'f4,f4'",
+    "''",
+    "'eval'",
+    "'<U1000000000'",
+    "[]",
+    "{'names': ['a'], 'formats': ['f4']}",
+    "__import__('os')",
+    "'|V2147483648'",
+]
+
+
 def change_npy(r: Random, content: bytes, other: bytes) -> bytes:
     """Another header before the same numbers; or what is pickled in their place, changed."""
     start = content.index(b"\n") + 1
@@ -570,35 +605,7 @@ def change_npy(r: Random, content: bytes, other: bytes) -> bytes:
     sizes = [*NUMBERS, -1, -5, 3, "True", "1.0", "2L", "'3'", "(1,)"]
     shape = "".join(f"{r.choice(sizes)}, " for _ in range(r.choice([0, 1, 2, 3, 5, 70])))
     shape = r.choice(["(12, 16)", "(2, 3, 4, 1, 5)", "(6, 24)", "()", f"({shape})"])
-    descr = r.choice(
-        [
-            "'<f4'",
-            "'<f8'",
-            "'>f4'",
-            "'|u1'",
-            "'|b1'",
-            "'<i8'",
-            "'|O'",
-            "'<U9'",
-            "'<U0'",
-            "'|V0'",
-            "'|S0'",
-            "'<f2'",
-            "'<c8'",
-            "'<f16'",
-            "'<M8[s]'",
-            "[('a', '<f4'), ('b', '|O')]",
-            "[('a', '<f4', (4,))]",
-            "'f4,f4'",
-            "''",
-            "'eval'",
-            "'<U1000000000'",
-            "[]",
-            "{'names': ['a'], 'formats': ['f4']}",
-            "__import__('os')",
-            "'|V2147483648'",
-        ]
-    )
+    descr = r.choice(NUMPY_TYPES)
     order = r.choice(["False", "True", "0", "None", "'no'"])
     header = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}"
     header = r.choice(
@@ -628,6 +635,9 @@ def change_npy(r: Random, content: bytes, other: bytes) -> bytes:
     )
 
 
+PNG_CHUNKS = b"zTXt iCCP iTXt tRNS PLTE acTL fcTL fdAT gAMA eXIf pHYs sBIT".split()
+
+
 def change_png(r: Random, content: bytes, other: bytes) -> bytes:
     """Chunks changed, left out, doubled or new, with the right checksums."""
     chunks, place = [], 8
@@ -652,22 +662,7 @@ def change_png(r: Random, content: bytes, other: bytes) -> bytes:
         case 3:
             chunks.insert(i, chunks[r.randrange(len(chunks))])
         case 4:
-            new = r.choice(
-                [
-                    b"zTXt",
-                    b"iCCP",
-                    b"iTXt",
-                    b"tRNS",
-                    b"PLTE",
-                    b"acTL",
-                    b"fcTL",
-                    b"fdAT",
-                    b"gAMA",
-                    b"eXIf",
-                    b"pHYs",
-                    b"sBIT",
-                ]
-            )
+            new = r.choice(PNG_CHUNKS)
             large = zlib.compress(bytes(r.choice([10, 30_000_000])), 1)
             data = r.choice(
                 [b"a\0\0" + large, b"a\0\1\0\0\0" + large, r.randbytes(26), bytes(768), b""]

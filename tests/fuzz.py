@@ -90,26 +90,30 @@ def png(image: Image.Image) -> bytes:
     return written(image.save, "PNG", compress_level=0)
 
 
-@functools.cache
-def originals() -> dict[str, dict[str, bytes]]:
-    """By the kind of reader and name; most are small, so that a case is quick."""
-    networks = {
-        path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))
-    }
-    with open(ROOT / "tests" / "data" / "ros_old_16.pt", "rb") as file:
-        rosinality_16 = plain(torch_file.load(file, "file", CHECKPOINTS))
-    with open(ROOT / "tests" / "data" / "pt_label_orig_16.pkl", "rb") as file:
-        ada_16 = plain(safe_pickle.load(file, "file", MODULES))["G_ema"]
-    networks |= {
+DATA = ROOT / "tests" / "data"
+CODES = np.linspace(-2, 2, 3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
+
+
+def networks() -> dict[str, bytes]:
+    """Those of the golden data, and their networks in other forms."""
+    files = {path.name: path.read_bytes() for path in sorted(DATA.glob("*.p[kt]*"))}
+    with open(DATA / "ros_old_16.pt", "rb") as file:
+        rosinality_16 = plain(torch_file.parse(file, CHECKPOINTS))
+    with open(DATA / "pt_label_orig_16.pkl", "rb") as file:
+        ada_16 = plain(safe_pickle.unpickle(file, MODULES))["G_ema"]
+    files |= {
         "ros_zip_16.pt": archive(rosinality_16),
         "ros_bare_16.pt": stream(rosinality_16["g_ema"]),
         "pt_alone_16.pkl": dumps(ada_16),
         "pt_tuned_16.pt": archive(ada_16),
         "pt_arrays_16.pt": archive({"G_ema": dict(arrays_of(ada_16)), "G": {}}),
     }
+    return files
 
-    data = ROOT / "tests" / "data"
-    forks = {
+
+def forks() -> dict[str, bytes]:
+    """Networks of programs that were made from StyleGAN's."""
+    changes = {
         "diffaugment": ("tf_label_32", settings(impl="cuda", epochs=0.0), lambda network: network),
         "skyflynil": (
             "tf_orig_16",
@@ -123,45 +127,57 @@ def originals() -> dict[str, dict[str, bytes]]:
         ),
         "alpha": ("tf_orig_16", image_channels(4), None),
     }
-    for name, (source, edit, pack) in forks.items():
+    files = {}
+    for name, (source, edit, pack) in changes.items():
         more = {"pack": pack} if pack else {}
-        networks[f"{name}.pkl"] = edited_pickle(data / f"{source}.pkl", edit, 4, **more)
+        files[f"{name}.pkl"] = edited_pickle(DATA / f"{source}.pkl", edit, 4, **more)
+    return files
 
-    codes = np.linspace(-2, 2, 3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
-    by_name = {"a.png": [codes[0], codes[1]], "b.png": [codes[2]]}
-    latents = {
-        "z.npy": npy(codes[0]),
-        "w_plus.npy": npy(codes.astype(float)),
-        "half.npy": npy(codes.astype(np.float16)),
+
+def latents() -> dict[str, bytes]:
+    """Latent codes in every form."""
+    by_name = {"a.png": [CODES[0], CODES[1]], "b.png": [CODES[2]]}
+    return {
+        "z.npy": npy(CODES[0]),
+        "w_plus.npy": npy(CODES.astype(float)),
+        "half.npy": npy(CODES.astype(np.float16)),
         "names.npy": npy(by_name),
-        "list.npy": npy(np.array([{"latent": codes[0]}, None], object)),
-        "w.npz": written(np.savez, w=codes),
-        "more.npz": written(np.savez, dlatents=codes, images=codes[:1]),
-        "compressed.npz": written(np.savez_compressed, latents=codes),
+        "list.npy": npy(np.array([{"latent": CODES[0]}, None], object)),
+        "w.npz": written(np.savez, w=CODES),
+        "more.npz": written(np.savez, dlatents=CODES, images=CODES[:1]),
+        "compressed.npz": written(np.savez_compressed, latents=CODES),
         "objects.npz": written(np.savez, w=np.array(by_name)),
-        "stream.pt": stream({"latent": codes}),
-        "zip.pt": archive({"w": codes, "other": [codes[0]]}),
-        "array.pkl": pickle.dumps({"w": codes, "z": None}),
-        "tensors.pkl": dumps([codes[:1], codes[1:2]]),
-        "half.pt": archive(codes.view("<u2")[..., ::2].view("V2")),
+        "stream.pt": stream({"latent": CODES}),
+        "zip.pt": archive({"w": CODES, "other": [CODES[0]]}),
+        "array.pkl": pickle.dumps({"w": CODES, "z": None}),
+        "tensors.pkl": dumps([CODES[:1], CODES[1:2]]),
+        "half.pt": archive(CODES.view("<u2")[..., ::2].view("V2")),
         "projected.pt": stream(
-            {"a.png": {"img": codes[0], "latent": codes[1, 0], "noise": [codes[2]]}}
+            {"a.png": {"img": CODES[0], "latent": CODES[1, 0], "noise": [CODES[2]]}}
         ),
     }
+
+
+def directions() -> dict[str, bytes]:
+    """Directions in every form."""
     rows = np.eye(24, dtype=np.float32)[:, None]
-    directions = {
+    return {
         "rows.npy": npy(rows[:3]),
-        "layers.npy": npy(codes),
+        "layers.npy": npy(CODES),
         "list.pkl": pickle.dumps([*rows[:3]]),
         "age.pt": stream(rows),
         "ganspace.npz": written(
-            np.savez_compressed, act_comp=codes, lat_comp=rows, lat_stdev=rows[:, 0, 0]
+            np.savez_compressed, act_comp=CODES, lat_comp=rows, lat_stdev=rows[:, 0, 0]
         ),
         "factor.pt": archive({"ckpt": "a.pt", "eigvec": rows[:, 0]}),
         "named.pkl": dumps({"comp": rows, "name": "a"}),
     }
+
+
+def arrays() -> dict[str, bytes]:
+    """Arrays of every kind."""
     numbers = np.arange(-60, 60, dtype=np.float32).reshape(2, 3, 4, 1, 5)
-    arrays = {
+    return {
         "float.npy": npy(numbers),
         "double.npy": npy(numbers[0, 0, :, 0].astype(float)),
         "empty.npy": npy(numbers[:0]),
@@ -170,6 +186,10 @@ def originals() -> dict[str, dict[str, bytes]]:
         "columns.npy": npy(np.asfortranarray(numbers[0, 0, :, 0])),
         "objects.npy": npy(np.array([{"a": 1}], object)),
     }
+
+
+def masks() -> dict[str, bytes]:
+    """Masks and label maps."""
     inside = np.zeros((12, 16), np.uint8)
     inside[3:7, 4:11] = 5
     grey = Image.fromarray(inside)
@@ -177,7 +197,7 @@ def originals() -> dict[str, dict[str, bytes]]:
     palette.putpalette([value for i in range(256) for value in (i, 0, 255 - i)])
     in_code = grey.copy()
     in_code.putpalette(bytes.fromhex(label_maps.COLOURS["celebamask"].replace(" ", "")))
-    masks = {
+    return {
         "grey.png": png(grey),
         "bit.png": png(grey.point(lambda value: 255 * (value > 0), "1")),
         "palette.png": png(palette),
@@ -192,7 +212,11 @@ def originals() -> dict[str, dict[str, bytes]]:
         "flags.npy": npy(inside > 0),
         "long.npy": npy(inside.astype(np.longdouble)),
     }
-    facts = {
+
+
+def facts() -> dict[str, bytes]:
+    """What stands in the JSON beside an output."""
+    of_directions = {
         "options": {"seed": 4, "image_size": 16, "start": 0, "end": 1, "d_name": "x"},
         "network_sha256": "0" * 64,
         "directions_sha256": ["1" * 64],
@@ -217,34 +241,39 @@ def originals() -> dict[str, dict[str, bytes]]:
         "options": {},
     }
     return {
-        "network": networks,
-        "latents": latents,
-        "directions": directions,
-        "npy": arrays,
-        "inspect": latents | directions | arrays | networks,
-        "facts": {
-            "facts.json": json.dumps(facts).encode(),
-            "labels.json": json.dumps(labels).encode(),
-            "names.json": json.dumps(names).encode(),
-        },
-        "mask": masks,
+        "facts.json": json.dumps(of_directions).encode(),
+        "labels.json": json.dumps(labels).encode(),
+        "names.json": json.dumps(names).encode(),
     }
+
+
+@functools.cache
+def originals() -> dict[str, dict[str, bytes]]:
+    """By the kind of reader and name; most are small, so that a case is quick."""
+    good = {
+        "network": networks() | forks(),
+        "latents": latents(),
+        "directions": directions(),
+        "npy": arrays(),
+    }
+    everything = good["latents"] | good["directions"] | good["npy"] | good["network"]
+    return good | {"inspect": everything, "facts": facts(), "mask": masks()}
 
 
 # What is right: each reads a file, and raises the error of its refusal, or Finding ----------------
 
 
-def check_network(path: Path) -> None:
-    """The arrays are finite, fit one another, and are those of the settings."""
-    record: NetworkRecord = read_network(path)
-    arrays = dict(record.arrays)
+class Untaken:
+    """The arrays of a record that were not checked yet."""
 
-    def take(name: str, *shape: int | None) -> tuple[int, ...]:
-        values = arrays.pop(name, None)
-        expect(
-            isinstance(values, np.ndarray) and values.dtype == np.float32,
-            f"{name} is no float32 array",
-        )
+    def __init__(self, record: NetworkRecord) -> None:
+        self.arrays = dict(record.arrays)
+
+    def take(self, name: str, *shape: int | None) -> tuple[int, ...]:
+        """The shape of an array, which must be finite and float32, and fit."""
+        values = self.arrays.pop(name, None)
+        if not isinstance(values, np.ndarray) or values.dtype != np.float32:
+            raise Finding(f"{name} is no float32 array")
         same = len(values.shape) == len(shape) and all(
             map(lambda n, e: e in (None, n), values.shape, shape)
         )
@@ -252,6 +281,10 @@ def check_network(path: Path) -> None:
         expect(np.isfinite(values).all(), f"{name} is not finite")
         return values.shape
 
+
+def check_network(path: Path) -> None:
+    """The arrays are finite, fit one another, and are those of the settings."""
+    record: NetworkRecord = read_network(path)
     for name in ("z_dim", "w_dim", "label_dim", "resolution", "num_channels"):
         expect(type(getattr(record, name)) is int, f"{name} is no whole number")
     expect(
@@ -263,34 +296,41 @@ def check_network(path: Path) -> None:
     expect(
         np.isfinite(record.resample_kernel).all(), f"resample_kernel is {record.resample_kernel}"
     )
-    take("w_avg", record.w_dim)
+    untaken = Untaken(record)
+    untaken.take("w_avg", record.w_dim)
     inputs = record.z_dim
     if record.label_dim:
-        inputs += take("mapping/embed/weight", record.label_dim, None)[1]
-        take("mapping/embed/bias", inputs - record.z_dim)
+        inputs += untaken.take("mapping/embed/weight", record.label_dim, None)[1]
+        untaken.take("mapping/embed/bias", inputs - record.z_dim)
     for i in range(record.mapping_layers):
-        inputs = take(f"mapping/{i}/weight", inputs, None)[1]
-        take(f"mapping/{i}/bias", inputs)
+        inputs = untaken.take(f"mapping/{i}/weight", inputs, None)[1]
+        untaken.take(f"mapping/{i}/bias", inputs)
     expect(inputs == record.w_dim, "the mapping network does not end in w")
-    channels = take("const", 4, 4, None)[2]
+    channels = untaken.take("const", 4, 4, None)[2]
     for size in record.resolutions:
-        layers = ["conv0"] * (size > 4) + ["conv1"]
-        layers += ["rgb"] * (record.architecture == "skip" or size == record.resolution)
-        block_inputs = channels
-        for layer in layers:
-            kernel = 1 if layer == "rgb" else 3
-            outputs = take(f"{size}/{layer}/weight", kernel, kernel, channels, None)[3]
-            take(f"{size}/{layer}/style_weight", record.w_dim, channels)
-            take(f"{size}/{layer}/style_bias", channels)
-            take(f"{size}/{layer}/bias", outputs)
-            if layer == "rgb":
-                expect(outputs == record.num_channels, "the image has other channels")
-            else:
-                take(f"{size}/{layer}/noise", size, size)
-                channels = outputs
-        if record.architecture == "resnet" and size > 4:
-            take(f"{size}/skip/weight", 1, 1, block_inputs, channels)
-    expect(not arrays, f"arrays besides: {list(arrays)[:3]}")
+        channels = check_block(record, untaken, size, channels)
+    expect(not untaken.arrays, f"arrays besides: {list(untaken.arrays)[:3]}")
+
+
+def check_block(record: NetworkRecord, untaken: Untaken, size: int, inputs: int) -> int:
+    """The channels that the layers of a resolution give."""
+    layers = ["conv0"] * (size > 4) + ["conv1"]
+    layers += ["rgb"] * (record.architecture == "skip" or size == record.resolution)
+    channels = inputs
+    for layer in layers:
+        kernel = 1 if layer == "rgb" else 3
+        outputs = untaken.take(f"{size}/{layer}/weight", kernel, kernel, channels, None)[3]
+        untaken.take(f"{size}/{layer}/style_weight", record.w_dim, channels)
+        untaken.take(f"{size}/{layer}/style_bias", channels)
+        untaken.take(f"{size}/{layer}/bias", outputs)
+        if layer == "rgb":
+            expect(outputs == record.num_channels, "the image has other channels")
+        else:
+            untaken.take(f"{size}/{layer}/noise", size, size)
+            channels = outputs
+    if record.architecture == "resnet" and size > 4:
+        untaken.take(f"{size}/skip/weight", 1, 1, inputs, channels)
+    return channels
 
 
 def check_latents(path: Path) -> None:

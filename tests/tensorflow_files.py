@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from demo.tensorflow_pickle import stand_in_class
-from dnnlib.containers.safe_pickle import Array, load
+from dnnlib.containers.safe_pickle import Array, unpickle
 from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
 
 
@@ -23,7 +23,7 @@ def edited_pickle(
     There the state of a component, and the variables of each network, are plain dicts.
     """
     with open(source, "rb") as file:
-        state = _plain(load(file, source, NETWORKS)[2])
+        state = _plain(unpickle(file, NETWORKS)[2])
     edit(state)
     with stand_in_class() as stand_in:
 

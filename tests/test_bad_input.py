@@ -1,5 +1,5 @@
 """Bad input ends in one line on stderr that says what was found and what to do, status 2, and no
-file (DESIGN 8)."""
+file."""
 
 import json
 import os
@@ -213,7 +213,7 @@ def test_unsupported_architecture(run_script, edited, tmp_path, setting, value, 
         ),
         (
             ["jacobian.npy", "--segmentation", "labels.png", "--labels", "5"],
-            ["no pixel of label 5", "--labels among 4"],
+            ["--labels", "no pixel of label 5", "choose among 4"],
         ),
         (
             ["jacobian.npy", "--segmentation", "labels.png", "--labels", "4"],
@@ -304,9 +304,9 @@ def test_compute_directions_at_work(run_script, inputs, arguments, words):
         ([], ["restore_path", "--help"]),
         ([MODEL, *CPU, "--class_index", "0"], ["--class_index: 0 is", "no classes"]),
         ([LABELS, *CPU, "--class_index", "5"], ["--class_index: 5 is", "expected 0 to 4"]),
-        ([MODEL, "--gpu_id", "99"], ["--gpu_id 99 is not there", "expected one of", "cpu"]),
-        ([MODEL, "--gpu_id", "-1"], ["--gpu_id -1 is not there", "cpu"]),
-        ([MODEL, "--gpu_id", "first"], ["--gpu_id first is not there", "cpu"]),
+        ([MODEL, "--gpu_id", "99"], ["--gpu_id: 99 is not there", "expected one of", "cpu"]),
+        ([MODEL, "--gpu_id", "-1"], ["--gpu_id: -1 is not there", "cpu"]),
+        ([MODEL, "--gpu_id", "first"], ["--gpu_id: first is not there", "cpu"]),
         (
             [MODEL, *CPU, "--latent_path", "w_plus.npy", "--compute_z"],
             ["--compute_z: not with the w+ codes of w_plus.npy"],
@@ -430,7 +430,7 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
         ),
         ("directions.npy", ["--step", "0"], ["--step: 0 given"]),
         ("directions.npy", ["--total_num", "-2"], ["--total_num: -2 given"]),
-        ("directions.npy", ["--gpu_id", "7"], ["--gpu_id 7 is not there"]),
+        ("directions.npy", ["--gpu_id", "7"], ["--gpu_id: 7 is not there"]),
         ("directions.npy", ["--class_index", "1"], ["--class_index: 1 is", "no classes"]),
         ("directions.npy", ["--latent_space", "w"], ["--latent_space w without --latent_path"]),
         ("directions.npy", ["--latent_space", "x"], ["--latent_space", "auto", "wp", "--help"]),

@@ -1,10 +1,14 @@
 """Files of arrays: NumPy's .npy and .npz, PyTorch's .pt, and pickles of either's arrays; NumPy
 only.
 
-A file holds an array, or lists, tuples and dicts of them. Its format is told by its content, and
-nothing in it is executed. What it declares is compared with its size before memory is taken, and
-numbers are read, never mapped: a mapped file that another program shortens would end the process.
-For the memory see safe_pickle.
+A file holds an array, or lists, tuples and dicts of them. Its format is told by its content:
+
+    .npy      an array (see npy); of Python objects: a pickle of the list of them
+    .npz      a zip file with a .npy file for each key, compressed or not
+    .pt       what torch.save wrote (see torch_file)
+    pickle    of protocols 2 to 5 (see safe_pickle, also for the memory)
+
+Nothing in it is executed, and what it declares is compared with its size before memory is taken.
 """
 
 import contextlib
@@ -15,56 +19,39 @@ import math
 import os
 import pickle
 import re
-import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from dnnlib.containers import torch_file
+from dnnlib.containers.named_arrays import MAX_DIMENSIONS
+from dnnlib.containers.npy import NPY_START, NpyHeader, read_header, read_numbers
 from dnnlib.containers.safe_pickle import (
     PLAIN,
+    AllowList,
     Array,
     Memory,
     StandIn,
     brief,
-    expect_shape,
+    naming,
     unpickle,
 )
 from dnnlib.containers.torch_file import ZIP_START, Tensor
 from dnnlib.errors import InputError
 from dnnlib.foreign import START_SIZE, name_of_foreign
 from dnnlib.reading import open_file
-from dnnlib.record import MAX_DIMENSIONS
 from dnnlib.text import one_line
 
-CODE_KEYS = (
-    "w",
-    "dlatents",
-    "latents",
-    "latent",
-    "z",
-)  # of latent codes: the first that is there is read
-DIRECTION_KEYS = (
-    "lat_comp",
-    "comp",
-    "eigvec",
-    "directions",
-    "direction",
-    "boundary",
-)  # likewise, of directions
-NPY_START = b"\x93NUMPY"
+# Under which keys latent codes or directions are in a dict: the first that is there is read.
+CODE_KEYS = ("w", "dlatents", "latents", "latent", "z")
+DIRECTION_KEYS = ("lat_comp", "comp", "eigvec", "directions", "direction", "boundary")
 PICKLE_START = b"\x80"  # of protocol 2 and later
 _OLD_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|\([dl]p\d+\n")  # of protocol 0
-_NETWORKS = {
-    ("dnnlib.tflib.network", "Network"),
-    ("torch_utils.persistence", "_reconstruct_persistent_obj"),
-}
-_BYTES_PER_ITEM = 512  # of a list of arrays: what the views of one take
-_HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
-_BLOCK = 1 << 18  # numbers that are read or looked at together
+_BYTES_PER_LIST_ITEM = 512  # what the views of an array in a list take
+_NUMBERS_AT_ONCE = _BYTES_AT_ONCE = 1 << 18
 
 
 def is_array_file(start: bytes) -> bool:
@@ -91,25 +78,16 @@ def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]
     `unwrapped`. Raises InputError, also for whatever the block raises, with the file's name, what
     was found, and what was `expected`; OSError if the file cannot be opened.
     """
-    with open_file(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+    with open_file(path) as file, naming(path, "truncated or damaged", expected):
+        memory = Memory(os.fstat(file.fileno()).st_size)
         try:
-            memory = Memory(os.fstat(file.fileno()).st_size)
             yield _content(file, memory), memory
-        except InputError as error:
-            raise InputError(f"{path} {one_line(error)}. {expected}") from None
-        except MemoryError:
-            raise
-        except Exception as error:  # a damaged file can raise nearly anything
-            if (
-                isinstance(error, UnicodeDecodeError) and error.encoding == "ascii"
-            ):  # bytes were text in Python 2
-                raise InputError(
-                    f"{path} is a pickle of Python 2: load it there and numpy.save the array. "
-                    f"{expected}"
-                ) from None
-            reason = one_line(error, 200) or type(error).__name__
-            raise InputError(f"{path} is truncated or damaged ({reason}). {expected}") from None
+        except UnicodeDecodeError as error:
+            if error.encoding != "ascii":
+                raise
+            raise InputError(  # bytes were text in Python 2
+                "is a pickle of Python 2: load it there and numpy.save the array"
+            ) from None
 
 
 # From a file to arrays in plain containers --------------------------------------------------------
@@ -120,8 +98,8 @@ class _ObjectType(StandIn):
 
 
 class _AnyArray(Array):
-    """numpy.ndarray, also of Python objects: then `objects` is a list of them, or the one of an
-    array of shape []."""
+    """numpy.ndarray, also of Python objects: then `objects` is the list of them or, of shape [],
+    the one object."""
 
     objects: Any = None
 
@@ -148,93 +126,58 @@ def _new_array(*_: Any) -> _AnyArray:
     return _AnyArray()
 
 
-class _Allowed(dict):
-    """An allow-list by which what only networks ask for is told as one."""
+class _Network:
+    """What a network is in a file of arrays: an error."""
 
-    def __missing__(self, asked: tuple[str, str]) -> None:
-        if asked in _NETWORKS:
-            raise InputError("is a network")
-        raise KeyError(asked)
-
-    def __or__(self, other: Mapping) -> "_Allowed":
-        return _Allowed({**self, **other})
+    def __new__(cls, *_: Any) -> "_Network":
+        raise InputError("is a network")
 
 
-_ALLOWED = _Allowed(
+_ALLOWED: AllowList = (
     torch_file.CHECKPOINTS
     | {("numpy", "dtype"): _new_type}
     | {
         (f"{package}.multiarray", "_reconstruct"): _new_array
         for package in ("numpy.core", "numpy._core")
     }
+    | {
+        ("dnnlib.tflib.network", "Network"): _Network,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _Network,
+    }
 )
-
-
-class NpyHeader(NamedTuple):
-    """What a .npy file declares, and where the numbers begin."""
-
-    shape: tuple[int, ...]
-    column_major: bool
-    dtype: np.dtype
-    end: int
 
 
 class NpyArray:
     """An array in a .npy file or in a member of a .npz file, whose numbers are read when they are
     asked for."""
 
-    def __init__(self, start: Callable[[], BinaryIO], size: int) -> None:
-        """`start` gives the file, at its beginning, and as often as it is called; `size` is that of
-        all its bytes."""
-        self.start, self._size = start, size
+    def __init__(self, open_again: Callable[[], IO[bytes]], size: int) -> None:
+        """`open_again` gives the file, at its beginning, as often as it is called; `size` is that
+        of all its bytes."""
+        self._open, self._size = open_again, size
 
     @functools.cached_property
     def header(self) -> NpyHeader:
-        """Raises UnpicklingError if the file has none."""
-        file = self.start()
-        head = io.BytesIO(file.read(2 * _HEADER_SIZE))
-        parsers = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        try:
-            header = parsers[np.lib.format.read_magic(head)](head, _HEADER_SIZE)
-        except (
-            ValueError,
-            MemoryError,
-        ) as error:  # the latter is the parser's, of brackets in brackets
-            raise pickle.UnpicklingError(
-                str(error).partition("\n")[0] or "a header that cannot be parsed"
-            ) from None
-        shape, column_major, dtype = header
-        expect_shape(shape)
-        left, needed = (
-            self._size - head.tell(),
-            0 if dtype.kind == "O" else math.prod(shape) * dtype.itemsize,
-        )
-        if needed > left:
-            raise pickle.UnpicklingError(f"{left} bytes where {needed} are announced")
-        return NpyHeader(shape, column_major, dtype, head.tell())
+        """Raises ValueError if the file has none."""
+        return read_header(self._open(), self._size)
 
     def objects(self, memory: Memory) -> Any:
         """What is pickled in the place of numbers."""
-        end, file = self.header.end, self.start()
-        if isinstance(file, zipfile.ZipExtFile):  # of which the unpickler cannot tell the size
+        begin, file = self.header.begin, self._open()
+        if isinstance(file, zipfile.ZipExtFile):  # whose size the unpickler cannot tell
             memory.take(self._size + self._size // 8)  # with the room to grow that BytesIO takes
             data = io.BytesIO()
-            for _ in range(0, self._size, _BLOCK):
-                data.write(file.read(_BLOCK))  # at once, zipfile would take twice as much
+            for _ in range(0, self._size, _BYTES_AT_ONCE):  # the whole would take twice as much
+                data.write(file.read(_BYTES_AT_ONCE))
             file = data
-        file.seek(end)
+        file.seek(begin)
         return unpickle(file, _ALLOWED, None, memory)
 
     def fill(self, values: np.ndarray) -> None:
         """Reads the numbers into an array [their number], in their order in the file."""
-        file, dtype = self.start(), self.header.dtype
-        file.read(self.header.end)
-        for place in range(0, len(values), _BLOCK):
-            block = file.read(min(_BLOCK, len(values) - place) * dtype.itemsize)
-            values[place : place + _BLOCK] = np.frombuffer(block, dtype)
+        file = self._open()
+        file.read(self.header.begin)
+        read_numbers(file, self.header.dtype, values)
 
 
 def _content(file: BinaryIO, memory: Memory) -> Any:
@@ -267,7 +210,7 @@ def _members(file: BinaryIO, entries: Iterable[zipfile.ZipInfo]) -> dict[str, Np
     archive = zipfile.ZipFile(file)
     entries = list(entries)
 
-    def start(entry: zipfile.ZipInfo) -> BinaryIO:
+    def open_member(entry: zipfile.ZipInfo) -> IO[bytes]:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(
                 f"has {entry.filename} compressed in a way that NumPy does not know; save it with "
@@ -277,7 +220,7 @@ def _members(file: BinaryIO, entries: Iterable[zipfile.ZipInfo]) -> dict[str, Np
 
     members = {
         entry.filename.removesuffix(".npy"): NpyArray(
-            functools.partial(start, entry), entry.file_size
+            functools.partial(open_member, entry), entry.file_size
         )
         for entry in entries
         if entry.filename.endswith(".npy")
@@ -294,8 +237,7 @@ def _members(file: BinaryIO, entries: Iterable[zipfile.ZipInfo]) -> dict[str, Np
 
 
 def unwrapped(value: Any, memory: Memory) -> Any:
-    """A value, or what an array of Python objects holds in its place: one object, or a list of
-    them."""
+    """A value; of an array of Python objects, the list of them or, of shape [], the one object."""
     if isinstance(value, NpyArray) and value.header.dtype.kind == "O":
         value = value.objects(memory)
     return value.objects if isinstance(value, _AnyArray) and value.values is None else value
@@ -326,7 +268,7 @@ def read_floats(value: Any, memory: Memory) -> np.ndarray:
     """
     is_list = isinstance(value, (list, tuple))
     parts = list(value) if is_list else [value]
-    memory.take(_BYTES_PER_ITEM * len(parts))
+    memory.take(_BYTES_PER_LIST_ITEM * len(parts))
     shapes = [_expect_array(part) for part in parts]
     if not parts:
         raise InputError("holds no arrays at all")
@@ -399,9 +341,7 @@ def _few_dimensions(shape: tuple[int, ...]) -> list[int]:
     while len(few) > 1 and few[-1] == 1:
         few.pop()
     while len(few) > 3 and 1 in few:
-        del few[
-            len(few) - 1 - few[::-1].index(1)
-        ]  # the last of them: [1, L, 1, D] is one code of w+
+        del few[len(few) - 1 - few[::-1].index(1)]  # the last 1: [1, L, 1, D] is one code of w+
     if len(few) > 3:
         raise InputError(f"has shape {list(shape)}")
     if few[-1] > MAX_DIMENSIONS:
@@ -435,10 +375,9 @@ def _numbers(value: Any, dtype: np.dtype, memory: Memory) -> np.ndarray:
     if isinstance(value, NpyArray):
         values = np.empty(math.prod(value.header.shape), dtype)
         value.fill(values)
-        if not value.header.column_major:
-            return values.reshape(value.header.shape)
-        memory.take(0, besides=values.nbytes)
-        return np.ascontiguousarray(values.reshape(value.header.shape, order="F"))
+        if value.header.column_major:
+            memory.take(0, besides=values.nbytes)
+        return np.ascontiguousarray(values.reshape(value.header.shape, order=value.header.order))
     values = value.values
     if _is_bfloat16(value, values.dtype):  # the upper half of a float32
         bits = np.array(values.view("<u2"), "<u4", order="C")
@@ -458,10 +397,10 @@ def last_of(value: Any) -> Array:
 
 
 def blocks_of_rows(values: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of an array [..., D], some at a time, in float64: as a whole they may not fit into
-    the memory."""
+    """The rows of an array [..., D] in float64, a block [rows, D] at a time, since all together may
+    not fit into the memory."""
     rows = values.reshape(-1, values.shape[-1])
-    step = max(1, _BLOCK // rows.shape[1])
+    step = max(1, _NUMBERS_AT_ONCE // rows.shape[1])
     for start in range(0, len(rows), step):
         yield rows[start : start + step].astype(np.float64)
 

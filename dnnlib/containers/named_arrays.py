@@ -13,6 +13,7 @@ from dnnlib.errors import InputError
 Shape = tuple[int | None, ...]  # None stands for any size
 # Well above any network's: few bytes of a file can stand for many names, long ones, or large
 # filters.
+MAX_DIMENSIONS = 1 << 13  # of z and of w
 MOST_ARRAYS = 10_000
 LONGEST_NAME = 200  # characters
 MOST_TAPS = 64
@@ -41,14 +42,14 @@ class NamedArrays:
         """The shape of array `name`, which stays to be taken; None if there is none."""
         array = self._left.get(name)
         if isinstance(array, Array):
-            return np.shape(array.values)
-        return (
-            array.shape if isinstance(array, Tensor) else () if isinstance(array, float) else None
-        )
+            return () if array.values is None else array.values.shape
+        if isinstance(array, Tensor):
+            return array.shape
+        return () if isinstance(array, float) else None
 
     def sizes(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """The same, where it must be there and have so many dimensions: raises InputError if
-        not."""
+        """The shape of array `name`, which stays to be taken. Raises InputError if there is none,
+        or it has not so many dimensions."""
         shape = self.shape(name)
         if shape is None or len(shape) != dimensions:
             raise InputError(
@@ -63,24 +64,20 @@ class NamedArrays:
         Raises InputError if it is not there, of another shape or more channels than any network
         has, or not finite.
         """
-        size = self.shape(name) or ()
-        if len(size) > 2 and max(size) > MOST_CHANNELS:
+        found = self.shape(name) or ()
+        if len(found) > 2 and max(found) > MOST_CHANNELS:
             raise InputError(
-                f"its array {name} has shape {_text(size)}; expected {MOST_CHANNELS} channels at "
+                f"its array {name} has shape {_text(found)}; expected {MOST_CHANNELS} channels at "
                 "most"
             )
         values = self._left.pop(name, None)
         if isinstance(values, (Array, Tensor)):
             values = values.values
-        elif isinstance(
-            values, float
-        ):  # TensorFlow 1 saves variables without dimensions as NumPy scalars
+        elif isinstance(values, float):  # so TensorFlow 1 saves variables of shape []
             values = np.float32(values)
         if not isinstance(values, (np.ndarray, np.float32)):
             raise InputError(f"lacks the array {name}; expected one of shape {_text(shape)}")
-        if len(values.shape) != len(shape) or any(
-            e not in (None, f) for f, e in zip(values.shape, shape, strict=True)
-        ):
+        if not _fits(values.shape, expected=shape):
             raise InputError(
                 f"its array {name} has shape {_text(values.shape)}; expected {_text(shape)}"
             )
@@ -108,7 +105,7 @@ class NamedArrays:
 
         Raises InputError if one is not, or if they differ.
         """
-        first = None
+        first: np.ndarray | None = None
         for name in names:
             shape = self.shape(name) or ()
             is_small = len(shape) in (1, 2) and 2 <= shape[0] <= MOST_TAPS and len(set(shape)) == 1
@@ -121,11 +118,12 @@ class NamedArrays:
                 not is_small
                 or not np.allclose(full, values, atol=1e-6 * total)
                 or not np.isclose(values.sum(), total)
+                or first is None
                 or not np.array_equal(values, first)
             ):
                 raise InputError(
                     f"its filter {name} is not separable, of another sum than {total:g}, or not "
-                    "that of the other layers; expected StyleGAN2's, made of 1, 3, 3, 1"
+                    "that of the other layers; expected one filter, such as is made of 1, 3, 3, 1"
                 )
         return tuple(taps.tolist())
 
@@ -137,8 +135,8 @@ class NamedArrays:
         """Raises InputError, naming one, if the file has arrays that were not asked for."""
         if self._left:
             raise InputError(
-                f"its array {str(next(iter(self._left)))[:80]} is not part of a StyleGAN2 "
-                "generator of these settings; expected a StyleGAN2 or StyleGAN2-ADA generator"
+                f"its array {str(next(iter(self._left)))[:80]} is not part of a generator of "
+                "these settings; expected a file as its program saves it"
             )
 
 
@@ -152,5 +150,11 @@ def expect_name(count: int, name: Any) -> None:
         )
 
 
-def _text(shape: tuple) -> str:
+def _fits(shape: tuple[int, ...], expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(
+        any_size is None or size == any_size for size, any_size in zip(shape, expected, strict=True)
+    )
+
+
+def _text(shape: Shape) -> str:
     return "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"

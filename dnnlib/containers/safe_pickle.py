@@ -1,8 +1,33 @@
-"""A pickle reader that executes nothing from the file.
+"""Pickles, of which nothing is executed: objects become inert stand-ins.
 
-Objects of a network file become inert stand-ins that only hold what the file says of them. Whatever
-else a file asks for is refused by name, before anything of it runs. Arrays are built here, from
-their bytes, never by NumPy's own unpickling. What is on the allow-list is for a format to say.
+A pickle is a program for a machine with a stack. Each opcode is a byte, some with an argument
+behind it. Those of protocols 2 to 5 that are known here, and Python 2's strings:
+
+    PROTO FRAME STOP                     the protocol; the length of a part; the end
+    NONE NEWTRUE NEWFALSE, BININT*,      a value is put on the stack: *UNICODE* are texts, LONG1 is
+    LONG1, BINFLOAT, *STRING, *UNICODE*, a whole number of any length (here: 16 bytes), BYTEARRAY8
+    *BYTES*, BYTEARRAY8                  a bytearray
+    EMPTY_*, TUPLE*, APPEND*, SETITEM*,  tuples, lists, dicts and sets are made and filled
+    ADDITEMS, MARK, POP, POP_MARK, DUP
+    *PUT, MEMOIZE, *GET                  what is on top of the stack is noted, and fetched again
+    GLOBAL, STACK_GLOBAL                 a class or a function by its module and name, which must be
+                                         on the allow-list of the format
+    REDUCE, NEWOBJ                       a call of it; an object of it, made without arguments
+    BUILD                                the state of an object, which only a StandIn takes
+    BINPERSID                            an object outside of the pickle, by any value
+
+Whatever else a file asks for is refused by name, before anything of it runs. What all formats may
+hold is PLAIN:
+
+    collections.OrderedDict, dnnlib.util.EasyDict                  Dict
+    numpy.dtype(code), state (version, byte order, ...)            booleans, integers, floats
+    numpy.ndarray, numpy.core.multiarray._reconstruct(...),        Array
+        state (version, shape, dtype, is column-major, bytes)
+    numpy.core.numeric._frombuffer(bytes, dtype, shape, order)     Array
+    numpy.core.multiarray.scalar(dtype, bytes)                     a number of Python
+
+and the same under numpy._core. Arrays are built here, from their bytes, never by NumPy's own
+unpickling.
 
 Memory: at most twice the file and 64 MiB, for all that is read from a file together, its arrays in
 float32 and the copy of one that is being put in order included; what was read of a file counts for
@@ -15,31 +40,27 @@ import os
 import pickle
 import reprlib
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import NoneType
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
 from dnnlib.errors import InputError
 from dnnlib.text import one_line
 
-_EXPECTED = (
-    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt "
-    "checkpoint): download one from a source you trust"
-)
 BOUND = 64 << 20  # bytes
-_SMALL = 1 << 16  # a read of this size may simply be tried
+BYTES_PER_SET_MEMBER = 96  # at most, while the set grows
+_BYTES_READ_UNCHECKED = 1 << 16  # so few may be asked for before it is known whether they are there
 _LONGEST_NAME = 1 << 12  # characters
-_LONGEST_NUMBER = 16  # bytes
+_BYTES_PER_WHOLE_NUMBER = 16  # at most
 _MOST_ARGUMENTS = 16
 _MOST_WHOLE_KEYS = 10_000  # of the dicts of a file; the states of optimizers have hundreds
 _MOST_DIMENSIONS = 32
-# The opcodes of protocols 2 to 5 that network files need, and Python 2's strings, by the bytes that
-# each takes at the most besides those that it reads: an object, its place on the stack, and in a
-# container or the memo.
-_OPCODES = {
+# The opcodes by the bytes of memory that each takes at the most besides those that it reads: an
+# object, its place on the stack, and in a container or the memo.
+_OPCODES_BY_MEMORY = {
     96: "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 "
     "LONG1 BINFLOAT BINSTRING "
     "SHORT_BINSTRING SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 "
@@ -50,10 +71,9 @@ _OPCODES = {
     128: "BINPUT LONG_BINPUT MEMOIZE",
     256: "EMPTY_SET GLOBAL STACK_GLOBAL REDUCE NEWOBJ",
 }
-_OF_MEMBER = 64  # what a set takes for a member
 
 # By (module, name): a class, a function or a string, handed out as they are, or a Metered function.
-AllowList = Mapping[tuple[str, str], Any]
+AllowList = dict[tuple[str, str], Any]
 
 
 class Refusal(InputError):
@@ -73,8 +93,8 @@ class Memory:
         self.whole_keys = _MOST_WHOLE_KEYS  # that are left
 
     def take(self, size: int, besides: int = 0) -> None:
-        """Raises InputError if so many bytes are not left, nor those that are needed `besides` for
-        a moment."""
+        """Raises InputError if so many bytes are not left, and then as many as are needed `besides`
+        for a moment."""
         self._left -= size
         if self._left < besides:
             raise InputError(
@@ -97,16 +117,15 @@ brief = _Brief().repr
 
 
 class StandIn:
-    """What an object of a file becomes that is given its state after it was made; all others keep
-    what they are."""
+    """What an object of a file becomes that BUILD may give a state to."""
 
     def __setstate__(self, state: Any) -> None:
         """Nothing of the state is used, unless a format says otherwise."""
 
 
 class Dict(dict):
-    """A dnnlib.util.EasyDict or an OrderedDict, without attributes; not made from another dict,
-    which would copy it."""
+    """An EasyDict or an OrderedDict, without attributes and made empty: another dict, given to it,
+    would be copied."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,7 +167,9 @@ def expect_shape(shape: Any) -> None:
         raise pickle.UnpicklingError(f"{brief(shape)} where the shape of an array is expected")
 
 
-def _view(buffer: Any, dtype: _DType, shape: tuple, order: str) -> np.ndarray:
+def _view(
+    buffer: Any, dtype: _DType, shape: tuple[int, ...], order: Literal["C", "F"]
+) -> np.ndarray:
     expect_shape(shape)
     if not isinstance(buffer, (bytes, bytearray)) or math.prod(shape) * dtype.plain.itemsize != len(
         buffer
@@ -171,7 +192,7 @@ def _scalar(dtype: _DType, buffer: bytes) -> int | float | bool:
     return _view(buffer, dtype, (), "C").item()
 
 
-PLAIN: dict[tuple[str, str], Any] = {  # what any format may hold
+PLAIN: AllowList = {  # what any format may hold
     ("dnnlib.util", "EasyDict"): Dict,
     ("collections", "OrderedDict"): Dict,
     ("numpy", "ndarray"): Array,
@@ -207,7 +228,7 @@ class _Input:
     """A file of which nothing is read that the memory does not allow for, and no less than was
     asked for."""
 
-    def __init__(self, file: BinaryIO, memory: Memory | None) -> None:
+    def __init__(self, file: IO[bytes], memory: Memory | None) -> None:
         self.file = file
         start = file.tell()
         self.size = file.seek(0, os.SEEK_END)
@@ -215,7 +236,7 @@ class _Input:
         self.memory = memory or Memory(self.size)
 
     def read(self, count: int) -> bytes:
-        if count > _SMALL and count > self.size - self.file.tell():
+        if count > _BYTES_READ_UNCHECKED and count > self.size - self.file.tell():
             raise EOFError(f"{count} bytes announced, {self.size - self.file.tell()} left")
         self.memory.take(count)
         data = self.file.read(count)
@@ -249,7 +270,7 @@ def expect_keys(keys: Iterable[Any], whole_numbers: int = 0) -> int:
     return count
 
 
-class _Opcodes(dict):
+class _Opcodes(dict[int, Callable[..., None]]):
     """What the unpickler does for each opcode."""
 
     def __missing__(self, code: int) -> None:
@@ -260,6 +281,12 @@ class _Opcodes(dict):
 # 64 GB. Here the memo is a dict. Weights are read in one piece, so that it is fast enough.
 class _Unpickler(pickle._Unpickler):
     dispatch = _Opcodes()  # filled below
+    read: Callable[[int], bytes]  # this and what follows is Python's
+    append: Callable[[Any], None]
+    stack: list[Any]
+    load_setitem: Callable[[], None]
+    load_setitems: Callable[[], None]
+    load_additems: Callable[[], None]
 
     def __init__(
         self, file: _Input, allowed: AllowList, storage: Callable[[Any], Any] | None
@@ -280,23 +307,22 @@ class _Unpickler(pickle._Unpickler):
         return self._storage(pid)
 
     def _load_frame(self) -> None:
-        """FRAME: its length is of use to who reads ahead."""
+        """The length of what follows is not needed: only a reader with a buffer of its own would
+        use it."""
         self.read(8)
 
     def _load_long1(self) -> None:
         (count,) = self.read(1)
-        if count > _LONGEST_NUMBER:
+        if count > _BYTES_PER_WHOLE_NUMBER:
             raise pickle.UnpicklingError(f"a whole number of {count} bytes")
         self.append(int.from_bytes(self.read(count), "little", signed=True))
 
     def _load_text(self, count: int) -> None:
         data = self.read(count)
-        if (
-            not data.isascii() and np.frombuffer(data, np.uint8).max() > 0xC3
-        ):  # then all take four bytes each, not one
-            self._memory.take(
-                3 * count, besides=3 * count
-            )  # the bytes, and the text with two for each
+        if not data.isascii() and np.frombuffer(data, np.uint8).max() > 0xC3:
+            # Then each character takes four bytes, not one; and while Python finds that out, the
+            # bytes and a text of two for each are there, too.
+            self._memory.take(3 * count, besides=3 * count)
         self.append(str(data, "utf-8", "surrogatepass"))
 
     def _load_short_binunicode(self) -> None:
@@ -322,7 +348,7 @@ class _Unpickler(pickle._Unpickler):
         self.load_setitems()
 
     def _load_additems(self) -> None:
-        self._memory.take(_OF_MEMBER * len(self.stack))
+        self._memory.take(BYTES_PER_SET_MEMBER * len(self.stack))
         expect_keys(self.stack)
         self.load_additems()
 
@@ -338,7 +364,7 @@ class _Unpickler(pickle._Unpickler):
         self.stack[-1] = self.stack[-1].__new__(self.stack[-1])
 
     def _load_build(self) -> None:
-        """BUILD: only stand-ins get a state. The attributes of a dict are of no use."""
+        """Only stand-ins get a state; the attributes of a Dict are dropped."""
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, StandIn):
             target.__setstate__(state)
@@ -346,7 +372,9 @@ class _Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError(f"the file tries to change a {type(target).__name__}")
 
 
-def _charged(load: Callable[[_Unpickler], None], cost: int) -> Callable[[_Unpickler], None]:
+def _charged(load: Callable[..., None], cost: int) -> Callable[[_Unpickler], None]:
+    """What loads an opcode, once its cost in bytes has been taken from the memory."""
+
     def charged(unpickler: _Unpickler) -> None:
         unpickler._memory.take(cost)
         load(unpickler)
@@ -354,7 +382,7 @@ def _charged(load: Callable[[_Unpickler], None], cost: int) -> Callable[[_Unpick
     return charged
 
 
-for _cost, _names in _OPCODES.items():
+for _cost, _names in _OPCODES_BY_MEMORY.items():
     for _name in _names.split():
         (_code,) = getattr(pickle, _name)
         _load = getattr(_Unpickler, f"_load_{_name.lower()}", pickle._Unpickler.dispatch[_code])
@@ -362,38 +390,34 @@ for _cost, _names in _OPCODES.items():
 
 
 def unpickle(
-    file: BinaryIO,
+    file: IO[bytes],
     allowed: AllowList,
     storage: Callable[[Any], Any] | None = None,
     memory: Memory | None = None,
 ) -> Any:
-    """The object in the pickle at the file's position, which moves to its end.
+    """The object in the pickle at the file's position, which moves to its end; it is made of plain
+    containers and what the allow-list gives.
 
     `storage` makes an object of a persistent id; None: there are none. `memory` is what is left for
-    this file; None: nothing of it was taken yet. May raise nearly anything: see `naming`.
+    this file; None: nothing of it was taken yet. Raises Refusal for what is not on the allow-list,
+    InputError for more than the memory, and nearly anything for a damaged file: see `naming`.
     """
     return _Unpickler(_Input(file, memory), allowed, storage).load()
 
 
 @contextlib.contextmanager
-def naming(path: str | Path) -> Iterator[None]:
-    """Turns whatever reading a network raises into a InputError that names the file."""
+def naming(path: str | Path, damaged: str, expected: str) -> Iterator[None]:
+    """Turns whatever reading a file raises, but MemoryError, into an InputError with its path.
+
+    `damaged` is what a file is of which something else is raised than an InputError, as a message
+    says it after "is"; `expected` is the last sentence.
+    """
     try:
         yield
     except InputError as error:
-        raise InputError(f"{path} {one_line(error)}. {_EXPECTED}") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise InputError(f"{path} {one_line(error)}. {expected}", error.option) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything
         reason = one_line(error, 200) or type(error).__name__
-        raise InputError(
-            f"{path} is no network file, or a truncated or damaged one ({reason}). {_EXPECTED}"
-        ) from None
-
-
-def load(file: BinaryIO, path: str | Path, allowed: AllowList, memory: Memory | None = None) -> Any:
-    """The object in an open pickle, made of plain containers and the stand-ins above.
-
-    Raises InputError if the file is damaged, is no pickle, or asks for anything outside the
-    allow-list, or for more than the memory.
-    """
-    with naming(path):
-        return unpickle(file, allowed, None, memory)
+        raise InputError(f"{path} is {damaged} ({reason}). {expected}") from None

@@ -3,7 +3,7 @@
 import pickle
 from typing import Any
 
-from dnnlib.containers.safe_pickle import PLAIN, StandIn
+from dnnlib.containers.safe_pickle import PLAIN, AllowList, StandIn
 
 
 class TensorFlowNetwork(StandIn):
@@ -17,6 +17,4 @@ class TensorFlowNetwork(StandIn):
         self.state = state
 
 
-NETWORKS: dict[tuple[str, str], Any] = PLAIN | {
-    ("dnnlib.tflib.network", "Network"): TensorFlowNetwork
-}
+NETWORKS: AllowList = PLAIN | {("dnnlib.tflib.network", "Network"): TensorFlowNetwork}

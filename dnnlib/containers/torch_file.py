@@ -1,11 +1,31 @@
-"""PyTorch's tensors and its two file formats, read with NumPy: a zip file, or a stream of pickles
-and raw data.
+"""Files of torch.save, in both of its formats, and the tensors in them; NumPy only.
 
-A tensor is `_rebuild_tensor_v2(storage, offset, size, stride, ...)` in a pickle, a storage there
-the persistent id ('storage', class, key, device, count). A zip file has FOLDER/data.pkl,
-FOLDER/byteorder and the numbers of a storage in FOLDER/data/KEY. A stream is pickles of a magic
-number, 1001, facts of the system, the object, and a list of keys; then for each key a count (int64)
-and the numbers. In a pickle that is no such file, a storage is a call with a stream.
+New, since PyTorch 1.6: a zip file with members that are not compressed, all in one folder:
+
+    FOLDER/data.pkl      a pickle of the object
+    FOLDER/byteorder     little (or big, which is refused); older files lack it
+    FOLDER/data/KEY      the numbers of storage KEY
+    FOLDER/...           others are of no use here; constants.pkl makes it a TorchScript program
+
+Old: a stream, in which one follows the other:
+
+    pickle               0x1950A86A20F9469CFC6C
+    pickle               1001, the version
+    pickle               a dict about the machine; its little_endian must be True
+    pickle               the object
+    pickle               a list: the keys of the storages, in the order in which they follow
+    for each key         a count, int64, and so many numbers
+
+All numbers are little-endian. In the pickle of the object a storage is a persistent id, and a
+tensor a call:
+
+    ('storage', class, key, device, count)           the class, as torch.FloatStorage, is the type;
+                                                     the old format adds a view, which must be None
+    torch._utils._rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks, metadata)
+                                                     offset and strides count numbers
+    torch._utils._rebuild_parameter(tensor, ...)     that tensor
+
+In a pickle that torch.save did not write, a storage is torch.storage._load_from_bytes(stream).
 
 A storage knows its place in the file, and reads only when its numbers are taken: of a checkpoint
 with optimizers, only the tensors that are used take memory. The file must be open until then.
@@ -20,12 +40,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from dnnlib.containers.safe_pickle import (
+    BYTES_PER_SET_MEMBER,
     PLAIN,
     AllowList,
     Memory,
@@ -33,7 +53,6 @@ from dnnlib.containers.safe_pickle import (
     StandIn,
     expect_keys,
     expect_shape,
-    naming,
     unpickle,
 )
 from dnnlib.errors import InputError
@@ -43,12 +62,13 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_START = pickle.dumps(_MAGIC, protocol=2)
 _STREAM_VERSION = 1001
 ZIP_START = b"PK\x03\x04"
-_OF_STREAM = 1 << 14  # bytes that reading one is charged, so that it is not read over and over
-_OF_SET = 96  # bytes that a set takes for a member, at most
-# Numbers of a storage for each of a tensor's, so that a small file is not read over and over.
-_MOST_APART = 64
-_CHUNK = 1 << 20  # bytes that are checked at once
-_OF_DIRECTORY = 24  # bytes that one of a zip file's directory takes at most
+# What each stream in a pickle is charged, in bytes: else a file could have one read without end.
+_MEMORY_PER_STREAM = 1 << 14
+# Numbers of a storage that may be read for each of a tensor's: else a file could have it read
+# without end.
+_NUMBERS_READ_PER_NUMBER = 64
+_BYTES_CHECKED_AT_ONCE = 1 << 20
+_MEMORY_PER_DIRECTORY_BYTE = 24  # bytes that zipfile takes at most for one of a file's directory
 
 # A storage class is handed out as the type of its numbers: text cannot be altered by a file.
 _STORAGES = {
@@ -63,7 +83,7 @@ _STORAGES = {
     "BoolStorage": "|b1",
     "BFloat16Storage": "|V2",  # not a type of NumPy: may be in the file, not in the generator
 }
-_STORAGE_CLASSES = {("torch", name): code for name, code in _STORAGES.items()}
+_STORAGE_CLASSES: AllowList = {("torch", name): code for name, code in _STORAGES.items()}
 
 
 class _Lent(bytearray):
@@ -81,10 +101,10 @@ class _Lent(bytearray):
 
 
 class _File:
-    """An open file of which parts are read, wherever they are."""
+    """An open file, of which any part can be read."""
 
     def __init__(self, file: BinaryIO, memory: Memory) -> None:
-        self._file, self._memory = file, memory
+        self._file, self._memory = cast(io.BufferedIOBase, file), memory  # which has readinto
         self.size = file.seek(0, os.SEEK_END)
 
     def read(self, begin: int, size: int) -> bytearray:
@@ -101,7 +121,7 @@ class _File:
 
 
 class _Bytes:
-    """Bytes of a pickle, likewise."""
+    """Bytes that a pickle holds, of which any part can be read."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self.size = memoryview(data), len(data)
@@ -117,7 +137,8 @@ class Storage:
         self.code, self.count = code, count
         self._itemsize = np.dtype(code).itemsize
         self._source: _File | _Bytes | None = None
-        self._begin, self._checksum = 0, None
+        self._begin = 0
+        self._checksum: int | None = None
 
     @property
     def is_placed(self) -> bool:
@@ -136,15 +157,18 @@ class Storage:
     def read(self, first: int, count: int) -> bytearray | memoryview:
         """The bytes of some of its numbers. Raises InputError if the numbers are not those that
         were written."""
+        if self._source is None:
+            raise pickle.UnpicklingError("a storage without data")
         if self._checksum is not None:
-            self._check()
+            self._check(self._source)
         return self._source.read(self._begin + first * self._itemsize, count * self._itemsize)
 
-    def _check(self) -> None:
+    def _check(self, source: _File | _Bytes) -> None:
         checksum, size = 0, self.count * self._itemsize
-        for begin in range(0, size, _CHUNK):
+        for begin in range(0, size, _BYTES_CHECKED_AT_ONCE):
             checksum = zlib.crc32(
-                self._source.read(self._begin + begin, min(_CHUNK, size - begin)), checksum
+                source.read(self._begin + begin, min(_BYTES_CHECKED_AT_ONCE, size - begin)),
+                checksum,
             )
         if checksum != self._checksum:
             raise InputError(
@@ -193,9 +217,10 @@ class Tensor:
         """
         if not math.prod(self.shape):
             return np.zeros(self.shape)
-        if self._length > _MOST_APART * (
-            math.prod(self.shape) + _MOST_APART
-        ):  # all between is read
+        # All that lies between its first and its last number is read.
+        if self._length > _NUMBERS_READ_PER_NUMBER * (
+            math.prod(self.shape) + _NUMBERS_READ_PER_NUMBER
+        ):
             raise InputError(
                 "holds a tensor whose numbers lie far apart; expected a copy of it: save "
                 "tensor.clone()"
@@ -216,7 +241,7 @@ def _parameter(tensor: Tensor, *_: Any) -> Tensor:
 def _storage_in_bytes(memory: Memory, data: bytes) -> Storage:
     if not isinstance(data, bytes):
         raise pickle.UnpicklingError("a storage without data")
-    memory.take(_OF_STREAM)
+    memory.take(_MEMORY_PER_STREAM)
     storage = _load_stream(io.BytesIO(data), _Bytes(data), _STORAGE_CLASSES, memory)
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a storage whose data are something else")
@@ -233,12 +258,12 @@ def _set(memory: Memory, items: list) -> set:
     """builtins.set, as Python writes sets in old protocols."""
     if not isinstance(items, list):
         raise pickle.UnpicklingError("a set that is not made of a list")
-    memory.take(_OF_SET * len(items))
+    memory.take(BYTES_PER_SET_MEMBER * len(items))
     expect_keys(items)
     return set(items)
 
 
-TENSORS: dict[tuple[str, str], Any] = PLAIN | {
+TENSORS: AllowList = PLAIN | {
     ("torch._utils", "_rebuild_tensor_v2"): Tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch.storage", "_load_from_bytes"): Metered(_storage_in_bytes),
@@ -257,7 +282,7 @@ class _Option(StandIn):
 
 # What checkpoints hold: tensors, and beside them the options of a training run, of which nothing
 # is kept.
-CHECKPOINTS = TENSORS | dict.fromkeys(
+CHECKPOINTS: AllowList = TENSORS | dict.fromkeys(
     [
         ("argparse", "Namespace"),
         ("pathlib", "PosixPath"),
@@ -274,14 +299,14 @@ CHECKPOINTS = TENSORS | dict.fromkeys(
 
 
 class _MeteredFile:
-    """An open file of whose directory zipfile makes entries."""
+    """An open zip file, whose directory takes memory when zipfile reads it."""
 
     def __init__(self, file: BinaryIO, memory: Memory) -> None:
         self._file, self._memory = file, memory
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, count: int = -1) -> bytes:
-        self._memory.take(_OF_DIRECTORY * max(count, 0))
+        self._memory.take(_MEMORY_PER_DIRECTORY_BYTE * max(count, 0))
         return self._file.read(count)
 
 
@@ -296,31 +321,24 @@ def is_torch_file(start: bytes) -> bool:
     return start.startswith((ZIP_START, _STREAM_START))
 
 
-def load(
-    file: BinaryIO, path: str | Path, allowed: AllowList = TENSORS, memory: Memory | None = None
-) -> Any:
+def parse(file: BinaryIO, allowed: AllowList = TENSORS, memory: Memory | None = None) -> Any:
     """The object in an open file that torch.save wrote; its tensors are `Tensor`s that read this
     file.
 
-    Raises InputError if the file is damaged or asks for anything outside the allow-list, or for
-    more than the memory.
+    `memory` is what is left for this file; None: nothing of it was taken yet. Raises InputError for
+    what is not on the allow-list or more than the memory, and nearly anything for a damaged file:
+    see `naming` in safe_pickle.
     """
-    with naming(path):
-        return parse(file, allowed, memory or Memory(os.fstat(file.fileno()).st_size))
-
-
-def parse(file: BinaryIO, allowed: AllowList, memory: Memory) -> Any:
-    """The same, but it may raise nearly anything: see `naming`."""
+    memory = memory or Memory(os.fstat(file.fileno()).st_size)
     source = _File(file, memory)
     file.seek(0)
     load_format = _load_stream if file.read(len(_STREAM_START)) == _STREAM_START else _load_zip
     file.seek(0)
-    return load_format(file, source, allowed | _STORAGE_CLASSES, memory)
+    return load_format(file, source, {**allowed, **_STORAGE_CLASSES}, memory)
 
 
 def _load_stream(file: BinaryIO, source: _File | _Bytes, allowed: AllowList, memory: Memory) -> Any:
-    """Old format: pickles of magic number, version, system, object and keys; then each storage,
-    behind its count."""
+    """The object in a file of the old format."""
     storages: dict[str, Storage] = {}
     magic, version, system = (unpickle(file, {}, None, memory) for _ in range(3))
     if magic != _MAGIC or version != _STREAM_VERSION:
@@ -347,8 +365,7 @@ def _load_stream(file: BinaryIO, source: _File | _Bytes, allowed: AllowList, mem
 
 
 def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory) -> Any:
-    """New format: a zip file with FOLDER/data.pkl, FOLDER/data/KEY for each storage, and
-    FOLDER/byteorder."""
+    """The object in a file of the new format."""
     entries = zip_entries(file, memory)
     pickles = [name for name in entries if name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -359,10 +376,8 @@ def _load_zip(file: BinaryIO, source: _File, allowed: AllowList, memory: Memory)
             "is a TorchScript program, as torch.jit.save writes it: save the state_dict of its "
             "network"
         )
-
-    if (
-        sum(entry.file_size for entry in entries.values()) > source.size
-    ):  # else each may be read as a whole
+    # Else each member may be read as a whole.
+    if sum(entry.file_size for entry in entries.values()) > source.size:
         raise pickle.UnpicklingError("a zip file whose members are compressed or overlap")
 
     def place(storage: Storage, name: str) -> Storage:
@@ -401,8 +416,8 @@ def _name_of_zip(names: list[str]) -> str:
 
 
 def _storage_finder(storages: dict[str, Storage]) -> Callable[[Any], Storage]:
-    """What makes a Storage of a persistent id, the same for the same key; `storages` gets each by
-    its key."""
+    """What makes a Storage of a persistent id, the same for the same key, and puts it into
+    `storages`."""
 
     def find(pid: Any) -> Storage:
         kind, code, key, _, count, *view = pid if isinstance(pid, tuple) and len(pid) < 7 else ()

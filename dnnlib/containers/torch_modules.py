@@ -1,17 +1,30 @@
-"""Modules of PyTorch in a pickle as inert objects: classes, settings and arrays, never code."""
+"""Modules of PyTorch in a pickle as inert objects: classes, settings and arrays, never code.
+
+A module of NVIDIA's programs is a call of torch_utils.persistence._reconstruct_persistent_obj with
+one dict:
+
+    type           "class"
+    class_name     of the module
+    state          its __dict__, with the dicts _parameters and _buffers of arrays (see torch_file)
+                   and _modules of further modules, all by name
+    module_src     source code, which is neither run nor kept
+    version        of this format; likewise
+
+A module of PyTorch's own is an object of torch.nn.modules, by its class, with its __dict__ as
+state.
+"""
 
 import pickle
 from typing import Any
 
-from dnnlib.containers.safe_pickle import StandIn
+from dnnlib.containers.safe_pickle import AllowList, StandIn
 from dnnlib.containers.torch_file import TENSORS
 
 
 class Module:
-    """A module of the file: the name of its class, and its state as a dict. Its source code is
-    dropped."""
+    """A module of the file: the name of its class, and its state as a dict."""
 
-    def __init__(self, meta: dict) -> None:
+    def __init__(self, meta: dict[str, Any]) -> None:
         if (
             meta["type"] != "class"
             or not isinstance(meta["class_name"], str)
@@ -22,7 +35,8 @@ class Module:
 
 
 class PlainModule(StandIn):
-    """A module of PyTorch's own, as other networks in a file have them: only its class is kept."""
+    """A module of PyTorch's own, as networks other than the generator have them: of it, only the
+    name of its class is kept."""
 
     class_name: str
 
@@ -44,7 +58,7 @@ _PLAIN_MODULES = {
     "sparse": "Embedding",
     "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
 }
-MODULES: dict[tuple[str, str], Any] = (
+MODULES: AllowList = (
     TENSORS
     | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
     | {

@@ -7,14 +7,14 @@ import dataclasses
 import importlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from dnnlib.containers import safe_pickle, torch_file
-from dnnlib.containers.array_file import NPY_START
+from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
 from dnnlib.families import recognise, stylegan2
@@ -29,6 +29,11 @@ FAMILIES = {
 }
 READERS = tuple(reader for family in FAMILIES.values() for reader in family.readers)
 
+_DAMAGED = "no network file, or a truncated or damaged one"
+_EXPECTED = (
+    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt "
+    "checkpoint): download one from a source you trust"
+)
 _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
 
@@ -47,7 +52,7 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
     ignored = IgnoredSettings(ignore_settings)
     with open_file(path) as file:
         memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
-        with safe_pickle.naming(path):
+        with safe_pickle.naming(path, _DAMAGED, _EXPECTED):
             content = _load(file, memory)
         where = f"{path}"
         try:
@@ -77,7 +82,7 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
 def make_network(record: NetworkRecord, dtype: str) -> Network:
     """The network of a record, on the current device. Imports TensorFlow."""
     module, _, name = FAMILIES[record.family].network.partition(":")
-    make: type[Network] = getattr(importlib.import_module(module), name)
+    make: Callable[[NetworkRecord, str], Network] = getattr(importlib.import_module(module), name)
     return make(record, dtype)
 
 

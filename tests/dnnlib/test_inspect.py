@@ -42,11 +42,11 @@ def trained(path):
     of networks."""
     with open(path, "rb") as file:
         if path.suffix == ".pt":
-            generator = plain(torch_file.load(file, path, CHECKPOINTS))["g_ema"]
+            generator = plain(torch_file.parse(file, CHECKPOINTS))["g_ema"]
             return {
                 name: a for name, a in generator.items() if not re.search("noises|kernel", name)
             }
-        content = safe_pickle.load(file, path, NETWORKS | MODULES)
+        content = safe_pickle.unpickle(file, NETWORKS | MODULES)
     if isinstance(content, dict):
         return dict(torch_parameters(content["G_ema"].state))
     parts = content[2].state["components"].items()

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
+from dnnlib.foreign import START_SIZE, name_of_foreign
 from dnnlib.reading import open_file
-from utils.files.arrays import NpyFile
+from dnnlib.text import one_line
 
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
 BYTES_A_PIXEL = 20  # of memory that a map of one may take
@@ -24,12 +26,9 @@ TOLERATED_STRETCH = 1.02  # of one axis against the other: sizes are rounded
 NUMBERED = re.compile(
     r"(?:^|number_)([0-9]+)\.(?:(png|npy)|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE
 )
-OTHER_KINDS = {  # by how a file starts
-    rb"\xff\xd8\xff": "a JPEG, which smears edges and labels",
-    rb"RIFF....WEBP": "a WebP, which may smear edges and labels",
-    rb"BM": "a BMP",
-    rb"GIF8": "a GIF",
-    rb"II\*\0|MM\0\*": "a TIFF",
+LOSSY = {  # pictures of these kinds are not what was drawn
+    "a JPEG picture": ", which smears edges and labels",
+    "a WebP picture": ", which may smear edges and labels",
 }
 
 
@@ -37,9 +36,7 @@ class Drawn(NamedTuple):
     """A region as a file has it."""
 
     inside: np.ndarray  # bool [H, W]
-    doubts: tuple[
-        str, ...
-    ] = ()  # what is odd about the file, a line each that goes on from its name
+    doubts: tuple[str, ...] = ()  # what is odd about the file, each the rest of a sentence about it
 
 
 class SampleFiles:
@@ -202,13 +199,12 @@ def read_png(path: Path, what: str) -> Image.Image:
     """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot
     be read."""
     with naming(path, what), open_file(path) as file:
-        head = file.read(12)
-        for start, kind in OTHER_KINDS.items():
-            if re.match(start, head, re.DOTALL):
-                raise InputError(
-                    f"{path} is {kind}; expected {what}, as PNG or .npy: "
-                    f"{'make it again' if 'smear' in kind else 'save it'} as PNG"
-                )
+        found = name_of_foreign(file.read(START_SIZE))
+        if found and found.endswith(" picture") and found != "a PNG picture":
+            raise InputError(
+                f"{path} is {found}{LOSSY.get(found, '')}; expected {what}, as PNG or .npy: "
+                f"{'make it again' if found in LOSSY else 'save it'} as PNG"
+            )
         file.seek(0)
         with Image.open(file, formats=["PNG"]) as picture:
             pixels = picture.width * picture.height
@@ -223,7 +219,7 @@ def read_png(path: Path, what: str) -> Image.Image:
 
 @contextlib.contextmanager
 def naming(path: Path, what: str) -> Iterator[None]:
-    """Turns whatever Pillow raises into an InputError."""
+    """Turns whatever Pillow raises into an InputError; an OSError of the system stays."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is wrong but can be read
@@ -231,14 +227,11 @@ def naming(path: Path, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # Pillow raises many kinds
-        if (
-            isinstance(error, OSError) and error.errno is not None
-        ):  # of the system, not of the content
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = " ".join(str(error).split())[:200]
-        reason = (
-            "" if isinstance(error, UnidentifiedImageError) else f" ({reason})"
-        )  # that names the object
+        reason = f" ({one_line(error, 200)})"
+        if isinstance(error, UnidentifiedImageError):  # whose words are about a Python object
+            reason = ""
         raise InputError(
             f"{path} is truncated, damaged or no PNG or .npy file{reason}; expected {what}"
         ) from None

@@ -133,51 +133,64 @@ def resolve(labels: Sequence[Label], parser: str | None) -> list[Label]:
     """
     if parser is not None and parser not in PARSERS:
         raise InputError(
-            f"parser {str(parser)[:80]!r} is not known; expected one of {', '.join(PARSERS)}"
+            f"parser {str(parser)[:80]!r} is not known; expected one of {', '.join(PARSERS)}",
+            option="parser",
         )
-    if len(labels) > MOST_LABELS:
-        raise InputError(f"{len(labels)} labels given; expected at most {MOST_LABELS}")
-    for label in labels:
-        if (
-            label not in NAMES
-            and not (type(label) is int and abs(label) < 1 << 31)
-            and not is_colour(label)
-        ):
-            raise InputError(
-                f"{str(label)[:80]!r} is not a known label; expected numbers or names such as 4,5 "
-                f"or l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'"
-            )
-    names = [label for label in labels if label in NAMES]
+    _expect_known(labels)
+    names = [label for label in labels if isinstance(label, str) and label in NAMES]
     if parser and not names:
         raise InputError(
-            "--parser without a name in --labels; expected names such as --labels hair with it, or "
-            "no --parser: numbers and colours need none"
+            "given without a name among the labels; expected names such as hair with it, or no "
+            "parser: numbers and colours need none",
+            option="parser",
         )
-    if names and parser is None:
-        unclear = [
-            name for name in names if len({known.index(name) for known in PARSERS.values()}) > 1
-        ]
-        if unclear:
-            meanings = " and ".join(
-                f"{', '.join(str(known.index(name)) for name in unclear)} in those of {parser}"
-                for parser, known in PARSERS.items()
-            )
-            choice = " or ".join(
-                f"--parser {parser} ({programs})" for parser, programs in PROGRAMS.items()
-            )
-            raise InputError(
-                f"{', '.join(unclear)} in label maps: {meanings}; expected {choice}: say whose "
-                "maps they are, or give numbers"
-            )
+    if parser is None:
+        _expect_same_meaning(names)
     known = PARSERS[parser or "celebamask"]
-    resolved = {known.index(label) if label in NAMES else label for label in labels}
-    colours = {label for label in resolved if isinstance(label, str)}
-    if colours and colours != resolved:
+    colours = {label for label in labels if is_colour(label)}
+    numbers = {
+        label if isinstance(label, int) else known.index(label)
+        for label in labels
+        if label not in colours
+    }
+    if colours and numbers:
         raise InputError(
             f"colours and numbers in one list of labels ({', '.join(map(str, labels[:SHOWN]))}); "
-            "expected one kind: a map is coded in colours or in numbers"
+            "expected one kind: a map is coded in colours or in numbers",
+            option="labels",
         )
-    return sorted(resolved)
+    return [*sorted(colours), *sorted(numbers)]
+
+
+def _expect_known(labels: Sequence[Label]) -> None:
+    if len(labels) > MOST_LABELS:
+        raise InputError(
+            f"{len(labels)} labels given; expected at most {MOST_LABELS}", option="labels"
+        )
+    for label in labels:
+        is_number = type(label) is int and abs(label) < 1 << 31
+        if not (label in NAMES or is_number or is_colour(label)):
+            raise InputError(
+                f"{str(label)[:80]!r} is not a known label; expected numbers or names such as 4,5 "
+                f"or l_eye,r_eye, of {', '.join(NAMES)}, or colours such as '#ff0000'",
+                option="labels",
+            )
+
+
+def _expect_same_meaning(names: Sequence[str]) -> None:
+    """Raises InputError for names that mean other numbers to other parsers."""
+    unclear = [name for name in names if len({known.index(name) for known in PARSERS.values()}) > 1]
+    if unclear:
+        meanings = " and ".join(
+            f"{', '.join(str(known.index(name)) for name in unclear)} in those of {parser}"
+            for parser, known in PARSERS.items()
+        )
+        choice = " or ".join(f"{parser} ({programs})" for parser, programs in PROGRAMS.items())
+        raise InputError(
+            f"{', '.join(unclear)} in label maps: {meanings}; expected the parser {choice}: say "
+            "whose maps they are, or give numbers",
+            option="parser",
+        )
 
 
 def is_colour(label: object) -> bool:
@@ -202,10 +215,11 @@ def read_labels(
         values, wanted = _wanted_values(path, values, palette, labels, parser)
     elif any(map(is_colour, labels)):
         raise InputError(
-            f"{path} has no colours; expected numbers or names: {_choice(_counts(values))}"
+            f"{path} has no colours; expected numbers or names: {_choice(_counts(values))}",
+            option="labels",
         )
     else:
-        wanted = set(labels)
+        wanted = {label for label in labels if isinstance(label, int)}
     small = resize(values, *(size or values.shape))
     inside = np.isin(small, np.array(list(wanted), np.int64))
     if not inside.any():
@@ -293,38 +307,52 @@ def _wanted_values(
         for value in counts
         if palette is None or value < len(palette)
     }
-    if any(map(is_colour, labels)):
-        wanted = {value for value, colour in colours.items() if f"#{colour:06x}" in labels}
-        if not wanted:
-            raise InputError(
-                f"{path} has no pixel of {_asked(labels)}; expected at least one: "
-                f"choose --labels among {_colours_with_shares(counts, colours)}"
-            )
-        return values, wanted
+    if not any(map(is_colour, labels)):
+        readings = _readings(path, counts, colours, palette is not None, parser)
+        return values, _values_of(labels, path, counts, colours, readings, parser)
+    wanted = {value for value, colour in colours.items() if f"#{colour:06x}" in labels}
+    if not wanted:
+        raise InputError(
+            f"{path} has no pixel of {_asked(labels)}; expected at least one: choose among "
+            f"{_colours_with_shares(counts, colours)}",
+            option="labels",
+        )
+    return values, wanted
 
-    readings = _readings(path, counts, colours, palette is not None, parser)
+
+def _values_of(
+    labels: Collection[Label],
+    path: Path,
+    counts: dict[int, int],
+    colours: dict[int, int],
+    readings: dict[str, dict[int, int]],
+    parser: str | None,
+) -> set[int]:
+    """The values of a map in colours that have the labels, by all readings of it alike."""
     if not readings:
         raise InputError(
             f"{path} is coded in colours that are not those of {parser or ' or '.join(PARSERS)}; "
-            "expected the colours of the region: choose --labels among "
-            f"{_colours_with_shares(counts, colours)}"
+            f"expected the colours of the region: choose among "
+            f"{_colours_with_shares(counts, colours)}",
+            option="labels",
         )
-    asked = _asked(labels)
     found = {
         how: wanted
         for how, meanings in readings.items()
-        if (wanted := frozenset(value for value, label in meanings.items() if label in labels))
+        if (wanted := {value for value, label in meanings.items() if label in labels})
     }
     if not found:
         how, meanings = next(iter(readings.items()))
-        by_label = Counter()
+        by_label: Counter[int] = Counter()
         for value, label in meanings.items():
             by_label[label] += counts[value]
-        by_label = dict(sorted(by_label.items()))
         raise InputError(
-            f"{path} has no pixel of {asked}, by {how}; expected at least one: {_choice(by_label)}"
+            f"{path} has no pixel of {_asked(labels)}, by {how}; expected at least one: "
+            f"{_choice(dict(sorted(by_label.items())))}",
+            option="labels",
         )
-    if len(set(found.values())) > 1:
+    first, *others = found.values()
+    if any(wanted != first for wanted in others):
         pixels = sum(counts.values())
         parts = " and ".join(
             f"{_colours_with_shares({value: counts[value] for value in wanted}, colours, pixels)} "
@@ -332,10 +360,11 @@ def _wanted_values(
             for how, wanted in found.items()
         )
         raise InputError(
-            f"{path}: {asked} is {parts}; expected colours in --labels, which say what is meant: "
-            "choose some of these"
+            f"{path}: {_asked(labels)} is {parts}; expected colours, which say what is meant: "
+            "choose some of these",
+            option="labels",
         )
-    return values, set(next(iter(found.values())))
+    return first
 
 
 def _readings(
@@ -361,7 +390,8 @@ def _readings(
     if parser and parsers and parser not in parsers:
         raise InputError(
             f"{path} has the colours of {parsers.pop()}; expected those of {parser}: choose "
-            "another --parser, or a map of this one"
+            "another parser, or a map of this one",
+            option="parser",
         )
     for code in codes:
         if parser in (None, code.parser):
@@ -391,14 +421,16 @@ def _nothing_inside(
     size: tuple[int, ...],
 ) -> InputError:
     """None of the labels is in the map, or too little of it is to be seen at this size."""
-    found = sum((counts or {}).get(value, 0) for value in wanted)
-    if found:
+    found = sum(counts.get(value, 0) for value in wanted) if counts else 0
+    if counts and found:
         return InputError(
             f"{path} has {found} of {sum(counts.values())} pixels of {_asked(labels)}, too few to "
-            f"leave one at {size[0]} x {size[1]}; expected a larger region: choose more --labels"
+            f"leave one at {size[0]} x {size[1]}; expected a larger region: choose more labels",
+            option="labels",
         )
     return InputError(
-        f"{path} has no pixel of {_asked(labels)}; expected at least one: {_choice(counts)}"
+        f"{path} has no pixel of {_asked(labels)}; expected at least one: {_choice(counts)}",
+        option="labels",
     )
 
 
@@ -406,7 +438,7 @@ def _choice(counts: dict[int, int] | None) -> str:
     """What can be chosen instead, and how much of the picture it is."""
     if counts is None:
         return "it has thousands of different numbers, as no label map has: name another file"
-    return f"choose --labels among {_with_shares(counts)}"
+    return f"choose among {_with_shares(counts)}"
 
 
 def _colours_with_shares(

@@ -29,11 +29,15 @@ from dnnlib.layers import (
 class KeptConv(NamedTuple):
     """What the tangent of a StyledConv needs."""
 
-    x: tf.Tensor
-    s: tf.Tensor
-    d: tf.Tensor
-    p: tf.Tensor
-    slope: tf.Tensor
+    x: tf.Tensor  # the input
+    s: tf.Tensor  # the style, which scales it
+    d: tf.Tensor  # the demodulation, which scales p
+    p: tf.Tensor  # the convolution's output
+    slope: tf.Tensor  # of the activation and the clamp
+
+    def at_pixels(self, step: int) -> "KeptConv":
+        """For a tangent at every step-th pixel of every step-th row only."""
+        return self._replace(p=self.p[:, ::step, ::step], slope=self.slope[:, ::step, ::step])
 
 
 class StyledConv:
@@ -78,11 +82,6 @@ class StyledConv:
         )  # [T, h, w, Co]
         return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
 
-    @staticmethod
-    def at_pixels(kept: KeptConv, step: int) -> KeptConv:
-        """For a tangent at every step-th pixel of every step-th row only."""
-        return kept._replace(p=kept.p[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
-
 
 class KeptRGB(NamedTuple):
     """What the tangent of a ToRGB needs."""
@@ -91,6 +90,15 @@ class KeptRGB(NamedTuple):
     s: tf.Tensor
     slope: tf.Tensor
     weight: tf.Tensor  # [Ci, C], or [Ci, 1] where the channels are averaged
+
+    def at_pixels(self, step: int) -> "KeptRGB":
+        """For a tangent at every step-th pixel of every step-th row only."""
+        return self._replace(x=self.x[:, ::step, ::step], slope=self.slope[:, ::step, ::step])
+
+    def averaged(self, channels: int) -> "KeptRGB":
+        """For a tangent averaged over the first channels; only where no clamp acts."""
+        weight = tf.reduce_mean(self.weight[:, :channels], axis=1, keepdims=True)
+        return self._replace(weight=weight, slope=self.slope[..., :1])
 
 
 class ToRGB:
@@ -117,17 +125,6 @@ class ToRGB:
         dy = tf.tensordot(dx, s[0, :, None] * weight, axes=1)  # [T, h, w, C]
         return (dy + tf.einsum("hwi,tic->thwc", x[0], ds[:, :, None] * weight)) * slope
 
-    @staticmethod
-    def at_pixels(kept: KeptRGB, step: int) -> KeptRGB:
-        """For a tangent at every step-th pixel of every step-th row only."""
-        return kept._replace(x=kept.x[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
-
-    @staticmethod
-    def averaged(kept: KeptRGB, channels: int) -> KeptRGB:
-        """For a tangent averaged over the first channels; only where no clamp acts."""
-        weight = tf.reduce_mean(kept.weight[:, :channels], axis=1, keepdims=True)
-        return kept._replace(weight=weight, slope=kept.slope[..., :1])
-
 
 class Block(NamedTuple):
     """The layers of one resolution."""
@@ -140,8 +137,9 @@ class Block(NamedTuple):
 class Kept(NamedTuple):
     """What the tangent of the image needs."""
 
-    layers: list[KeptConv | KeptRGB]  # in the order of the data flow
-    mean_rgb: bool
+    convs: list[KeptConv]  # in the order of the data flow
+    rgbs: list[KeptRGB]
+    mean_rgb: bool = False
 
 
 class StyleGAN2:
@@ -208,15 +206,19 @@ class StyleGAN2:
 
     def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, Kept]:
         """Images [N, H, W, C] of w+ codes [N, L, D]."""
-        kept = []
+        kept = Kept([], [])
 
         def run(layer: StyledConv | ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
-            y, kept_here = layer.primal(x, codes[:, index])
-            kept.append(kept_here)
+            if isinstance(layer, ToRGB):
+                y, kept_rgb = layer.primal(x, codes[:, index])
+                kept.rgbs.append(kept_rgb)
+            else:
+                y, kept_conv = layer.primal(x, codes[:, index])
+                kept.convs.append(kept_conv)
             return y
 
         images = self._join(run, tf.repeat(self._const, tf.shape(codes)[0], axis=0))
-        return images, Kept(kept, False)
+        return images, kept
 
     def linearize(self, codes: tf.Tensor, step: int = 1, mean_rgb: bool = False) -> Kept:
         """What `tangent` needs at the code [1, L, D].
@@ -224,26 +226,25 @@ class StyleGAN2:
         The mean over RGB is taken before ToRGB is applied, which is less to compute; where a clamp
         acts on an image, it must wait.
         """
-        kept = self._linearize(codes, step)
-        if mean_rgb and not any(
-            tf.reduce_any(item.slope != 1) for item in kept if isinstance(item, KeptRGB)
-        ):
-            kept = [
-                ToRGB.averaged(item, self._num_colors) if isinstance(item, KeptRGB) else item
-                for item in kept
-            ]
-        return Kept(kept, mean_rgb)
+        kept = self._linearize(codes, step)._replace(mean_rgb=mean_rgb)
+        if mean_rgb and not any(tf.reduce_any(each.slope != 1) for each in kept.rgbs):
+            kept = kept._replace(rgbs=[each.averaged(self._num_colors) for each in kept.rgbs])
+        return kept
 
-    def _kept_at_pixels(self, codes: tf.Tensor, step: int) -> list[KeptConv | KeptRGB]:
-        *kept, last_conv, rgb = self.primal(codes)[1].layers
-        return [*kept, StyledConv.at_pixels(last_conv, step), ToRGB.at_pixels(rgb, step)]
+    def _kept_at_pixels(self, codes: tf.Tensor, step: int) -> Kept:
+        _, kept = self.primal(codes)
+        *convs, last_conv = kept.convs
+        *rgbs, last_rgb = kept.rgbs
+        return Kept([*convs, last_conv.at_pixels(step)], [*rgbs, last_rgb.at_pixels(step)])
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
         """The derivative of the image along dcode [T, D], added to the w of all layers."""
-        kept_in_order = iter(kept.layers)
+        convs, rgbs = iter(kept.convs), iter(kept.rgbs)
 
         def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
-            return layer.tangent(next(kept_in_order), dx, dcode)
+            if isinstance(layer, ToRGB):
+                return layer.tangent(next(rgbs), dx, dcode)
+            return layer.tangent(next(convs), dx, dcode)
 
         start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
         image = self._join(run, start, step)

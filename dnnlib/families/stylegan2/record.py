@@ -19,14 +19,14 @@ from typing import Literal
 
 import numpy as np
 
+from dnnlib.containers.named_arrays import MAX_DIMENSIONS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
-from dnnlib.record import MAX_DIMENSIONS, MAX_RESOLUTION, Layer, NetworkRecord
+from dnnlib.record import MAX_RESOLUTION, Layer, NetworkRecord
 
 MAX_CLAMP = float(np.finfo(np.float32).max)
 MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
 
-Activation = Literal["lrelu", "relu", "linear"]
 _ACTIVATIONS = ("lrelu", "relu", "linear")
 _ARCHITECTURES = {
     "skip": "the RGB outputs of all resolutions, summed",
@@ -49,9 +49,9 @@ class StyleGAN2Record(NetworkRecord):
     space = "w"
 
     w_dim: int
-    architecture: Literal["skip", "orig", "resnet"]
-    activation: Activation
-    mapping_activation: Activation
+    architecture: str  # skip, orig or resnet
+    activation: str  # lrelu, relu or linear
+    mapping_activation: str
     normalize_z: bool
     # [z, embedding of labels] normalized together, or each by itself.
     label_normalization: Literal["joint", "separate"]

@@ -1,4 +1,4 @@
-"""State dicts of StyleGAN2-ADA-PyTorch's generators: the arrays of pytorch_pickle by their dotted
+"""State dicts of StyleGAN2-ADA-PyTorch's generators: the arrays of pytorch.py by their dotted
 names, no settings.
 
 Sizes, labels, architecture, noise and filter are read off names and arrays. What they do not tell

@@ -7,12 +7,14 @@ import pickle
 import re
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dnnlib import InputError, read_network
 from dnnlib.containers import safe_pickle, torch_file
+from dnnlib.containers.safe_pickle import AllowList
 from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
 from dnnlib.containers.torch_modules import MODULES
 
@@ -100,10 +102,15 @@ def test_name_cannot_spoil_the_message(tmp_path, name, shown):
     assert str(caught.value).isprintable()
 
 
+def load(content: bytes, allowed: AllowList) -> Any:
+    with safe_pickle.naming("file", "truncated or damaged", "Expected a pickle of the test"):
+        return safe_pickle.unpickle(io.BytesIO(content), allowed)
+
+
 def test_persistent_id_is_refused():
     """A reference to an object outside the file is refused by its name."""
     with pytest.raises(InputError, match="external object 'secret'"):
-        safe_pickle.load(io.BytesIO(PROTOCOL + text("secret") + b"Q."), "file", NETWORKS)
+        load(PROTOCOL + text("secret") + b"Q.", NETWORKS)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +140,7 @@ def test_build_cannot_alter_a_class(module, name, stand_in, state):
     argument = b"N" + pairs + b"\x86" if state == b"slots" else pairs
     with pytest.raises(InputError) as caught:
         content = PROTOCOL + text(module) + text(name) + b"\x93" + argument + b"b."
-        safe_pickle.load(io.BytesIO(content), "file", MODULES)
+        load(content, MODULES)
     assert "\n" not in str(caught.value)
     assert dict(vars(stand_in)) == before
 
@@ -189,7 +196,7 @@ FLOAT = np.dtype("f4")
 def test_forged_array_is_refused(forged, words):
     """An array whose shape does not fit its bytes, or that holds no plain numbers, is refused."""
     with pytest.raises(InputError, match=words) as caught:
-        safe_pickle.load(io.BytesIO(pickle.dumps(forged, protocol=4)), "file", NETWORKS)
+        load(pickle.dumps(forged, protocol=4), NETWORKS)
     assert "\n" not in str(caught.value)
 
 
@@ -465,7 +472,7 @@ def test_arrays_of_newer_files(array, protocol):
     content = pickle.dumps(array, protocol=protocol)
     if np.__version__ >= "2":
         assert b"numpy._core" in content
-    read = safe_pickle.load(io.BytesIO(content), "file", NETWORKS)
+    read = load(content, NETWORKS)
     values = read.values if isinstance(read, safe_pickle.Array) else np.array(read)
     np.testing.assert_array_equal(values, array)
     assert values.shape == array.shape

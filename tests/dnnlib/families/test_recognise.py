@@ -26,10 +26,10 @@ def networks(data):
     found = {}
     for name in ("pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16"):
         with open(data / f"{name}.pkl", "rb") as file:
-            found[name] = plain(safe_pickle.load(file, name, MODULES))["G_ema"]
+            found[name] = plain(safe_pickle.unpickle(file, MODULES))["G_ema"]
             found[name + "/arrays"] = dict(arrays_of(found[name]))
     with open(data / "ros_old_16.pt", "rb") as file:
-        content = plain(torch_file.load(file, "file", CHECKPOINTS))
+        content = plain(torch_file.parse(file, CHECKPOINTS))
     return found | {"ros_old_16/arrays": content["g_ema"], "latent_avg": content["latent_avg"]}
 
 

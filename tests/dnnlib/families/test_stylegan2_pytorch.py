@@ -23,7 +23,7 @@ def edited(tmp_path, data):
 
     def make(name, edit=lambda find: None, protocol=4):
         with open(data / f"{name}.pkl", "rb") as file:
-            content = plain(safe_pickle.load(file, name, MODULES))
+            content = plain(safe_pickle.unpickle(file, MODULES))
 
         def find(name):
             module = content["G_ema"]

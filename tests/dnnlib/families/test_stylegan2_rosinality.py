@@ -20,7 +20,7 @@ def edited(tmp_path, data):
 
     def make(edit=lambda content: None, form=stream):
         with open(data / "ros_old_16.pt", "rb") as file:
-            content = plain(torch_file.load(file, "file", CHECKPOINTS))
+            content = plain(torch_file.parse(file, CHECKPOINTS))
         edit(content)
         return written(tmp_path / "edited.pt", form(content))
 

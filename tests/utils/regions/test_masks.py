@@ -255,7 +255,7 @@ def write(path, content) -> None:
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
-        ("jpg", "is a JPEG, which smears edges and labels; expected a mask"),
+        ("jpg", "is a JPEG picture, which smears edges and labels; expected a mask"),
         ("bmp", "is a BMP.*: save it as PNG"),
         ("tiff", "is a TIFF"),
         ("webp", "is a WebP"),

@@ -281,7 +281,7 @@ def test_no_region():
         ({"region": "eyes", "labels": [4]}, "--labels without --segmentation"),
         ({"segmentation": "map.png"}, "--segmentation without --labels"),
         ({"region": "eyes", "parser": "bisenet"}, "--parser without --segmentation"),
-        ({"segmentation": "map.png", "labels": ["hair"]}, "expected --parser celebamask"),
+        ({"segmentation": "map.png", "labels": ["hair"]}, "expected the parser celebamask"),
         ({"box": [0, 0, 1 << 40, 1]}, "numbers beyond 10000"),
         ({"box": [-40, 128, 20, 20]}, "outside the image"),
     ],

@@ -119,11 +119,11 @@ def test_resolve(labels, parser, resolved):
             ["hair"],
             None,
             "hair in label maps: 13 in those of celebamask and 17 in those of bisenet; expected "
-            "--parser",
+            "the parser",
         ),
         (["nose", 3, "l_eye"], None, "nose in label maps: 2 in those of celebamask and 10"),
-        ([4], "bisenet", "--parser without a name"),
-        (["#ff0000"], "bisenet", "--parser without a name"),
+        ([4], "bisenet", "without a name among the labels"),
+        (["#ff0000"], "bisenet", "without a name among the labels"),
         ([4, "#ff0000"], None, "colours and numbers in one list"),
         (["ear"], None, "'ear' is not a known label"),
         (["#ff00"], None, "not a known label"),
@@ -241,13 +241,13 @@ TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) 
         (
             LABEL_MAP,
             [7, 9],
-            r"no pixel of label 7 or 9; expected at least one: choose --labels among 1 \(71 %\), "
+            r"no pixel of label 7 or 9; expected at least one: choose among 1 \(71 %\), "
             r"4 ",
         ),
         (
             LABEL_MAP,
             ["#ff0000"],
-            "has no colours; expected numbers or names: choose --labels among 1",
+            "has no colours; expected numbers or names: choose among 1",
         ),
         (LABEL_MAP.astype(float), [4], "type float64; expected a label map"),
         (np.arange(10000).reshape(100, 100), [-1], "thousands of different numbers"),
@@ -259,7 +259,7 @@ TWO = np.repeat(np.where(INSIDE, 4, 1)[..., None], 3, axis=-1).astype(np.uint8) 
         (
             Image.fromarray(TWO),
             ["#010204"],
-            "no pixel of label #010204; .*choose --labels among '#010203'",
+            "no pixel of label #010204; .*choose among '#010203'",
         ),
         (TWO.astype(int) + 300, [4], "or colours of 0 to 255"),
         (
