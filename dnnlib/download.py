@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from dnnlib.catalogue import ENTRIES, Entry
 from dnnlib.errors import InputError
-from dnnlib.partial_file import LARGEST, PartialFile, on_disk, open_plain
-from dnnlib.reading import is_regular
+from dnnlib.partial_file import LARGEST, PartialFile, on_disk
+from dnnlib.reading import is_regular, open_own
 from dnnlib.text import file_name_part, one_line
 from dnnlib.web import SCHEMES, Failure, ask, shown
 
@@ -149,7 +149,7 @@ def _turn(target: Path) -> Iterator[None]:
             locks = cache_folder() / "locks"
             locks.mkdir(parents=True, exist_ok=True)
             path = locks / hashlib.sha256(os.fsencode(target.absolute())).hexdigest()
-            lock = stack.enter_context(open_plain(path, "ab+"))
+            lock = stack.enter_context(open_own(path, "ab+", 0o600))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -161,6 +161,7 @@ def _turn(target: Path) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             lock.truncate(0)
             lock.write(str(os.getpid()).encode())
+            lock.flush()
             for left in PartialFile.left_by_killed(target):
                 left.unlink()
         yield

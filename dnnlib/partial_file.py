@@ -1,19 +1,18 @@
 """A file that is being fetched: what has come of it, to be finished now or in a later run."""
 
 import contextlib
-import errno
 import glob
 import hashlib
 import json
 import os
 import re
 import secrets
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from dnnlib.errors import InputError
+from dnnlib.reading import open_own
 
 LARGEST = 1 << 32  # bytes, of any file: the largest public networks have a tenth of that
 BLOCK = 1 << 16  # bytes
@@ -96,7 +95,7 @@ class PartialFile:
     def __enter__(self) -> "PartialFile":
         # It is not there, or not ours.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            with open_plain(self.kept, "rb") as file:
+            with open_own(self.kept, "rb") as file:
                 length = os.fstat(file.fileno()).st_size - _STATE_SIZE
                 file.seek(length)
                 state = json.loads(file.read(_STATE_SIZE))
@@ -129,21 +128,6 @@ class PartialFile:
             "length": self.length,
             "sha256": self.sha256.hexdigest(),
         }
-
-
-def open_plain(path: Path, mode: str) -> BinaryIO:
-    """A file whose name can be foreseen: OSError if somebody has put a link or a pipe there."""
-
-    def opener(name: str, flags: int) -> int:
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        return os.open(name, flags, 0o600)
-
-    file = open(path, mode, buffering=0, opener=opener)  # noqa: SIM115, closed by the caller
-    found = os.fstat(file.fileno())
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        file.close()
-        raise OSError(errno.ELOOP, "is a link or no regular file", str(path))
-    return file
 
 
 @contextlib.contextmanager

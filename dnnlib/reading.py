@@ -1,6 +1,7 @@
-"""One way to open a file for reading: a pipe or a device, for which a program may wait forever, is
-refused unread."""
+"""Files are opened safely: users' for reading, where a pipe or a device, for which a program may
+wait forever, is refused unread; the toolkit's own, where no link of somebody else's is followed."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -29,6 +30,25 @@ def open_file(path: str | Path) -> BinaryIO:
         file.close()
         found = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
         raise InputError(f"{path} is {found}; expected a regular file: save its content to one")
+    return file
+
+
+def open_own(path: str | Path, mode: str, permissions: int = 0o666) -> BinaryIO:
+    """A file of this toolkit's own, whose name others may foresee, opened in a binary `mode`.
+
+    Raises OSError ELOOP if somebody has put a link, a second name of another file, a pipe or a
+    device there; OSError also if it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        return os.open(name, flags, permissions)
+
+    file = open(path, mode, opener=opener)  # noqa: SIM115, closed by the caller
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        file.close()
+        raise OSError(errno.ELOOP, "is a link or no regular file", str(path))
     return file
 
 

@@ -37,10 +37,10 @@ from torch_files import archive, arrays_of, dumps, plain, stream
 
 from dnnlib import InputError, read_latents, read_network
 from dnnlib.containers import safe_pickle, torch_file
+from dnnlib.containers.torch_file import CHECKPOINTS
+from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe
 from dnnlib.directions import read_directions
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.families.stylegan2 import rosinality
 from dnnlib.record import NetworkRecord
 from utils.editing.codes import codes_for_network
 from utils.files import arrays as files
@@ -97,9 +97,9 @@ def originals() -> dict[str, dict[str, bytes]]:
         path.name: path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.p[kt]*"))
     }
     with open(ROOT / "tests" / "data" / "ros_old_16.pt", "rb") as file:
-        rosinality_16 = plain(torch_file.load(file, "file", rosinality.ALLOWED))
+        rosinality_16 = plain(torch_file.load(file, "file", CHECKPOINTS))
     with open(ROOT / "tests" / "data" / "pt_label_orig_16.pkl", "rb") as file:
-        ada_16 = plain(safe_pickle.load(file, "file", pytorch_pickle.ALLOWED))["G_ema"]
+        ada_16 = plain(safe_pickle.load(file, "file", MODULES))["G_ema"]
     networks |= {
         "ros_zip_16.pt": archive(rosinality_16),
         "ros_bare_16.pt": stream(rosinality_16["g_ema"]),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dnnlib.containers.safe_pickle import Array, Network, load
+from dnnlib.containers.safe_pickle import Array, load
+from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
 from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
 
 
@@ -22,7 +23,7 @@ def edited_pickle(
     There the state of a component, and the variables of each network, are plain dicts.
     """
     with open(source, "rb") as file:
-        state = _plain(load(file, source)[2])
+        state = _plain(load(file, source, NETWORKS)[2])
     edit(state)
     with tensorflow_pickle._stand_in_classes() as stand_in:
 
@@ -41,7 +42,7 @@ def edited_pickle(
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Network):
+    if isinstance(value, TensorFlowNetwork):
         components = {name: _plain(part) for name, part in value.state["components"].items()}
         variables = {name: _plain(array) for name, array in value.state["variables"]}
         return {

@@ -15,27 +15,25 @@ import math
 import os
 import pickle
 import re
-import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from dnnlib.containers import torch_file
+from dnnlib.containers.npy import NPY_START, NpyHeader, read_header, read_numbers
 from dnnlib.containers.safe_pickle import (
     PLAIN,
     Array,
     Memory,
     StandIn,
     brief,
-    expect_shape,
     unpickle,
 )
 from dnnlib.containers.torch_file import ZIP_START, Tensor
 from dnnlib.errors import InputError
-from dnnlib.families.stylegan2 import rosinality
 from dnnlib.foreign import START_SIZE, name_of_foreign
 from dnnlib.reading import open_file
 from dnnlib.record import MAX_DIMENSIONS
@@ -56,7 +54,6 @@ DIRECTION_KEYS = (
     "direction",
     "boundary",
 )  # likewise, of directions
-NPY_START = b"\x93NUMPY"
 PICKLE_START = b"\x80"  # of protocol 2 and later
 _OLD_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|\([dl]p\d+\n")  # of protocol 0
 _NETWORKS = {
@@ -64,7 +61,6 @@ _NETWORKS = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"),
 }
 _BYTES_PER_ITEM = 512  # of a list of arrays: what the views of one take
-_HEADER_SIZE = 1000  # bytes: to parse one that is no header may take the square of its length
 _BLOCK = 1 << 18  # numbers that are read or looked at together
 
 
@@ -92,8 +88,7 @@ def open_arrays(path: str | Path, expected: str) -> Iterator[tuple[Any, Memory]]
     `unwrapped`. Raises InputError, also for whatever the block raises, with the file's name, what
     was found, and what was `expected`; OSError if the file cannot be opened.
     """
-    with open_file(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+    with open_file(path) as file:
         try:
             memory = Memory(os.fstat(file.fileno()).st_size)
             yield _content(file, memory), memory
@@ -162,7 +157,7 @@ class _Allowed(dict):
 
 
 _ALLOWED = _Allowed(
-    rosinality.ALLOWED
+    torch_file.CHECKPOINTS
     | {("numpy", "dtype"): _new_type}
     | {
         (f"{package}.multiarray", "_reconstruct"): _new_array
@@ -171,71 +166,37 @@ _ALLOWED = _Allowed(
 )
 
 
-class NpyHeader(NamedTuple):
-    """What a .npy file declares, and where the numbers begin."""
-
-    shape: tuple[int, ...]
-    column_major: bool
-    dtype: np.dtype
-    end: int
-
-
 class NpyArray:
     """An array in a .npy file or in a member of a .npz file, whose numbers are read when they are
     asked for."""
 
-    def __init__(self, start: Callable[[], BinaryIO], size: int) -> None:
-        """`start` gives the file, at its beginning, and as often as it is called; `size` is that of
-        all its bytes."""
-        self.start, self._size = start, size
+    def __init__(self, open_again: Callable[[], BinaryIO], size: int) -> None:
+        """`open_again` gives the file, at its beginning, as often as it is called; `size` is that
+        of all its bytes."""
+        self._open, self._size = open_again, size
 
     @functools.cached_property
     def header(self) -> NpyHeader:
-        """Raises UnpicklingError if the file has none."""
-        file = self.start()
-        head = io.BytesIO(file.read(2 * _HEADER_SIZE))
-        parsers = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        try:
-            header = parsers[np.lib.format.read_magic(head)](head, _HEADER_SIZE)
-        except (
-            ValueError,
-            MemoryError,
-        ) as error:  # the latter is the parser's, of brackets in brackets
-            raise pickle.UnpicklingError(
-                str(error).partition("\n")[0] or "a header that cannot be parsed"
-            ) from None
-        shape, column_major, dtype = header
-        expect_shape(shape)
-        left, needed = (
-            self._size - head.tell(),
-            0 if dtype.kind == "O" else math.prod(shape) * dtype.itemsize,
-        )
-        if needed > left:
-            raise pickle.UnpicklingError(f"{left} bytes where {needed} are announced")
-        return NpyHeader(shape, column_major, dtype, head.tell())
+        """Raises ValueError if the file has none."""
+        return read_header(self._open(), self._size)
 
     def objects(self, memory: Memory) -> Any:
         """What is pickled in the place of numbers."""
-        end, file = self.header.end, self.start()
+        begin, file = self.header.begin, self._open()
         if isinstance(file, zipfile.ZipExtFile):  # of which the unpickler cannot tell the size
             memory.take(self._size + self._size // 8)  # with the room to grow that BytesIO takes
             data = io.BytesIO()
             for _ in range(0, self._size, _BLOCK):
                 data.write(file.read(_BLOCK))  # at once, zipfile would take twice as much
             file = data
-        file.seek(end)
+        file.seek(begin)
         return unpickle(file, _ALLOWED, None, memory)
 
     def fill(self, values: np.ndarray) -> None:
         """Reads the numbers into an array [their number], in their order in the file."""
-        file, dtype = self.start(), self.header.dtype
-        file.read(self.header.end)
-        for place in range(0, len(values), _BLOCK):
-            block = file.read(min(_BLOCK, len(values) - place) * dtype.itemsize)
-            values[place : place + _BLOCK] = np.frombuffer(block, dtype)
+        file = self._open()
+        file.read(self.header.begin)
+        read_numbers(file, self.header.dtype, values)
 
 
 def _content(file: BinaryIO, memory: Memory) -> Any:
@@ -436,10 +397,9 @@ def _numbers(value: Any, dtype: np.dtype, memory: Memory) -> np.ndarray:
     if isinstance(value, NpyArray):
         values = np.empty(math.prod(value.header.shape), dtype)
         value.fill(values)
-        if not value.header.column_major:
-            return values.reshape(value.header.shape)
-        memory.take(0, besides=values.nbytes)
-        return np.ascontiguousarray(values.reshape(value.header.shape, order="F"))
+        if value.header.column_major:
+            memory.take(0, besides=values.nbytes)
+        return np.ascontiguousarray(values.reshape(value.header.shape, order=value.header.order))
     values = value.values
     if _is_bfloat16(value, values.dtype):  # the upper half of a float32
         bits = np.array(values.view("<u2"), "<u4", order="C")

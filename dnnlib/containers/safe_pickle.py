@@ -2,8 +2,7 @@
 
 Objects of a network file become inert stand-ins that only hold what the file says of them. Whatever
 else a file asks for is refused by name, before anything of it runs. Arrays are built here, from
-their bytes, never by NumPy's own unpickling. What is on the allow-list is for a format to say;
-ALLOWED is what TensorFlow pickles need.
+their bytes, never by NumPy's own unpickling. What is on the allow-list is for a format to say.
 
 Memory: at most twice the file and 64 MiB, for all that is read from a file together, its arrays in
 float32 and the copy of one that is being put in order included; what was read of a file counts for
@@ -105,15 +104,6 @@ class StandIn:
         """Nothing of the state is used, unless a format says otherwise."""
 
 
-class Network(StandIn):
-    """The state of a dnnlib.tflib.network.Network, as a dict."""
-
-    def __setstate__(self, state: dict) -> None:
-        if not isinstance(state, dict):
-            raise pickle.UnpicklingError("a network whose state is no dict")
-        self.state = state
-
-
 class Dict(dict):
     """A dnnlib.util.EasyDict or an OrderedDict, without attributes; not made from another dict,
     which would copy it."""
@@ -191,7 +181,6 @@ for _package in ("numpy.core", "numpy._core"):
     PLAIN[_package + ".multiarray", "_reconstruct"] = _new_array
     PLAIN[_package + ".multiarray", "scalar"] = _scalar
     PLAIN[_package + ".numeric", "_frombuffer"] = _array_from_buffer
-ALLOWED = PLAIN | {("dnnlib.tflib.network", "Network"): Network}
 
 
 class Metered(NamedTuple):
@@ -400,9 +389,7 @@ def naming(path: str | Path) -> Iterator[None]:
         ) from None
 
 
-def load(
-    file: BinaryIO, path: str | Path, allowed: AllowList = ALLOWED, memory: Memory | None = None
-) -> Any:
+def load(file: BinaryIO, path: str | Path, allowed: AllowList, memory: Memory | None = None) -> Any:
     """The object in an open pickle, made of plain containers and the stand-ins above.
 
     Raises InputError if the file is damaged, is no pickle, or asks for anything outside the

@@ -30,6 +30,7 @@ from dnnlib.containers.safe_pickle import (
     AllowList,
     Memory,
     Metered,
+    StandIn,
     expect_keys,
     expect_shape,
     naming,
@@ -245,6 +246,31 @@ TENSORS: dict[tuple[str, str], Any] = PLAIN | {
     ("builtins", "set"): Metered(_set),
     ("__builtin__", "set"): Metered(_set),
 }
+
+
+class _Option(StandIn):
+    """An option of a training run, or a value that one may have."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+
+# What checkpoints hold: tensors, and beside them the options of a training run, of which nothing
+# is kept.
+CHECKPOINTS = TENSORS | dict.fromkeys(
+    [
+        ("argparse", "Namespace"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "WindowsPath"),
+        ("pathlib._local", "PosixPath"),
+        ("pathlib._local", "WindowsPath"),
+        ("torch", "device"),
+        ("torch", "Size"),
+        ("torch", "float16"),
+        ("torch", "float32"),
+    ],
+    _Option,
+)
 
 
 class _MeteredFile:

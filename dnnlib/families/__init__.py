@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dnnlib.containers import safe_pickle, torch_file
-from dnnlib.containers.array_file import NPY_START
+from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
 from dnnlib.families import recognise

@@ -12,19 +12,19 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from dnnlib.containers import safe_pickle
-from dnnlib.containers.safe_pickle import Array, Memory, Network, brief
-from dnnlib.containers.torch_file import Tensor
+from dnnlib.containers.safe_pickle import Array, Memory, brief
+from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
+from dnnlib.containers.torch_file import CHECKPOINTS, Tensor
+from dnnlib.containers.torch_modules import MODULES, Module, PlainModule
 from dnnlib.errors import InputError
 from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
 from dnnlib.families.stylegan2 import rosinality
 from dnnlib.families.stylegan2 import state_dict as pytorch_state_dict
 from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
-from dnnlib.families.stylegan2.pytorch import Module, PlainModule
 from dnnlib.record import IgnoredSettings, NetworkRecord
 from dnnlib.text import one_line
 
-ALLOWED = {**rosinality.ALLOWED, **safe_pickle.ALLOWED, **pytorch_pickle.ALLOWED}
+ALLOWED = {**CHECKPOINTS, **NETWORKS, **MODULES}
 
 _DEEPEST = 4  # dicts in dicts
 _OF_NAME = 300  # bytes that an array's full name takes, and its place in two dicts
@@ -75,7 +75,7 @@ def find_generator(content: Any, memory: Memory) -> Found:
             f"codes; {_EXPECTED}"
         )
     if not isinstance(content, dict) or any(
-        isinstance(value, Network) for value in content.values()
+        isinstance(value, TensorFlowNetwork) for value in content.values()
     ):
         return Found(tensorflow_pickle.to_record, tensorflow_pickle.averaged_generator(content))
     modules = {

@@ -13,9 +13,10 @@ from torch_files import archive, plain
 
 from dnnlib import InputError, __main__, read_latents, read_network
 from dnnlib.containers import safe_pickle, torch_file
+from dnnlib.containers.tensorflow_network import NETWORKS
+from dnnlib.containers.torch_file import CHECKPOINTS
+from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe, layers, parameters
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.families.stylegan2 import rosinality
 from utils.editing.codes import codes_for_network
 
 
@@ -40,11 +41,11 @@ def trained(path):
     of networks."""
     with open(path, "rb") as file:
         if path.suffix == ".pt":
-            generator = plain(torch_file.load(file, path, rosinality.ALLOWED))["g_ema"]
+            generator = plain(torch_file.load(file, path, CHECKPOINTS))["g_ema"]
             return {
                 name: a for name, a in generator.items() if not re.search("noises|kernel", name)
             }
-        content = safe_pickle.load(file, path, safe_pickle.ALLOWED | pytorch_pickle.ALLOWED)
+        content = safe_pickle.load(file, path, NETWORKS | MODULES)
     if isinstance(content, dict):
         return dict(torch_parameters(content["G_ema"].state))
     parts = content[2].state["components"].items()

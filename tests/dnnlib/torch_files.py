@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnnlib.containers import torch_file
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
+from dnnlib.containers.torch_modules import Module
 
 STORAGES = {np.dtype(code): name for name, code in torch_file._STORAGES.items()}
 
@@ -84,7 +84,7 @@ class _Writer(pickle._Pickler):
             obj = obj.copy(order="K")  # without gaps
             strides = tuple(stride // obj.itemsize for stride in obj.strides)
             return tuple(tensor(Numbers(obj.ravel(order="K")), 0, obj.shape, strides))
-        if isinstance(obj, pytorch_pickle.Module):
+        if isinstance(obj, Module):
             meta = {
                 "type": "class",
                 "version": 6,
@@ -139,13 +139,13 @@ def plain(content: Any) -> Any:
         return np.array(content.values)
     if isinstance(content, dict):
         return {key: plain(value) for key, value in content.items()}
-    if isinstance(content, pytorch_pickle.Module):
+    if isinstance(content, Module):
         meta = {"type": "class", "class_name": content.class_name, "state": plain(content.state)}
-        return pytorch_pickle.Module(meta)
+        return Module(meta)
     return content
 
 
-def arrays_of(module: pytorch_pickle.Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def arrays_of(module: Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The state dict of a module: its arrays by their dotted names."""
     for kind in ("_parameters", "_buffers"):
         for name, values in module.state[kind].items():

@@ -21,14 +21,13 @@ and is the division of the sum by sqrt(2); the gain of ToRGB's style may as well
 """
 
 import math
-import pickle
 from typing import Any
 
 import numpy as np
 
 from dnnlib.containers.named_arrays import LONGEST_NAME, NamedArrays, expect_name
-from dnnlib.containers.safe_pickle import Memory, StandIn, brief
-from dnnlib.containers.torch_file import TENSORS
+from dnnlib.containers.safe_pickle import Memory, brief
+from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
 from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 
@@ -63,56 +62,6 @@ _HARMLESS = {
     "_compiled_call_impl",
 }
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
-
-
-class Module:
-    """A module of the file: the name of its class, and its state as a dict. Its source code is
-    dropped."""
-
-    def __init__(self, meta: dict) -> None:
-        if (
-            meta["type"] != "class"
-            or not isinstance(meta["class_name"], str)
-            or not isinstance(meta["state"], dict)
-        ):
-            raise pickle.UnpicklingError("a module without a class or a state")
-        self.class_name, self.state = meta["class_name"], meta["state"]
-
-
-class PlainModule(StandIn):
-    """A module of PyTorch's own, as other networks in a file have them: only its class is kept."""
-
-    class_name: str
-
-
-_PLAIN_MODULES = {
-    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid "
-    "Softmax Softplus Tanh",
-    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm",
-    "container": "ModuleDict ModuleList ParameterList Sequential",
-    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d",
-    "dropout": "Dropout Dropout2d",
-    "flatten": "Flatten Unflatten",
-    "instancenorm": "InstanceNorm2d",
-    "linear": "Bilinear Identity Linear",
-    "normalization": "GroupNorm LayerNorm",
-    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d",
-    "pixelshuffle": "PixelShuffle PixelUnshuffle",
-    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d",
-    "sparse": "Embedding",
-    "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
-}
-ALLOWED = (
-    TENSORS
-    | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
-    | {
-        (f"torch.nn.modules.{part}", name): type(
-            "PlainModule", (PlainModule,), {"class_name": name}
-        )
-        for part, names in _PLAIN_MODULES.items()
-        for name in names.split()
-    }
-)
 
 
 def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:

@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from dnnlib.containers.named_arrays import NamedArrays
-from dnnlib.containers.safe_pickle import Memory, StandIn
-from dnnlib.containers.torch_file import TENSORS
+from dnnlib.containers.safe_pickle import Memory
 from dnnlib.errors import InputError
 from dnnlib.record import (
     MAX_RESOLUTION,
@@ -37,29 +36,6 @@ _LR_MLP = 0.01  # the learning rate of the mapping network, over that of the oth
 _MEAN_OF = 4096  # codes
 _MEAN_MEMORY = 1 << 25  # bytes that finding it takes
 _MOST_STAGES = MAX_RESOLUTION.bit_length() - 3
-
-
-class Unused(StandIn):
-    """The options of a training run, and what they may hold."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-
-ALLOWED = TENSORS | dict.fromkeys(
-    [
-        ("argparse", "Namespace"),
-        ("pathlib", "PosixPath"),
-        ("pathlib", "WindowsPath"),
-        ("pathlib._local", "PosixPath"),
-        ("pathlib._local", "WindowsPath"),
-        ("torch", "device"),
-        ("torch", "Size"),
-        ("torch", "float16"),
-        ("torch", "float32"),
-    ],
-    Unused,
-)
 
 
 def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:

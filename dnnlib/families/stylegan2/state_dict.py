@@ -12,9 +12,9 @@ from typing import Any
 
 from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory
+from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
 from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.families.stylegan2.pytorch import Module
 from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer
 
 _LR_MAPPING = 0.01  # the learning rate of the mapping network, over that of the others

@@ -33,7 +33,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnnlib.containers.named_arrays import MOST_TAPS, NamedArrays
-from dnnlib.containers.safe_pickle import Memory, Network, brief
+from dnnlib.containers.safe_pickle import Memory, brief
+from dnnlib.containers.tensorflow_network import TensorFlowNetwork
 from dnnlib.errors import InputError
 from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
 
@@ -107,14 +108,14 @@ _SYNTHESIS_FUNCTIONS = ("G_synthesis_stylegan2", "G_synthesis_stylegan_revised",
 class Found(NamedTuple):
     """A generator of a file, and lines that say why it was taken."""
 
-    network: Network
+    network: TensorFlowNetwork
     notes: tuple[str, ...] = ()
 
 
 def averaged_generator(content: Any) -> Found:
     """Gs of what is in the file, or the network that stands for it. Raises InputError if there is
     none."""
-    if isinstance(content, Network):
+    if isinstance(content, TensorFlowNetwork):
         name = content.state.get("name")
         return Found(
             content,
@@ -126,7 +127,7 @@ def averaged_generator(content: Any) -> Found:
             ),
         )
     networks = isinstance(content, tuple) and all(
-        isinstance(network, Network) for network in content
+        isinstance(network, TensorFlowNetwork) for network in content
     )
     if networks and len(content) == 2:
         return Found(

@@ -13,7 +13,8 @@ import pytest
 
 from dnnlib import InputError, read_network
 from dnnlib.containers import safe_pickle, torch_file
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
+from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
+from dnnlib.containers.torch_modules import MODULES
 
 PROTOCOL = b"\x80\x04"
 
@@ -102,13 +103,13 @@ def test_name_cannot_spoil_the_message(tmp_path, name, shown):
 def test_persistent_id_is_refused():
     """A reference to an object outside the file is refused by its name."""
     with pytest.raises(InputError, match="external object 'secret'"):
-        safe_pickle.load(io.BytesIO(PROTOCOL + text("secret") + b"Q."), "file")
+        safe_pickle.load(io.BytesIO(PROTOCOL + text("secret") + b"Q."), "file", NETWORKS)
 
 
 @pytest.mark.parametrize(
     ("module", "name", "stand_in"),
     [
-        ("dnnlib.tflib.network", "Network", safe_pickle.Network),
+        ("dnnlib.tflib.network", "Network", TensorFlowNetwork),
         ("dnnlib.util", "EasyDict", safe_pickle.Dict),
         ("numpy", "ndarray", safe_pickle.Array),
         ("numpy", "dtype", safe_pickle._DType),
@@ -132,7 +133,7 @@ def test_build_cannot_alter_a_class(module, name, stand_in, state):
     argument = b"N" + pairs + b"\x86" if state == b"slots" else pairs
     with pytest.raises(InputError) as caught:
         content = PROTOCOL + text(module) + text(name) + b"\x93" + argument + b"b."
-        safe_pickle.load(io.BytesIO(content), "file", pytorch_pickle.ALLOWED)
+        safe_pickle.load(io.BytesIO(content), "file", MODULES)
     assert "\n" not in str(caught.value)
     assert dict(vars(stand_in)) == before
 
@@ -188,7 +189,7 @@ FLOAT = np.dtype("f4")
 def test_forged_array_is_refused(forged, words):
     """An array whose shape does not fit its bytes, or that holds no plain numbers, is refused."""
     with pytest.raises(InputError, match=words) as caught:
-        safe_pickle.load(io.BytesIO(pickle.dumps(forged, protocol=4)), "file")
+        safe_pickle.load(io.BytesIO(pickle.dumps(forged, protocol=4)), "file", NETWORKS)
     assert "\n" not in str(caught.value)
 
 
@@ -395,7 +396,7 @@ def test_every_opcode_asks_for_what_it_takes(start, repeated):
         safe_pickle.Memory(1 << 40),
     )
     before = memory._left
-    allowed = safe_pickle.ALLOWED | pytorch_pickle.ALLOWED
+    allowed = NETWORKS | MODULES
     tracemalloc.start()
     safe_pickle.unpickle(file, allowed, None, memory)
     peak = tracemalloc.get_traced_memory()[1]
@@ -464,7 +465,7 @@ def test_arrays_of_newer_files(array, protocol):
     content = pickle.dumps(array, protocol=protocol)
     if np.__version__ >= "2":
         assert b"numpy._core" in content
-    read = safe_pickle.load(io.BytesIO(content), "file")
+    read = safe_pickle.load(io.BytesIO(content), "file", NETWORKS)
     values = read.values if isinstance(read, safe_pickle.Array) else np.array(read)
     np.testing.assert_array_equal(values, array)
     assert values.shape == array.shape

@@ -14,8 +14,8 @@ from torch_files import Call, Global, Numbers, archive, dumps, plain, stream, te
 
 from dnnlib import InputError, read_network
 from dnnlib.containers import array_file, safe_pickle, torch_file
+from dnnlib.containers.torch_file import CHECKPOINTS
 from dnnlib.families import recognise
-from dnnlib.families.stylegan2 import rosinality
 
 FOUR = np.arange(4, dtype=np.float32)
 SYSTEM = Call(Global("os", "system"), ("true",))
@@ -285,7 +285,7 @@ def test_endless_text(tmp_path):
 def test_one_array_under_many_names(tmp_path, data, monkeypatch):
     """A small file that gives the same numbers many names is refused before they take memory."""
     with open(data / "ros_old_16.pt", "rb") as file:
-        content = plain(torch_file.load(file, "file", rosinality.ALLOWED))
+        content = plain(torch_file.load(file, "file", CHECKPOINTS))
     monkeypatch.setattr(safe_pickle, "BOUND", 1 << 20)
     numbers = Numbers(np.ones(24 * 24, np.float32))
     for i in range(9, 1000):

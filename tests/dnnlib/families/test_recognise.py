@@ -13,9 +13,8 @@ from torch_files import Call, Global, archive, arrays_of, dumps, plain, stream, 
 
 from dnnlib import InputError, read_network
 from dnnlib.containers import safe_pickle, torch_file
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.families.stylegan2 import rosinality
-from dnnlib.families.stylegan2.pytorch import Module
+from dnnlib.containers.torch_file import CHECKPOINTS
+from dnnlib.containers.torch_modules import MODULES, Module
 
 ARRAY = np.zeros((1, 24), np.float32)
 
@@ -27,10 +26,10 @@ def networks(data):
     found = {}
     for name in ("pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16"):
         with open(data / f"{name}.pkl", "rb") as file:
-            found[name] = plain(safe_pickle.load(file, name, pytorch_pickle.ALLOWED))["G_ema"]
+            found[name] = plain(safe_pickle.load(file, name, MODULES))["G_ema"]
             found[name + "/arrays"] = dict(arrays_of(found[name]))
     with open(data / "ros_old_16.pt", "rb") as file:
-        content = plain(torch_file.load(file, "file", rosinality.ALLOWED))
+        content = plain(torch_file.load(file, "file", CHECKPOINTS))
     return found | {"ros_old_16/arrays": content["g_ema"], "latent_avg": content["latent_avg"]}
 
 

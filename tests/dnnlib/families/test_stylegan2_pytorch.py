@@ -10,8 +10,7 @@ from torch_files import dumps, plain, written
 
 from dnnlib import InputError, read_network
 from dnnlib.containers import safe_pickle
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.families.stylegan2.pytorch import Module
+from dnnlib.containers.torch_modules import MODULES, Module
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def edited(tmp_path, data):
 
     def make(name, edit=lambda find: None, protocol=4):
         with open(data / f"{name}.pkl", "rb") as file:
-            content = plain(safe_pickle.load(file, name, pytorch_pickle.ALLOWED))
+            content = plain(safe_pickle.load(file, name, MODULES))
 
         def find(name):
             module = content["G_ema"]

@@ -10,7 +10,7 @@ from torch_files import Call, Global, archive, plain, stream, written
 
 from dnnlib import InputError, read_network
 from dnnlib.containers import torch_file
-from dnnlib.families.stylegan2 import rosinality
+from dnnlib.containers.torch_file import CHECKPOINTS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def edited(tmp_path, data):
 
     def make(edit=lambda content: None, form=stream):
         with open(data / "ros_old_16.pt", "rb") as file:
-            content = plain(torch_file.load(file, "file", rosinality.ALLOWED))
+            content = plain(torch_file.load(file, "file", CHECKPOINTS))
         edit(content)
         return written(tmp_path / "edited.pt", form(content))
 

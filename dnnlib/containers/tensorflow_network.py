@@ -1,0 +1,22 @@
+"""Networks of TensorFlow's StyleGAN programs in a pickle as inert objects: a state, never code."""
+
+import pickle
+from typing import Any
+
+from dnnlib.containers.safe_pickle import PLAIN, StandIn
+
+
+class TensorFlowNetwork(StandIn):
+    """A dnnlib.tflib.network.Network: `state` is the dict that its pickle holds."""
+
+    state: dict[str, Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("a network whose state is no dict")
+        self.state = state
+
+
+NETWORKS: dict[tuple[str, str], Any] = PLAIN | {
+    ("dnnlib.tflib.network", "Network"): TensorFlowNetwork
+}

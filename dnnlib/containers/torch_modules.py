@@ -1,0 +1,57 @@
+"""Modules of PyTorch in a pickle as inert objects: classes, settings and arrays, never code."""
+
+import pickle
+from typing import Any
+
+from dnnlib.containers.safe_pickle import StandIn
+from dnnlib.containers.torch_file import TENSORS
+
+
+class Module:
+    """A module of the file: the name of its class, and its state as a dict. Its source code is
+    dropped."""
+
+    def __init__(self, meta: dict) -> None:
+        if (
+            meta["type"] != "class"
+            or not isinstance(meta["class_name"], str)
+            or not isinstance(meta["state"], dict)
+        ):
+            raise pickle.UnpicklingError("a module without a class or a state")
+        self.class_name, self.state = meta["class_name"], meta["state"]
+
+
+class PlainModule(StandIn):
+    """A module of PyTorch's own, as other networks in a file have them: only its class is kept."""
+
+    class_name: str
+
+
+_PLAIN_MODULES = {
+    "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid "
+    "Softmax Softplus Tanh",
+    "batchnorm": "BatchNorm1d BatchNorm2d SyncBatchNorm",
+    "container": "ModuleDict ModuleList ParameterList Sequential",
+    "conv": "Conv1d Conv2d Conv3d ConvTranspose2d",
+    "dropout": "Dropout Dropout2d",
+    "flatten": "Flatten Unflatten",
+    "instancenorm": "InstanceNorm2d",
+    "linear": "Bilinear Identity Linear",
+    "normalization": "GroupNorm LayerNorm",
+    "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d",
+    "pixelshuffle": "PixelShuffle PixelUnshuffle",
+    "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d",
+    "sparse": "Embedding",
+    "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
+}
+MODULES: dict[tuple[str, str], Any] = (
+    TENSORS
+    | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
+    | {
+        (f"torch.nn.modules.{part}", name): type(
+            "PlainModule", (PlainModule,), {"class_name": name}
+        )
+        for part, names in _PLAIN_MODULES.items()
+        for name in names.split()
+    }
+)
