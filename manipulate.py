@@ -37,7 +37,8 @@ from utils.cli.parser import (
 from utils.editing.codes import Codes
 from utils.editing.strength import Effect, Probe, save_contact_sheet
 from utils.editing.walk import Edit, edited_codes, even_distances, in_batches, walk
-from utils.files import arrays as files
+from utils.files.sidecar import provenance, read_json, sha256, write_json
+from utils.files.writing import expect_room, size_text
 from utils.pictures.images import PICTURE_SIZE
 from utils.regions.region import (
     FRAME,
@@ -195,8 +196,8 @@ def main() -> None:
     generator = load_generator(args.restore_path, ignore_settings=args.ignore_setting or ())
     for note in generator.notes:
         warn(f"{args.restore_path}: {note}")
-    network_hash = files.sha256(args.restore_path)
-    hashes = [files.sha256(path) for path in directions]
+    network_hash = sha256(args.restore_path)
+    hashes = [sha256(path) for path in directions]
     for (path, rows), directions_hash in zip(directions.items(), hashes, strict=True):
         check_directions(args, path, rows, generator)
         warn_of_another_origin(path, directions_hash, network_hash)
@@ -210,12 +211,12 @@ def main() -> None:
     )  # errors before anything is written
     check_regions(args, edits, generator.resolution)
 
-    facts = files.provenance(
+    facts = provenance(
         vars(args),
         seed=None if latents else args.seed,
         network_sha256=network_hash,
         directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
-        latents_sha256=files.sha256(args.latent_path) if latents else None,
+        latents_sha256=sha256(args.latent_path) if latents else None,
         regions_sha256=[
             region.digest(range(len(ws)), FRAME, FRAME) for region in regions_of(edits)
         ],
@@ -294,7 +295,7 @@ def recorded_region(args, path: str) -> RegionSource | None:
     """The region that the JSON file beside directions names, if it can still be drawn for every
     sample."""
     try:
-        region = region_from_facts(files.read_json(Path(path).with_suffix(".json")) or {})
+        region = region_from_facts(read_json(Path(path).with_suffix(".json")) or {})
         if region:
             for sample in range(args.total_num):
                 region.mask(sample, FRAME, FRAME)
@@ -344,14 +345,14 @@ def with_distance(args, edit: Edit, effect: Effect) -> Edit:
 
 def write_contact_sheets(args, probe: Probe, edits: list[Edit], facts: dict, record: Path) -> None:
     """A contact sheet for each file, and one record of them all."""
-    files.write_json(record, facts | {"complete": False})
+    write_json(record, facts | {"complete": False})
     rows = []
     for file, group in itertools.groupby(probed(args, probe, edits), lambda pair: pair[0].file):
         pairs = list(group)
         path = args.output_dir / f"{file}_contact_sheet_{args.name}.png"
         rows += save_contact_sheet(path, probe.originals, pairs)
         say(str(path))
-    files.write_json(record, facts | {"directions": rows})
+    write_json(record, facts | {"directions": rows})
 
 
 def announce_cost(generator, args, number: int) -> None:
@@ -365,8 +366,8 @@ def announce_cost(generator, args, number: int) -> None:
         if args.save_raw
         else 0
     )
-    files.expect_room(args.output_dir, space)
-    disk = f" and up to {files.size_text(space)} of disk" if space else ""
+    expect_room(args.output_dir, space)
+    disk = f" and up to {size_text(space)} of disk" if space else ""
     say(
         f"expected: {duration_text(total * generator.seconds_per_image())}{disk} for {total} images"
     )
@@ -433,7 +434,7 @@ def check_directions(args, path: str, rows: np.ndarray, generator) -> None:
 
 def warn_of_another_origin(matrix_path: str, directions_hash: str, network_hash: str) -> None:
     """Warn of directions that were found on another network, or in z."""
-    facts = files.read_json(Path(matrix_path).with_suffix(".json")) or {}
+    facts = read_json(Path(matrix_path).with_suffix(".json")) or {}
     if facts.get("latent_space") == "z":
         warn(f"{matrix_path} was found in z, but w is edited: use directions from a w_dataset file")
     known = network_of_directions(directions_hash)

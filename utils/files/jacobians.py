@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
-from utils.files.arrays import NpyFile
 from utils.method.directions import rows_at_once
 
 WHAT = "a Jacobian [N, H, W, 1, w_dim] or [N, C, H, W, 1, w_dim] from compute_jacobian.py"

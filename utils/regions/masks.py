@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
 from dnnlib.reading import open_file
-from utils.files.arrays import NpyFile
 
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
 BYTES_A_PIXEL = 20  # of memory that a map of one may take

@@ -19,8 +19,9 @@ from dnnlib.text import one_line, stem, table_cell
 from utils.cli.parser import say
 from utils.editing.measure import Change, absolute_change, heat, heat_maps, measure, outline_path
 from utils.editing.walk import Edit
-from utils.files import arrays as files
 from utils.files.output_folder import claim_folder, is_same_run
+from utils.files.sidecar import write_json
+from utils.files.writing import replacing
 from utils.pictures.images import (
     GAP,
     PICTURE_SIZE,
@@ -117,9 +118,7 @@ class EditResults:
         self.writes_folders = len({edit.file for edit in edits}) > 1
         self.page_path = options.output_dir / f"manipulate_results_{options.name}.html"
         # Written at once, so that the files of a run that is killed are known as its own.
-        files.write_json(
-            self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False}
-        )
+        write_json(self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False})
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
@@ -270,7 +269,7 @@ class EditResults:
             save_animation(
                 self._path(edit, "", self.options.animate), [mosaic(column) for column in columns]
             )
-        files.write_json(self._path(edit, "", "json"), facts)
+        write_json(self._path(edit, "", "json"), facts)
         return self._summary_line(edit, summary(changes), len(grids))
 
     def _path(self, edit: Edit, more: str, kind: str) -> Path:
@@ -339,7 +338,7 @@ class EditResults:
             )
             for edit, measured in zip(self.edits, changes, strict=True)
         ]
-        files.write_json(
+        write_json(
             path.with_suffix(".json"),
             self.facts
             | {
@@ -372,7 +371,7 @@ class EditResults:
                             *(f"{number:.6g}" for number in numbers),
                         ]
                     )
-        with files.replacing(path) as partial:
+        with replacing(path) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")
 
 
