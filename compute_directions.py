@@ -116,7 +116,9 @@ def compute_sets(
         disable=None,
     ) as bar:
         for each, (pair, foreground, background) in zip(sets, factorized, strict=True):
-            directions = projected_directions(*pair, foreground, background, options.num_relax)
+            directions = projected_directions(
+                pair[0], pair[1], foreground, background, options.num_relax
+            )
             bar.update(len(each.samples))
             say(f"{each.title}\n{report(directions)}")
             if foreground.rank:

@@ -4,7 +4,6 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 from argparse import BooleanOptionalAction, Namespace
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,7 +117,7 @@ def compute_missing(options: JacobianOptions) -> None:
         missing = len(codes) - jacobians.count
         space = 4 * missing * sum(int(np.prod(shapes[space])) for space in jacobians.spaces)
         expect_room(options.output_dir, space)
-        seconds = generator.seconds_per_image() * generator.w_dim * missing
+        seconds = generator.seconds_per_image() * generator.edit_dim * missing
         say(
             f"expected: {duration_text(seconds)} and {size_text(space)} of disk for {missing} "
             f"sample{'s' * (missing > 1)}"
@@ -135,29 +134,27 @@ def sample_shapes(options: JacobianOptions, generator: "Generator") -> dict[str,
             f"{options.image_size}"
         )
     pixels = (size, size, 1) if options.fused_channel else (generator.num_channels, size, size, 1)
-    return {"w": (*pixels, generator.w_dim), "z": (*pixels, generator.z_dim)}
+    return {"w": (*pixels, generator.edit_dim), "z": (*pixels, generator.z_dim)}
 
 
 def compute_samples(
     options: JacobianOptions, generator: "Generator", codes: Codes, jacobians: JacobianRun
 ) -> None:
     """Append the Jacobian of each latent code that is missing, and save its image."""
-    total, columns, first = len(codes), generator.w_dim, jacobians.count
+    total, columns, first = len(codes), generator.edit_dim, jacobians.count
     with tqdm(
         total=total * columns, initial=first * columns, unit="tangent", smoothing=0.1, disable=None
     ) as bar:
         for i in range(first, total):
             bar.set_description(f"Jacobian of sample {i + 1} of {total}")
-            bar.n = i * columns
             one = slice(i, i + 1)
             code = codes.w_plus(one)
             if options.save_png:
-                image = generator.synthesis(code)[0]
-                save_png(jacobians.names.picture(i), to_uint8(image))
+                save_png(jacobians.names.picture(i), to_uint8(generator.synthesis(code))[0])
             sample = {"w": compute_jacobian(options, generator, code, jacobians, bar)}
-            if options.compute_z and codes.labels is not None:
-                dw = generator.mapping_jacobian(codes.values[one], codes.labels[one])
-                sample["z"] = generator.chain(sample["w"], dw)
+            if options.compute_z:
+                labels = None if codes.labels is None else codes.labels[one]
+                sample["z"] = generator.chain_to_z(sample["w"], codes.values[one], labels)
             jacobians.append(sample)
 
 
@@ -169,18 +166,10 @@ def compute_jacobian(
     bar: tqdm,
 ) -> np.ndarray:
     """The Jacobian at a code [1, L, w_dim], in smaller batches if the memory does not suffice."""
-    start = bar.n
-
-    def shown(starts: range) -> Iterator[int]:
-        for tangent in starts:
-            yield tangent
-            bar.update(min(starts.step, generator.w_dim - tangent))
-
+    size, fused, start = options.image_size, options.fused_channel, bar.n
     while True:
         try:
-            return generator.jacobian(
-                code, options.image_size, options.fused_channel, jacobians.batch_size, shown
-            )
+            return generator.jacobian(code, size, fused, jacobians.batch_size, bar.update)
         except MemoryError:
             if jacobians.batch_size == 1:
                 raise

@@ -10,7 +10,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.make_network import random_network
-from dnnlib.record import NetworkRecord
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 
 
 class Cost(NamedTuple):
@@ -23,7 +23,7 @@ class Cost(NamedTuple):
     tangent_bytes: float
 
 
-def layer_costs(record: NetworkRecord, image_size: int) -> list[Cost]:
+def layer_costs(record: StyleGAN2Record, image_size: int) -> list[Cost]:
     """The convolutions and the elementwise passes between them; the tangent at every step-th pixel
     at the end."""
     costs = []
@@ -56,7 +56,7 @@ def layer_costs(record: NetworkRecord, image_size: int) -> list[Cost]:
     return costs
 
 
-def total(record: NetworkRecord, image_size: int) -> Cost:
+def total(record: StyleGAN2Record, image_size: int) -> Cost:
     columns = list(zip(*layer_costs(record, image_size), strict=True))
     return Cost("sum", *(sum(column) for column in columns[1:]))
 

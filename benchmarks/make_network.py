@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from demo.initial import initial_network
-from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
-from dnnlib.record import NetworkRecord
+from demo.tensorflow_pickle import write_network
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 
 FMAP_BASE = {"e": 8192, "f": 16384}
 CONV_CLAMP = 256.0  # StyleGAN2-ADA's
@@ -24,7 +24,7 @@ CONV_CLAMP = 256.0  # StyleGAN2-ADA's
 
 def random_network(
     config: str, resolution: int, w_dim: int = 512, ada: bool = False, seed: int = 1
-) -> NetworkRecord:
+) -> StyleGAN2Record:
     """Config e or f with random weights and noise inputs of random strength."""
     record = initial_network(resolution, w_dim, w_dim, 8, FMAP_BASE[config], 512, seed)
     generator = np.random.Generator(np.random.PCG64(seed))
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--ada", action="store_true", help="the StyleGAN2-ADA layout, with clamps")
     parser.add_argument("--seed", type=int, default=1, help="seed of the weights (default: 1)")
     args = parser.parse_args()
-    tensorflow_pickle.write(
+    write_network(
         random_network(args.config, args.resolution, args.w_dim, args.ada, args.seed), args.path
     )
     print(args.path)

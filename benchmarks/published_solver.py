@@ -10,7 +10,7 @@ def published_solver(
     """L of L + S = M by alternating directions with full SVDs and a fixed penalty: L [n, n], its
     rank, the steps.
 
-    It stops on the primal residual alone, 1e-7 of the norm of M (DESIGN 5). Without full_svd the
+    It stops on the primal residual alone, 1e-7 of the norm of M. Without full_svd the
     same steps are made by symmetric eigendecompositions, in half the time: to count them, not to
     time them.
     """

@@ -26,9 +26,9 @@ from benchmarks.cost_model import total
 from benchmarks.make_network import random_network
 from benchmarks.plot import Line, save_log_log
 from benchmarks.published_solver import published_solver
+from demo.tensorflow_pickle import write_network
 from dnnlib import load_generator, read_network, select_device
-from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
-from dnnlib.record import NetworkRecord
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 from utils.editing.codes import random_codes
 from utils.files.writing import replacing
 from utils.method.directions import default_lamb, gram_matrices
@@ -72,7 +72,7 @@ def best_times(*functions: Callable[[], object], repeats: int = 3) -> list[float
     return [min(times) for times in zip(*seconds[1:], strict=True)]  # the first calls do not count
 
 
-def make_generator(record: NetworkRecord) -> "Generator":
+def make_generator(record: StyleGAN2Record) -> "Generator":
     from dnnlib.generator import (
         Generator,
     )  # imports TensorFlow, which the workers of a factorization do not need
@@ -96,8 +96,10 @@ def image_and_sample_times(
     whole = {batch: math.ceil(generator.w_dim / batch) for batch in batches}  # batches of tangents
     few = {batch: min(1 + math.ceil(tangents / batch), whole[batch]) for batch in batches}
 
+    directions = np.eye(generator.w_dim)
+
     def push(batch: int, number: int) -> np.ndarray:
-        return generator.jacobian(ws[:1], image_size, True, batch, lambda starts: starts[:number])
+        return generator.linearize(ws[:1], image_size).push(directions[: number * batch], batch)
 
     images = [partial(generator.synthesis, ws[:batch]) for batch in batches]
     first = [partial(push, batch, 1) for batch in batches]
@@ -112,7 +114,7 @@ def image_and_sample_times(
 
 
 def jacobian_row(
-    record: NetworkRecord,
+    record: StyleGAN2Record,
     name: str,
     image_size: int,
     limit: str,
@@ -151,20 +153,20 @@ def jacobian_row(
     ), seconds
 
 
-def reverse_row_time(record: NetworkRecord, rows: int) -> float:
+def reverse_row_time(record: StyleGAN2Record, rows: int) -> float:
     """Seconds for one row of the Jacobian by reverse mode, a pixel at a time, as the published
     program does it."""
     import tensorflow as tf
 
-    from dnnlib.families.stylegan2.network import SynthesisNetwork
+    from dnnlib.families.stylegan2.network import StyleGAN2
 
-    synthesis = SynthesisNetwork(record, "float32")
+    network = StyleGAN2(record, "float32")
 
     @tf.function
     def row(w: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(w)
-            image, _ = synthesis.primal(tf.repeat(w[:, None], record.num_layers, axis=1))
+            image, _ = network.primal(tf.repeat(w[:, None], record.num_layers, axis=1))
             value = tf.reduce_mean(image[0, y, x])
         return tape.gradient(value, w)
 
@@ -306,7 +308,7 @@ def manipulate() -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         network, plain = Path(folder) / "e256.pkl", Path(folder) / "plain.npy"
-        tensorflow_pickle.write(random_network("e", 256), network)
+        write_network(random_network("e", 256), network)
         np.save(plain, np.eye(1, 512))
         np.save(
             Path(folder) / "eyes.npy", np.load(DIRECTION)
@@ -369,7 +371,7 @@ loaded = peak()
 ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim))
 # The part of it that is timed leaves most untouched.
 whole = np.ones((256, 256, 1, generator.w_dim), np.float32)
-generator.jacobian(ws, 256, progress=lambda starts: starts[:3])
+generator.linearize(ws, 256).push(np.eye(generator.w_dim)[: 3 * generator.batch_size])
 print(loaded - imports, peak() - imports)
 """
 
@@ -378,7 +380,7 @@ def memory() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f1024.pkl"
         record = random_network("f", 1024)
-        tensorflow_pickle.write(record, path)
+        write_network(record, path)
         done = subprocess.run(
             [sys.executable, "-c", MEMORY, path],
             check=True,

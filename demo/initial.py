@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dnnlib.record import NetworkRecord
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 
 
 def initial_network(
@@ -13,7 +13,7 @@ def initial_network(
     fmap_base: int,
     fmap_max: int,
     seed: int,
-) -> NetworkRecord:
+) -> StyleGAN2Record:
     """A `skip` generator with StyleGAN2's initial weights, noise of strength 0, and w_avg 0.
 
     Channels at resolution R: min(2 fmap_base / R, fmap_max).
@@ -42,7 +42,7 @@ def initial_network(
 
     for i in range(mapping_layers):
         dense(f"mapping/{i}", z_dim if i == 0 else w_dim, w_dim)
-    record = NetworkRecord(
+    record = StyleGAN2Record(
         z_dim=z_dim,
         w_dim=w_dim,
         label_dim=0,

@@ -1,4 +1,4 @@
-"""Fit the demo network to the drawn faces, by regression from z (DESIGN 9).
+"""Fit the demo network to the drawn faces, by regression from z.
 
     python demo/train.py demo/demo128.pkl                      about 75 minutes on two cores
     python demo/train.py demo/demo128.pkl --from_stage 6       go on with the last stage
@@ -24,10 +24,10 @@ import tensorflow as tf
 
 from demo import faces
 from demo.initial import initial_network
+from demo.tensorflow_pickle import write_network
 from dnnlib.families import read_network
-from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
-from dnnlib.families.stylegan2.network import MappingNetwork, SynthesisNetwork
-from dnnlib.record import NetworkRecord
+from dnnlib.families.stylegan2.network import StyleGAN2
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 
 # Resolution (None: the mapping network alone), batch, steps.
 STAGES = (
@@ -79,7 +79,7 @@ class Stage:
     """The weights, their running average, and the optimizer, at one resolution."""
 
     def __init__(
-        self, record: NetworkRecord, resolution: int | None, random: np.random.Generator
+        self, record: StyleGAN2Record, resolution: int | None, random: np.random.Generator
     ) -> None:
         self.record, self.resolution, self.random = record, resolution, random
         fixed = ("noise", "w_avg")
@@ -126,13 +126,12 @@ class Stage:
             name: self.variables[name] * self.scales[name] for name in self.trained
         }
         record = dataclasses.replace(self.record, resolution=self.resolution or 4, arrays=arrays)
-        w = MappingNetwork(record, "float32")(z, tf.zeros([tf.shape(z)[0], 0]))
+        network = StyleGAN2(record, "float32")
+        codes = network.mapping(z, tf.zeros([tf.shape(z)[0], 0]))
+        w = codes[:, 0]
         loss = ATTRIBUTE_WEIGHT * tf.reduce_mean((w @ self.read_out + 0.5 - attributes) ** 2)
         if self.resolution:
-            ws = tf.repeat(w[:, None], record.num_layers, axis=1)
-            loss += image_loss(
-                SynthesisNetwork(record, "float32").primal(ws)[0], images, self.pixel_weights
-            )
+            loss += image_loss(network.primal(codes)[0], images, self.pixel_weights)
         return loss
 
     def batch(self, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,15 +145,15 @@ class Stage:
         )
         return z.astype(np.float32), attributes.astype(np.float32), images.astype(np.float32)
 
-    def averaged_record(self) -> NetworkRecord:
+    def averaged_record(self) -> StyleGAN2Record:
         """The network of the averaged weights, with w_avg over 10,000 z."""
         averages = {
             name: average.numpy() * self.scales[name] for name, average in self.averages.items()
         }
         record = dataclasses.replace(self.record, arrays=self.record.arrays | averages)
         z = np.random.RandomState(0).randn(10000, faces.Z_DIM).astype(np.float32)
-        w = MappingNetwork(record, "float32")(z, tf.zeros([len(z), 0]))
-        record.arrays["w_avg"] = w.numpy().mean(axis=0)
+        codes = StyleGAN2(record, "float32").mapping(z, tf.zeros([len(z), 0]))
+        record.arrays["w_avg"] = codes[:, 0].numpy().mean(axis=0)
         return record
 
 
@@ -179,6 +178,8 @@ def main() -> None:
 
     if args.from_stage:
         record = read_network(args.path)
+        if not isinstance(record, StyleGAN2Record):
+            parser.error(f"{args.path} holds no StyleGAN2; expected what an earlier run wrote")
     else:
         record = initial_network(128, faces.Z_DIM, args.w_dim, 2, 1024, 96, args.seed)
     for k, (resolution, batch_size, steps) in list(enumerate(STAGES))[args.from_stage :]:
@@ -203,7 +204,7 @@ def main() -> None:
             if step % 500 == 0 or step == steps:
                 record = stage.averaged_record()
                 temporary = Path(f"{args.path}.partial")
-                tensorflow_pickle.write(record, temporary, mapping_lrmul=1.0)
+                write_network(record, temporary, mapping_lrmul=1.0)
                 temporary.replace(args.path)
 
 

@@ -1,14 +1,16 @@
 """python -m dnnlib inspect FILE: what a file is, without TensorFlow."""
 
+import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
+
+# isort: split
 import argparse
-import os
-import sys
 from typing import NoReturn
 
 from dnnlib.describe import describe
 from dnnlib.download import find_file
 from dnnlib.errors import InputError
-from dnnlib.text import one_line
+from utils.cli.parser import fail, run
+from utils.files.arrays import read_json
 
 EXAMPLES = """\
 examples:
@@ -19,15 +21,10 @@ examples:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        _fail(f"{message}; see {self.prog} --help")
+        fail(f"{message}; see {self.prog} --help")
 
 
-def _fail(message: str) -> NoReturn:
-    print(f"error: {one_line(message)}", file=sys.stderr)
-    sys.exit(2)
-
-
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     shape = argparse.RawDescriptionHelpFormatter
     parser = _Parser(
         "python -m dnnlib",
@@ -55,29 +52,20 @@ def main() -> None:
         help="load the network without its setting NAME, which is not known; may be given several "
         "times",
     )
-    args = parser.parse_args()
-    file = args.file
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # as stderr has it: names of files need not be text
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    path = find_file(args.file)
     try:
-        print(describe(find_file(file), args.ignore_setting or ()), flush=True)
-    except InputError as error:
-        _fail(str(error))
-    except BrokenPipeError:  # whoever read the output has had enough, as after | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:
-        _fail(
-            f"{error.filename or file} cannot be read ({error.strerror or error}); expected a "
-            "file: check the path"
-        )
+        text = describe(path, args.ignore_setting or (), read_json(path.with_suffix(".json")))
     except MemoryError:
-        _fail(f"{file} does not fit into the memory; expected a smaller file, or more memory")
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        raise InputError(
+            f"{path} does not fit into the memory; expected a smaller file, or more memory"
+        ) from None
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

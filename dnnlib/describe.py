@@ -1,15 +1,14 @@
 """What a file is, in the words of the scripts: a network, directions, a Jacobian or latent codes.
 No TensorFlow."""
 
-import json
 import math
 import os
 import shlex
 import subprocess
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -37,67 +36,19 @@ from dnnlib.record import NetworkRecord
 from dnnlib.text import one_line
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
-_FACTS_SIZE = 1 << 20  # bytes
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
-_ARCHITECTURES = {
-    "skip": "the RGB outputs of all resolutions, summed",
-    "orig": "one RGB output",
-    "resnet": "residual blocks, one RGB output",
-}
-_KINDS = {
-    "conv0": "up-sampling convolution",
-    "conv1": "convolution",
-    "skip": "residual",
-    "rgb": "to RGB",
-}
 _SCALES = ("coarse", "middle", "fine")  # four w each, the rest fine: as StyleGAN mixes styles
 
 
-class Layer(NamedTuple):
-    """A convolution of the synthesis network."""
+def describe(
+    path: str | Path,
+    ignore_settings: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> str:
+    """Lines about a file, at most 100 characters wide but for names.
 
-    w: int | None  # the index of its w, which is what --mani_layers takes; None: it takes no w
-    size: int  # of its output, in pixels
-    kind: str
-    inputs: int  # channels
-    outputs: int
-
-
-def layers(record: NetworkRecord) -> list[Layer]:
-    """The layers of the synthesis network in the order of their w, which is that of the data
-    flow."""
-    found, w = [], 0
-    for size in record.resolutions:
-        for name, kind in _KINDS.items():
-            weight = record.arrays.get(f"{size}/{name}/weight")
-            if weight is not None:
-                found.append(Layer(None if name == "skip" else w, size, kind, *weight.shape[2:]))
-                w += name in (
-                    "conv0",
-                    "conv1",
-                )  # to RGB shares its w with the first layer of the next resolution
-    return found
-
-
-def parameters(record: NetworkRecord) -> tuple[int, int]:
-    """How many numbers of the mapping and of the synthesis network were trained.
-
-    A noise strength is one of them; noise inputs and w_avg are not.
-    """
-    mapping = synthesis = 0
-    for name, values in record.arrays.items():
-        if name == "mapping/embed/bias" and record.label_normalization == "joint":
-            continue  # zeros, of which StyleGAN2's files know nothing
-        if name.startswith("mapping/"):
-            mapping += values.size
-        elif name != "w_avg":
-            synthesis += 1 if name.endswith("/noise") else values.size
-    return mapping, synthesis
-
-
-def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
-    """Lines about a file, at most 100 characters wide but for names; `ignore_settings` as for
-    `read_network`.
+    `ignore_settings` as for `read_network`; `facts` are those of the JSON file beside it, as the
+    toolkit's steps write them, if there is one.
 
     Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be
     read.
@@ -110,7 +61,7 @@ def describe(path: str | Path, ignore_settings: Sequence[str] = ()) -> str:
     if not is_array_file(start):
         raise InputError(f"{path} is {name_of_other(start)}; expected {_EXPECTED}")
     try:
-        return _describe_arrays(path)
+        return _describe_arrays(path, facts or {})
     except InputError as error:
         refusal = str(error)  # the error itself would keep what was read until then
         if _EXPECTED not in refusal:
@@ -136,7 +87,7 @@ def _is_of_arrays(path: Path) -> bool:
         return False
 
 
-def _lines(title: str, facts: dict[str, Any]) -> list[str]:
+def _lines(title: str, facts: Mapping[str, Any]) -> list[str]:
     """The title, and the facts under it. Some come from files: none may steer a terminal."""
     return [
         one_line(title),
@@ -145,61 +96,42 @@ def _lines(title: str, facts: dict[str, Any]) -> list[str]:
 
 
 def _describe_network(path: Path, record: NetworkRecord) -> str:
-    mapping, synthesis = parameters(record)
-    noise = sum(values.size for name, values in record.arrays.items() if name.endswith("/noise"))
-    widths = dict.fromkeys(
-        record.arrays[f"mapping/{i}/weight"].shape[1] for i in range(record.mapping_layers)
-    )
-    lines = _lines(
-        f"{path}: a network",
-        {
-            "format": record.format,
-            "architecture": f"{record.architecture} ({_ARCHITECTURES[record.architecture]}), "
-            f"{record.activation}",
-            "image": f"{record.resolution} x {record.resolution}, {record.num_channels} channels"
-            + " (RGB and alpha)" * (record.num_channels == 4),
-            "z": f"{record.z_dim} dimensions",
-            "w": f"{record.w_dim} dimensions; w+ [{record.num_layers}, {record.w_dim}]",
-            "mapping": f"{record.mapping_layers} layers of {', '.join(map(str, widths))}",
-            "labels": f"{record.label_dim} (--class_index 0 to {record.label_dim - 1})"
-            if record.label_dim
-            else "none",
-            "clamp": "none" if record.conv_clamp is None else f"{record.conv_clamp:g}",
-            "w_avg": "the mean of 4096 random w, as the file has none"
-            if record.format.endswith("without latent_avg")
-            else "in the file",
-            "parameters": f"{mapping + synthesis:,} (mapping {mapping:,}, synthesis "
-            f"{synthesis:,}), without the {noise:,} "
-            "of noise inputs",
-        },
-    )
-    lines += [
-        f"  {'note' if i == 0 else '':14}{line}"
-        for note in record.notes
-        for i, line in enumerate(textwrap.wrap(one_line(note), 84))
-    ]
-    lines += ["", "   w  scale   image        layer                    channels in, out"]
-    for layer in layers(record):
-        w, scale = ("-", "") if layer.w is None else (layer.w, _SCALES[min(layer.w // 4, 2)])
-        size = f"{layer.size} x {layer.size}"
+    size, last = record.resolution, record.label_dim - 1
+    facts = {
+        "format": record.format,
+        "image": f"{size} x {size}, {record.num_channels} channels"
+        + (" (RGB and alpha)" if record.num_channels == 4 else ""),
+        "z": f"{record.z_dim} dimensions",
+        "labels": f"{last + 1} (--class_index 0 to {last})" if record.label_dim else "none",
+    }
+    lines = _lines(f"{path}: a network", facts | record.facts())
+    for note in record.notes:
+        first, *rest = textwrap.wrap(one_line(note), 84)
+        lines += [f"  {'note':14}{first}", *(f"  {'':14}{line}" for line in rest)]
+    space = record.space
+    lines += ["", f"   {space}  scale   image        layer                    channels in, out"]
+    for layer in record.layers:
+        code, scale = "-", ""
+        if layer.code is not None:
+            code, scale = f"{layer.code}", _SCALES[min(layer.code // 4, 2)]
+        image = f"{layer.size} x {layer.size}"
         lines.append(
-            f"  {w:>2}  {scale:7} {size:12} {layer.kind:24} {layer.inputs:11} {layer.outputs:>4}"
+            f"  {code:>2}  {scale:7} {image:12} {layer.kind:24} {layer.inputs:11} "
+            f"{layer.outputs:>4}"
         )
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "w is what --mani_layers takes: layers of one w change together. As a rule, coarse",
-            "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture.",
-        ]
-    )
+    lines += [
+        "",
+        f"{space} is what --mani_layers takes: layers of one {space} change together. As a rule, "
+        "coarse",
+        "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture.",
+    ]
+    return "\n".join(lines)
 
 
-def _describe_arrays(path: Path) -> str:
+def _describe_arrays(path: Path, facts: Mapping[str, Any]) -> str:
     """Lines about directions, a Jacobian or latent codes. Raises InputError if the file holds none
     of them."""
-    facts, expected = _facts_beside(path), f"Expected {_EXPECTED}"
-    with open_arrays(path, expected) as (content, memory):
+    with open_arrays(path, f"Expected {_EXPECTED}") as (content, memory):
         content = unwrapped(content, memory)
         if isinstance(content, NpyArray) and is_jacobian(content.header.shape):
             return _describe_jacobian(path, content.header, facts)
@@ -218,20 +150,7 @@ def _quoted(path: Path) -> str:
     return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
 
 
-def _facts_beside(path: Path) -> dict[str, Any]:
-    """What the JSON file beside an array says of it; nothing if there is none, or it is no JSON
-    object."""
-    try:
-        with open_file(path.with_suffix(".json")) as file:
-            facts = json.loads(
-                file.read(_FACTS_SIZE)
-            )  # what is longer was not written by this toolkit
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def _describe_jacobian(path: Path, header: NpyHeader, facts: dict[str, Any]) -> str:
+def _describe_jacobian(path: Path, header: NpyHeader, facts: Mapping[str, Any]) -> str:
     samples, (height, width, _, dimensions) = header.shape[0], header.shape[-4:]
     size = math.prod(header.shape[1:]) * header.dtype.itemsize
     space = "z" if facts.get("latent_space") == "z" else "w"
@@ -294,7 +213,7 @@ def _describe_latents(path: Path, latents: Latents) -> str:
     )
 
 
-def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -> str:
+def _describe_directions(path: Path, found: Directions, facts: Mapping[str, Any]) -> str:
     rows = found.rows
     lengths, dimensions = row_lengths(rows), " x ".join(map(str, rows.shape[1:]))
     about = {
@@ -324,7 +243,7 @@ def _describe_directions(path: Path, found: Directions, facts: dict[str, Any]) -
     return "\n".join(_lines(f"{path}: directions", about) + table)
 
 
-def _origin(facts: dict[str, Any]) -> dict[str, Any]:
+def _origin(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Where directions come from; raises KeyError or the like if a fact is lacking or of the wrong
     kind."""
     inside, outside = (facts[part]["rank"] for part in ("foreground", "background"))
@@ -345,13 +264,13 @@ def _origin(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _network(facts: dict[str, Any]) -> str | None:
+def _network(facts: Mapping[str, Any]) -> str | None:
     return (
         f"SHA-256 {str(facts['network_sha256'])[:12]}..." if facts.get("network_sha256") else None
     )
 
 
-def _changes(facts: dict[str, Any], number: int) -> list[str]:
+def _changes(facts: Mapping[str, Any], number: int) -> list[str]:
     """The numbers of each row, as compute_directions.py printed them; nothing for rows chosen from
     such a file."""
     kept = facts["norm_kept"]

@@ -33,9 +33,8 @@ def import_tensorflow(allow_tf32: bool = False) -> None:
 
         tf.config.list_physical_devices()
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
-        tf.get_logger().setLevel(
-            "ERROR"
-        )  # networks of several sizes are no mistake, though TensorFlow warns of them
+        # Networks of several sizes are no mistake, though TensorFlow warns of them.
+        tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_tensor_float_32_execution(allow_tf32)
 
 
@@ -65,9 +64,10 @@ def select_device(gpu_id: str | None) -> str:
     ):
         known = ", ".join([*map(str, range(len(gpus))), "cpu"])
         raise InputError(
-            f"--gpu_id {gpu_id} is not there; expected one of {known}"
+            f"{gpu_id} is not there; expected one of {known}"
             + (", or several such as 0,1" if len(gpus) > 1 else "")
-            + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)")
+            + ("" if gpus else " (TensorFlow finds no GPU: see README.md for the set-up)"),
+            option="gpu_id",
         )
     gpus = [gpus[int(each)] for each in chosen]
     tf.config.set_visible_devices(gpus, "GPU")

@@ -1,16 +1,17 @@
-"""The layers of StyleGAN2's synthesis network, each with its tangent.
+"""Layers that families share, each with its tangent; what one family has alone stands in its
+network.py.
 
-A layer has two methods, written to be read side by side:
+A layer that is not linear has two methods, written to be read side by side:
 
     primal(x, w) -> y, kept       the layer's output, and what its linearization needs
     tangent(kept, dx, dw) -> dy   the derivative of y along (dx, dw), where `kept` was made
 
-Shapes: N codes, or T tangents that share one code (kept then has N = 1 and broadcasts); h x w
-pixels; Ci, Co channels; D = w_dim. Images and activations are [N, h, w, C].
+What is linear in x is its own tangent. Shapes: N codes, or T tangents that share one code (kept
+then has N = 1 and broadcasts); h x w pixels; Ci, Co channels. Images and activations are
+[N, h, w, C].
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -25,109 +26,6 @@ GAINS = {
 # For what runs over whole activations between two convolutions: compiled into one pass over memory,
 # where TensorFlow's own operations take one pass each.
 fused = tf.function(jit_compile=True)
-
-
-class KeptConv(NamedTuple):
-    """What the tangent of a StyledConv needs."""
-
-    x: tf.Tensor
-    s: tf.Tensor
-    d: tf.Tensor
-    p: tf.Tensor
-    slope: tf.Tensor
-
-
-class StyledConv:
-    """Modulated, demodulated 3x3 convolution, up-sampling or not; then noise, bias, activation,
-    clamp.
-
-    The style scales the activations, not the weights: the same numbers, and one convolution serves
-    the whole batch.
-    """
-
-    def __init__(
-        self,
-        weights: dict[str, tf.Tensor],
-        activation: str,
-        clamp: float | None,
-        convolve: Callable[..., tf.Tensor],
-    ) -> None:
-        self.weight = weights["weight"]  # [3, 3, Ci, Co]
-        self.style_weight, self.style_bias = (
-            weights["style_weight"],
-            weights["style_bias"],
-        )  # [D, Ci], [Ci]
-        self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
-        self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
-        self.activation, self.clamp, self.convolve = activation, clamp, convolve
-
-    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptConv]:
-        s = w @ self.style_weight + self.style_bias  # [N, Ci]
-        d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
-        p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
-        y = fused_activate(p, pixels(d), self.noise, self.bias, self.activation, self.clamp)
-        return y, KeptConv(
-            x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp)
-        )
-
-    def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
-        x, s, d, p, slope = kept
-        ds = dw @ self.style_weight  # [T, Ci]
-        dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
-        dp = self.convolve(
-            product_rule(dx, pixels(s), x, pixels(ds)), self.weight, p.shape[1]
-        )  # [T, h, w, Co]
-        return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
-
-    @staticmethod
-    def at_pixels(kept: KeptConv, step: int) -> KeptConv:
-        """For a tangent at every step-th pixel of every step-th row only."""
-        return kept._replace(p=kept.p[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
-
-
-class KeptRGB(NamedTuple):
-    """What the tangent of a ToRGB needs."""
-
-    x: tf.Tensor
-    s: tf.Tensor
-    slope: tf.Tensor
-    weight: tf.Tensor  # [Ci, C], or [Ci, 1] where the channels are averaged
-
-
-class ToRGB:
-    """Modulated 1x1 convolution to the image's channels, not demodulated; then bias and clamp."""
-
-    def __init__(self, weights: dict[str, tf.Tensor], clamp: float | None) -> None:
-        self.weight, self.bias = weights["weight"], weights["bias"]  # [1, 1, Ci, C], [C]
-        self.style_weight, self.style_bias = (
-            weights["style_weight"],
-            weights["style_bias"],
-        )  # [D, Ci], [Ci]
-        self.clamp = clamp
-
-    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptRGB]:
-        s = w @ self.style_weight + self.style_bias  # [N, Ci]
-        p = convolve(x * pixels(s), self.weight) + self.bias
-        return activate(p, "linear", self.clamp), KeptRGB(
-            x, s, slope(p, "linear", self.clamp), self.weight[0, 0]
-        )
-
-    def tangent(self, kept: KeptRGB, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
-        x, s, slope, weight = kept
-        ds = dw @ self.style_weight  # [T, Ci]
-        dy = tf.tensordot(dx, s[0, :, None] * weight, axes=1)  # [T, h, w, C]
-        return (dy + tf.einsum("hwi,tic->thwc", x[0], ds[:, :, None] * weight)) * slope
-
-    @staticmethod
-    def at_pixels(kept: KeptRGB, step: int) -> KeptRGB:
-        """For a tangent at every step-th pixel of every step-th row only."""
-        return kept._replace(x=kept.x[:, ::step, ::step], slope=kept.slope[:, ::step, ::step])
-
-    @staticmethod
-    def averaged(kept: KeptRGB, channels: int) -> KeptRGB:
-        """For a tangent averaged over the first channels; only where no clamp acts."""
-        weight = tf.reduce_mean(kept.weight[:, :channels], axis=1, keepdims=True)
-        return kept._replace(weight=weight, slope=kept.slope[..., :1])
 
 
 def pixels(channels: tf.Tensor) -> tf.Tensor:
@@ -222,7 +120,9 @@ class Upsampling:
         return y[:, first : first + 2 * height, first : first + 2 * width]
 
 
-def layer_weights(arrays: dict[str, Any], name: str, dtype: str) -> dict[str, tf.Tensor]:
+def layer_weights(
+    arrays: Mapping[str, np.ndarray | tf.Tensor], name: str, dtype: str
+) -> dict[str, tf.Tensor]:
     """The arrays `name/...` of a network record as tensors, by the last part of their names."""
     return {
         key[len(name) + 1 :]: tf.cast(value, dtype)

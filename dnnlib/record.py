@@ -1,26 +1,14 @@
 """What every network format is read into: settings and named arrays, nothing else.
 
-The arrays are effective weights: the equalized learning rate, the +1 of a style's bias and the
-flips of an up-sampling kernel are already applied, so that the generator computes the same for
-every format.
-
-    w_avg                               [w_dim]
-    mapping/embed/weight, /bias         [label_dim, embed_dim], [embed_dim]   only if label_dim > 0
-    mapping/{i}/weight, /bias           [in, out], [out]
-    const                               [4, 4, C]
-    {layer}/weight                      [k, k, in, out], for tf.nn.conv2d or tf.nn.conv2d_transpose
-    {layer}/bias                        [out]
-    {layer}/style_weight, /style_bias   [w_dim, in], [in]
-    {layer}/noise                       [h, w], already times its strength; not for rgb
-
-A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight
-only).
+Each family has a record of its own, a dataclass in its record.py that adds its settings to those
+below and says what its arrays are named. The arrays are effective weights: what a program applies
+to a stored weight before it uses it (an equalized learning rate, the +1 of a style's bias, the flip
+of a kernel) is already applied, so that a network computes the same for every format.
 """
 
-import math
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -34,8 +22,6 @@ MAX_DIMENSIONS = 1 << 13  # of z and of w
 MAX_LABELS = 1 << 16
 MAX_MAPPING_LAYERS = 64
 MAX_IMAGE_CHANNELS = 64
-MAX_CLAMP = float(np.finfo(np.float32).max)
-MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
 
 
 def check_mapping_layers(count: Any) -> None:
@@ -90,7 +76,8 @@ class IgnoredSettings:
             if not used:
                 raise InputError(
                     f"it has no unknown setting {one_line(name, 100)} that could be ignored; "
-                    "expected the name of one that is refused: leave --ignore_setting out"
+                    "expected the name of one that is refused: leave it out",
+                    option="ignore_setting",
                 )
 
     @property
@@ -103,101 +90,73 @@ class IgnoredSettings:
         )
 
 
-@dataclass(frozen=True)
+class Layer(NamedTuple):
+    """A layer of a generator, in the order of the data flow."""
+
+    code: int | None  # the index of its code, as an edit's layers count; None: it takes none
+    size: int  # of its output, in pixels
+    kind: str
+    inputs: int  # channels
+    outputs: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkRecord:
-    """A StyleGAN2 generator as plain data."""
+    """A generator of any family as plain data."""
+
+    family: ClassVar[str]  # its name in FAMILIES
+    space: ClassVar[Literal["w", "z"]]  # where directions live
 
     z_dim: int
-    w_dim: int
     label_dim: int
     resolution: int
     num_channels: int
-    architecture: Literal["skip", "orig", "resnet"]
-    activation: Literal["lrelu", "relu", "linear"]
-    mapping_activation: Literal["lrelu", "relu", "linear"]
-    normalize_z: bool
-    label_normalization: Literal[
-        "joint", "separate"
-    ]  # [z, embedding] normalized together, or each by itself
-    resample_kernel: tuple[float, ...]
-    conv_clamp: float | None
     arrays: dict[str, np.ndarray]
-    format: str = field(default="", compare=False)  # what kind of file it came from, for people
-    notes: tuple[str, ...] = field(
-        default=(), compare=False
-    )  # of what its reader took for granted: lines for people
+    # What kind of file it came from, and what its reader took for granted: lines for people.
+    format: str = dataclasses.field(default="", compare=False)
+    notes: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
-    def check_settings(self) -> None:
-        """Raises InputError, naming it, if a setting is not one that the generator knows."""
-        choices = {
-            "architecture": ("skip", "orig", "resnet"),
-            "activation": ("lrelu", "relu", "linear"),
-            "mapping_activation": ("lrelu", "relu", "linear"),
-        }
-        for name, known in choices.items():
-            if (value := getattr(self, name)) not in known:
-                raise InputError(
-                    f"its {name} is {brief(value)}; expected one of {', '.join(known)}"
-                )
-        for name, least in (
-            ("z_dim", 1),
-            ("w_dim", 1),
-            ("label_dim", 0),
-            ("resolution", 1),
-            ("num_channels", 1),
-        ):
-            if type(value := getattr(self, name)) is not int or value < least:
-                raise InputError(
-                    f"its {name} is {brief(value)}; expected a whole number, {least} or more"
-                )
-        for name, most in (
-            ("z_dim", MAX_DIMENSIONS),
-            ("w_dim", MAX_DIMENSIONS),
-            ("label_dim", MAX_LABELS),
-            ("num_channels", MAX_IMAGE_CHANNELS),
-        ):
-            if getattr(self, name) > most:
-                raise InputError(
-                    f"its {name} is {brief(getattr(self, name))}; expected {most} at most"
-                )
-        if self.conv_clamp is not None and not 0 < self.conv_clamp <= MAX_CLAMP:
-            raise InputError(
-                f"its conv_clamp is {self.conv_clamp}; expected a positive number, "
-                f"{MAX_CLAMP:.2g} at most, or None"
-            )
-        total = abs(sum(self.resample_kernel))
-        if (
-            len(self.resample_kernel) < 2
-            or not 0 < total < math.inf
-            or max(map(abs, self.resample_kernel)) > MAX_TAP * total
-        ):
-            raise InputError(
-                f"its resample_kernel is {brief(self.resample_kernel)}; expected numbers, such as "
-                "1, 3, 3, 1"
-            )
-        size = self.resolution
-        if size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
-            raise InputError(
-                f"its resolution is {size}; expected a power of two, 8 or more (and "
-                f"{MAX_RESOLUTION} at most)"
-            )
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers that make the image, in the order of the data flow."""
+        raise NotImplementedError
+
+    @property
+    def num_layers(self) -> int:
+        """How many vectors a code has: one for each layer that an edit may choose."""
+        return 1 + max(layer.code for layer in self.layers if layer.code is not None)
 
     @property
     def num_colors(self) -> int:
         """How many of the image's channels are colours: the fourth of four is taken for alpha."""
         return 3 if self.num_channels == 4 else self.num_channels
 
-    @property
-    def num_layers(self) -> int:
-        """Number of w vectors that the synthesis network takes."""
-        return 2 * (self.resolution.bit_length() - 1) - 2
+    def facts(self) -> dict[str, str]:
+        """What people may want to know of it besides its layers: short texts by what they are
+        about."""
+        raise NotImplementedError
 
-    @property
-    def mapping_layers(self) -> int:
-        """Number of dense layers from z to w."""
-        return sum(f"mapping/{i}/weight" in self.arrays for i in range(len(self.arrays)))
+    def check_settings(self) -> None:
+        """Raises InputError, naming it, if a setting is not one that the generator knows."""
+        self.check_numbers(label_dim=(0, MAX_LABELS))
+        self.check_numbers(z_dim=(1, MAX_DIMENSIONS), num_channels=(1, MAX_IMAGE_CHANNELS))
 
-    @property
-    def resolutions(self) -> list[int]:
-        """4, 8, ..., resolution."""
-        return [2**r for r in range(2, self.resolution.bit_length())]
+    def check_numbers(self, **limits: tuple[int, int]) -> None:
+        """Raises InputError unless each of these settings is a whole number from the least to the
+        most."""
+        for name, (least, most) in limits.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InputError(
+                    f"its {name} is {brief(value)}; expected a whole number, {least} or more"
+                )
+            if value > most:
+                raise InputError(f"its {name} is {brief(value)}; expected {most} at most")
+
+    def check_choices(self, **choices: Iterable[str]) -> None:
+        """Raises InputError unless each of these settings is one of its choices."""
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise InputError(
+                    f"its {name} is {brief(value)}; expected one of {', '.join(known)}"
+                )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from demo.tensorflow_pickle import stand_in_class
 from dnnlib.containers.safe_pickle import Array, load
 from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
-from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
 
 
 def edited_pickle(
@@ -25,7 +25,7 @@ def edited_pickle(
     with open(source, "rb") as file:
         state = _plain(load(file, source, NETWORKS)[2])
     edit(state)
-    with tensorflow_pickle._stand_in_classes() as stand_in:
+    with stand_in_class() as stand_in:
 
         def dressed(state: dict) -> Any:
             instance = stand_in()

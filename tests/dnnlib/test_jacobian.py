@@ -8,10 +8,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_files import image_channels
 
-from dnnlib import load_generator, read_network
-from dnnlib.families.stylegan2.network import SynthesisNetwork
-from dnnlib.generator import nearest_pixels
-from dnnlib.layers import KeptConv, KeptRGB
+from dnnlib import InputError, load_generator, read_network
+from dnnlib.families.stylegan2.network import StyleGAN2
+from dnnlib.linear_map import nearest_pixels
 
 STEP = 1e-6  # of central differences, in float64
 
@@ -62,7 +61,7 @@ def test_reverse_mode(generator, golden, data, tensorflow_network):
     jacobian = generator(network, "float64").jacobian(ws, fused_channel=False)[
         :, :, :, 0
     ]  # [C, H, W, D]
-    synthesis = SynthesisNetwork(read_network(data / f"{network}.pkl"), "float64")
+    synthesis = StyleGAN2(read_network(data / f"{network}.pkl"), "float64")
     shift = tf.zeros([ws.shape[2]], tf.float64)
     places = np.random.Generator(np.random.PCG64(3)).integers(0, jacobian.shape[:3], (6, 3))
     with tf.GradientTape(persistent=True) as tape:
@@ -118,13 +117,10 @@ def test_different_w_in_each_layer(generator, name):
 def test_clamp_acts(golden, data, name, acts):
     """Three networks do clamp, in their layers and in their RGB outputs, so that the tests above
     see slopes of 0."""
-    network = SynthesisNetwork(read_network(data / f"{name}.pkl"), "float64")
+    network = StyleGAN2(read_network(data / f"{name}.pkl"), "float64")
     kept = network.primal(tf.constant(golden(name)["w"][:2], tf.float64))[1]
-    for kind in (KeptConv, KeptRGB):
-        assert (
-            any((layer.slope.numpy() == 0).any() for layer in kept if isinstance(layer, kind))
-            == acts
-        )
+    for layers in (kept.convs, kept.rgbs):
+        assert any((layer.slope.numpy() == 0).any() for layer in layers) == acts
 
 
 def test_fused_is_the_mean_over_channels(generator, golden, tensorflow_network):
@@ -186,22 +182,37 @@ def test_batch_size_does_not_matter(generator, golden, batch_size):
 
 
 def test_chain_rule(generator, golden):
-    """J_z = J_w dw/dz."""
-    g, z = generator("tf_skip_64", "float64"), golden("tf_skip_64")["z"][:1]
-    assert close(g.jacobian(g.mapping(z)) @ g.mapping_jacobian(z), g.jacobian_z(z), 1e-9)
+    """A Jacobian in w that is there already gives the one in z."""
+    g, z = generator("tf_skip_64"), golden("tf_skip_64")["z"][:1]
+    np.testing.assert_array_equal(g.chain_to_z(g.jacobian(g.mapping(z)), z), g.jacobian_z(z))
+
+
+@pytest.mark.parametrize("fused_channel", [True, False])
+def test_linear_map(generator, golden, fused_channel):
+    """Tangents pushed through the linear map are products with the Jacobian, at a smaller size
+    too."""
+    g, ws = generator("ada_clamp_64"), golden("ada_clamp_64")["w"][:1]
+    linear, tangents = g.linearize(ws, 24, fused_channel), random(3, g.edit_dim)
+    jacobian = g.jacobian(ws, 24, fused_channel).reshape(-1, 24, 24, g.edit_dim)  # [C', H, W, D]
+    derivatives = linear.push(tangents, batch_size=2)
+    assert derivatives.dtype == np.float32
+    assert close(derivatives, np.einsum("chwd,td->thwc", jacobian, tangents))
+    assert linear.push(np.zeros((0, g.edit_dim))).shape == (0, *linear.shape)
+
+
+def test_tangents_of_the_wrong_shape(generator, golden):
+    """Tangents of another network's dimension are an error."""
+    g, ws = generator("tf_orig_16"), golden("tf_orig_16")["w"][:1]
+    with pytest.raises(InputError, match=r"tangents of shape \[2, 23\]; expected \[T, 24\]"):
+        g.linearize(ws).push(np.zeros((2, 23)))
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 32, None])
 def test_progress_counts_batches(generator, golden, batch_size):
-    """`progress` sees one item for each batch of tangents."""
+    """`progress` is told the tangents of each batch."""
     g, seen = generator("tf_skip_64"), []
-
-    def progress(batches):
-        for batch in batches:
-            seen.append(batch)
-            yield batch
-
-    g.jacobian(golden("tf_skip_64")["w"][:1], batch_size=batch_size, progress=progress)
+    g.jacobian(golden("tf_skip_64")["w"][:1], batch_size=batch_size, progress=seen.append)
+    assert sum(seen) == 32
     assert len(seen) == -(-32 // (batch_size or g.batch_size))
 
 
@@ -224,7 +235,7 @@ if sys.argv[2] == "2":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 generator = load_generator(sys.argv[1])
-print(len(generator._linear_maps))
+print(len(tf.config.list_logical_devices("CPU")))
 ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim))
 np.save(sys.argv[3], generator.jacobian(ws, batch_size=5))
 """

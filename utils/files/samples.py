@@ -62,7 +62,7 @@ class SampleFile:
                 self._write_header(0)
             self.file.seek(self._end(self.count))
             # Not tofile, which would not notice a full disk.
-            self.file.write(memoryview(np.ascontiguousarray(sample, "<f4")).cast("B"))
+            self.file.write(np.ascontiguousarray(sample, "<f4").data.cast("B"))
             self._flush()
             self._write_header(self.count + 1)
         except OSError as error:

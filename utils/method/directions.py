@@ -120,7 +120,7 @@ def region_directions(
     """
     matrices = gram_matrices(jacobian, mask)
     foreground, background = (factorize(matrix, lamb, max_iter) for matrix in matrices)
-    return projected_directions(*matrices, foreground, background, num_relax)
+    return projected_directions(matrices[0], matrices[1], foreground, background, num_relax)
 
 
 def projected_directions(
@@ -160,9 +160,9 @@ def predicted_change(
 
     `inside` and `outside` are the Gram matrices M_f and M_b [D, D].
     """
-    changes = [
+    inner, outer = (
         np.sqrt(np.maximum(np.einsum("kd,de,ke->k", directions, matrix, directions), 0))
         for matrix in (inside, outside)
-    ]
+    )
     rounding = max(ROUNDING * np.trace(outside) ** 0.5, np.finfo(np.float32).tiny)
-    return PredictedChange(*changes, ratio=changes[0] / np.maximum(changes[1], rounding))
+    return PredictedChange(inner, outer, inner / np.maximum(outer, rounding))

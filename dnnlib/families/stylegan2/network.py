@@ -1,56 +1,129 @@
-"""The mapping and the synthesis network of StyleGAN2 on tensors, the latter with its tangent.
+"""StyleGAN2 on tensors: mapping, synthesis, and the synthesis's tangent.
 
-Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim. Images are [N, H, W, C].
+Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim; h x w pixels; Ci, Co
+channels. Images and activations are [N, h, w, C].
 """
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.layers import (
-    KeptConv,
-    KeptRGB,
-    StyledConv,
-    ToRGB,
+    EPSILON,
     Upsampling,
     activate,
     convolve,
+    fused_activate,
     layer_weights,
     normalize,
+    pixels,
+    product_rule,
+    slope,
 )
-from dnnlib.record import NetworkRecord
-
-Kept = KeptConv | KeptRGB
 
 
-class MappingNetwork:
-    """z [N, z_dim] and labels [N, label_dim] -> w [N, D]."""
+class KeptConv(NamedTuple):
+    """What the tangent of a StyledConv needs."""
 
-    def __init__(self, record: NetworkRecord, dtype: str) -> None:
-        self.normalize_z, self.label_normalization = record.normalize_z, record.label_normalization
-        self.activation = record.mapping_activation
-        self.embed = layer_weights(record.arrays, "mapping/embed", dtype)
-        layers = [
-            layer_weights(record.arrays, f"mapping/{i}", dtype)
-            for i in range(record.mapping_layers)
-        ]
-        self.layers = [(layer["weight"], layer["bias"]) for layer in layers]
+    x: tf.Tensor  # the input
+    s: tf.Tensor  # the style, which scales it
+    d: tf.Tensor  # the demodulation, which scales p
+    p: tf.Tensor  # the convolution's output
+    slope: tf.Tensor  # of the activation and the clamp
 
-    def __call__(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        x = z
-        if self.embed:
-            embedding = labels @ self.embed["weight"] + self.embed["bias"]
-            if self.label_normalization == "joint":
-                x = tf.concat([z, embedding], axis=1)
-        if self.normalize_z:
-            x = normalize(x)
-        if self.embed and self.label_normalization == "separate":
-            x = tf.concat([x, normalize(embedding)], axis=1)
-        for weight, bias in self.layers:
-            x = activate(x @ weight + bias, self.activation)
-        return x
+    def at_pixels(self, step: int) -> "KeptConv":
+        """For a tangent at every step-th pixel of every step-th row only."""
+        return self._replace(p=self.p[:, ::step, ::step], slope=self.slope[:, ::step, ::step])
+
+
+class StyledConv:
+    """Modulated, demodulated 3x3 convolution, up-sampling or not; then noise, bias, activation,
+    clamp.
+
+    The style scales the activations, not the weights: the same numbers, and one convolution serves
+    the whole batch.
+    """
+
+    def __init__(
+        self,
+        weights: dict[str, tf.Tensor],
+        activation: str,
+        clamp: float | None,
+        convolve: Callable[..., tf.Tensor],
+    ) -> None:
+        self.weight = weights["weight"]  # [3, 3, Ci, Co]
+        self.style_weight, self.style_bias = (
+            weights["style_weight"],
+            weights["style_bias"],
+        )  # [D, Ci], [Ci]
+        self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
+        self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
+        self.activation, self.clamp, self.convolve = activation, clamp, convolve
+
+    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptConv]:
+        s = w @ self.style_weight + self.style_bias  # [N, Ci]
+        d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
+        p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
+        y = fused_activate(p, pixels(d), self.noise, self.bias, self.activation, self.clamp)
+        return y, KeptConv(
+            x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp)
+        )
+
+    def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
+        x, s, d, p, slope = kept
+        ds = dw @ self.style_weight  # [T, Ci]
+        dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
+        dp = self.convolve(
+            product_rule(dx, pixels(s), x, pixels(ds)), self.weight, p.shape[1]
+        )  # [T, h, w, Co]
+        return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
+
+
+class KeptRGB(NamedTuple):
+    """What the tangent of a ToRGB needs."""
+
+    x: tf.Tensor
+    s: tf.Tensor
+    slope: tf.Tensor
+    weight: tf.Tensor  # [Ci, C], or [Ci, 1] where the channels are averaged
+
+    def at_pixels(self, step: int) -> "KeptRGB":
+        """For a tangent at every step-th pixel of every step-th row only."""
+        return self._replace(x=self.x[:, ::step, ::step], slope=self.slope[:, ::step, ::step])
+
+    def averaged(self, channels: int) -> "KeptRGB":
+        """For a tangent averaged over the first channels; only where no clamp acts."""
+        weight = tf.reduce_mean(self.weight[:, :channels], axis=1, keepdims=True)
+        return self._replace(weight=weight, slope=self.slope[..., :1])
+
+
+class ToRGB:
+    """Modulated 1x1 convolution to the image's channels, not demodulated; then bias and clamp."""
+
+    def __init__(self, weights: dict[str, tf.Tensor], clamp: float | None) -> None:
+        self.weight, self.bias = weights["weight"], weights["bias"]  # [1, 1, Ci, C], [C]
+        self.style_weight, self.style_bias = (
+            weights["style_weight"],
+            weights["style_bias"],
+        )  # [D, Ci], [Ci]
+        self.clamp = clamp
+
+    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptRGB]:
+        s = w @ self.style_weight + self.style_bias  # [N, Ci]
+        p = convolve(x * pixels(s), self.weight) + self.bias
+        return activate(p, "linear", self.clamp), KeptRGB(
+            x, s, slope(p, "linear", self.clamp), self.weight[0, 0]
+        )
+
+    def tangent(self, kept: KeptRGB, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
+        x, s, slope, weight = kept
+        ds = dw @ self.style_weight  # [T, Ci]
+        dy = tf.tensordot(dx, s[0, :, None] * weight, axes=1)  # [T, h, w, C]
+        return (dy + tf.einsum("hwi,tic->thwc", x[0], ds[:, :, None] * weight)) * slope
 
 
 class Block(NamedTuple):
@@ -61,91 +134,141 @@ class Block(NamedTuple):
     rgb: ToRGB | None  # skip: everywhere; orig and resnet: in the last block only
 
 
-class SynthesisNetwork:
-    """ws [N, L, D] -> images [N, H, W, C], with constant noise."""
+class Kept(NamedTuple):
+    """What the tangent of the image needs."""
 
-    def __init__(self, record: NetworkRecord, dtype: str) -> None:
+    convs: list[KeptConv]  # in the order of the data flow
+    rgbs: list[KeptRGB]
+    mean_rgb: bool = False
+
+
+class StyleGAN2:
+    """The network: see dnnlib/families/interface.py. A code is w+, [L, D]; noise is constant."""
+
+    space: Literal["w"] = "w"
+    truncation: Literal["mean"] = "mean"
+    default_edit_layers = range(4, 8)  # as published
+
+    def __init__(self, record: StyleGAN2Record, dtype: str) -> None:
+        self.z_dim, self.label_dim = record.z_dim, record.label_dim
+        self.edit_dim = self.code_dim = record.w_dim
+        self.layers, self.num_layers = record.layers, record.num_layers
+        self.w_avg = tf.cast(record.arrays["w_avg"], dtype)
+        self._num_colors = record.num_colors
+
         def weights(name: str) -> dict[str, tf.Tensor]:
             return layer_weights(record.arrays, name, dtype)
 
-        self.upsampling = Upsampling(record.resample_kernel, dtype)
-        self.const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
-        self.blocks = []
+        self._normalize_z = record.normalize_z
+        self._label_normalization = record.label_normalization
+        self._mapping_activation = record.mapping_activation
+        self._embed = weights("mapping/embed")
+        self._dense = [weights(f"mapping/{i}") for i in range(record.mapping_layers)]
+
+        self._upsampling = Upsampling(record.resample_kernel, dtype)
+        self._const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
+        self._blocks = []
+        functions = {"conv0": self._upsampling.convolve, "conv1": convolve}
         for size in record.resolutions:
             convs = [
-                StyledConv(
-                    weights(f"{size}/{name}"), record.activation, record.conv_clamp, function
-                )
-                for name, function in (("conv0", self.upsampling.convolve), ("conv1", convolve))
-                if f"{size}/{name}/weight" in record.arrays
+                StyledConv(layer, record.activation, record.conv_clamp, function)
+                for name, function in functions.items()
+                if (layer := weights(f"{size}/{name}"))
             ]
-            rgb = (
-                ToRGB(weights(f"{size}/rgb"), record.conv_clamp)
-                if f"{size}/rgb/weight" in record.arrays
-                else None
-            )
-            self.blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
+            to_rgb = weights(f"{size}/rgb")
+            rgb = ToRGB(to_rgb, record.conv_clamp) if to_rgb else None
+            self._blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
+        self._linearize = tf.function(self._kept_at_pixels)
 
-    def primal(self, ws: tf.Tensor) -> tuple[tf.Tensor, list[Kept]]:
-        """The images of ws, and what each layer keeps for `tangent`, in the order of the data
-        flow."""
-        kept = []
+    def sample(self, random: np.random.RandomState, count: int, psi: float) -> np.ndarray:
+        """Random normal z; psi has its effect in `truncate`."""
+        return random.randn(count, self.z_dim)
+
+    def mapping(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """w+ [N, L, D] of z [N, z_dim] and labels [N, label_dim]: one w, repeated."""
+        x = z
+        if self._embed:
+            embedding = labels @ self._embed["weight"] + self._embed["bias"]
+            if self._label_normalization == "joint":
+                x = tf.concat([z, embedding], axis=1)
+        if self._normalize_z:
+            x = normalize(x)
+        if self._embed and self._label_normalization == "separate":
+            x = tf.concat([x, normalize(embedding)], axis=1)
+        for layer in self._dense:
+            x = activate(x @ layer["weight"] + layer["bias"], self._mapping_activation)
+        return tf.repeat(x[:, None], self.num_layers, axis=1)
+
+    def truncate(self, codes: tf.Tensor, psi: float, cutoff: int | None) -> tf.Tensor:
+        """w_avg + psi (w - w_avg) on the first `cutoff` layers (None: all)."""
+        first = self.w_avg + psi * (codes[:, :cutoff] - self.w_avg)
+        return first if cutoff is None else tf.concat([first, codes[:, cutoff:]], axis=1)
+
+    def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, Kept]:
+        """Images [N, H, W, C] of w+ codes [N, L, D]."""
+        kept = Kept([], [])
 
         def run(layer: StyledConv | ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
-            y, kept_here = layer.primal(x, ws[:, index])
-            kept.append(kept_here)
+            if isinstance(layer, ToRGB):
+                y, kept_rgb = layer.primal(x, codes[:, index])
+                kept.rgbs.append(kept_rgb)
+            else:
+                y, kept_conv = layer.primal(x, codes[:, index])
+                kept.convs.append(kept_conv)
             return y
 
-        return self._flow(run, tf.repeat(self.const, tf.shape(ws)[0], axis=0)), kept
+        images = self._join(run, tf.repeat(self._const, tf.shape(codes)[0], axis=0))
+        return images, kept
 
-    def linearize(self, ws: tf.Tensor, step: int = 1) -> list[Kept]:
-        """What `tangent` needs at the code ws [1, L, D], for every step-th pixel of every step-th
-        row."""
-        *kept, last_conv, rgb = self.primal(ws)[1]
-        return [*kept, StyledConv.at_pixels(last_conv, step), ToRGB.at_pixels(rgb, step)]
+    def linearize(self, codes: tf.Tensor, step: int = 1, mean_rgb: bool = False) -> Kept:
+        """What `tangent` needs at the code [1, L, D].
 
-    def tangent(self, kept: list[Kept], dw: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dw [T, D], added to the w of all layers: [T, H, W,
-        C]."""
-        kept_in_order = iter(kept)
+        The mean over RGB is taken before ToRGB is applied, which is less to compute; where a clamp
+        acts on an image, it must wait.
+        """
+        kept = self._linearize(codes, step)._replace(mean_rgb=mean_rgb)
+        if mean_rgb and not any(tf.reduce_any(each.slope != 1) for each in kept.rgbs):
+            kept = kept._replace(rgbs=[each.averaged(self._num_colors) for each in kept.rgbs])
+        return kept
+
+    def _kept_at_pixels(self, codes: tf.Tensor, step: int) -> Kept:
+        _, kept = self.primal(codes)
+        *convs, last_conv = kept.convs
+        *rgbs, last_rgb = kept.rgbs
+        return Kept([*convs, last_conv.at_pixels(step)], [*rgbs, last_rgb.at_pixels(step)])
+
+    def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
+        """The derivative of the image along dcode [T, D], added to the w of all layers."""
+        convs, rgbs = iter(kept.convs), iter(kept.rgbs)
 
         def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
-            return layer.tangent(next(kept_in_order), dx, dw)
+            if isinstance(layer, ToRGB):
+                return layer.tangent(next(rgbs), dx, dcode)
+            return layer.tangent(next(convs), dx, dcode)
 
-        return self._flow(run, tf.repeat(tf.zeros_like(self.const), tf.shape(dw)[0], axis=0), step)
+        start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
+        image = self._join(run, start, step)
+        if kept.mean_rgb:
+            return tf.reduce_mean(image[..., : self._num_colors], axis=3, keepdims=True)
+        return image
 
-    def _flow(self, run: Callable, x: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """How the layers are joined; `run(layer, x, index into ws)` is their primal or tangent, the
-        rest is linear."""
+    def _join(self, run: Callable, x: tf.Tensor, step: int = 1) -> tf.Tensor:
+        """How the layers are joined; `run(layer, x, index into the code)` is their primal or
+        tangent, the rest is linear."""
         image, index = None, 0
-        for block in self.blocks:
+        for block in self._blocks:
             block_input = x
-            shown = (
-                step if block is self.blocks[-1] else 1
-            )  # every step-th pixel is left after the last convolution
+            # Only every step-th pixel is left after the last convolution.
+            shown = step if block is self._blocks[-1] else 1
             for conv in block.convs:
                 x = run(conv, x, index)
                 index += 1
             if block.skip is not None:
-                x = (
-                    x + self.upsampling.convolve(block_input, block.skip)[:, ::shown, ::shown]
-                ) / math.sqrt(2)
+                skipped = self._upsampling.convolve(block_input, block.skip)
+                x = (x + skipped[:, ::shown, ::shown]) / math.sqrt(2)
             if block.rgb is not None:
                 rgb = run(block.rgb, x, index)
-                image = (
-                    rgb
-                    if image is None
-                    else self.upsampling.image(image)[:, ::shown, ::shown] + rgb
-                )
+                if image is not None:
+                    rgb += self._upsampling.image(image)[:, ::shown, ::shown]
+                image = rgb
         return image
-
-
-def averaged(kept: list[Kept], channels: int) -> list[Kept]:
-    """For a tangent averaged over the first channels of the image, before ToRGB is applied: less to
-    compute.
-
-    Where a clamp acts on an image, the average must wait: then the list is returned as it is.
-    """
-    if any(tf.reduce_any(item.slope != 1) for item in kept if isinstance(item, KeptRGB)):
-        return kept
-    return [ToRGB.averaged(item, channels) if isinstance(item, KeptRGB) else item for item in kept]

@@ -2,17 +2,21 @@
 G_ema in a dict.
 
 A network is a tree of modules, each with its class, settings and arrays, which
-`_reconstruct_persistent_obj(meta)` of torch_utils.persistence rebuilds: meta is a dict with
-class_name, state (a module's __dict__) and source code, which is never executed. Every module,
-setting and array of the generator is either used, known to be harmless, or an error that names it;
-of other networks in the file nothing is asked.
+`_reconstruct_persistent_obj(meta)` of torch_utils.persistence rebuilds: meta is a dict with type
+"class", class_name, module_src (source code, which is never executed) and state, a module's
+__dict__: `_parameters`, `_buffers`, `_modules`, and settings. Every module, setting and array of
+the generator is either used, known to be harmless, or an error that names it; of other networks in
+the file nothing is asked.
 
-    mapping         w_avg [w_dim], fc{i}, and embed where there are labels
+    mapping         w_avg [w_dim], fc{i}, and embed where there are labels; z and the embedding are
+                    normalized each
     synthesis.b{R}  const [C, 4, 4] at R = 4, conv0 (up-sampling, not at 4), conv1, torgb, skip
                     (resnet)
     fc{i}, embed    weight [out, in] times weight_gain, bias [out] times bias_gain
-    conv0, conv1    weight [out, in, 3, 3], bias [out], affine (of the style: its bias has the +1),
-                    noise_const [R, R], noise_strength [], resample_filter
+    conv0, conv1    weight [out, in, 3, 3], as a transposed convolution takes it where it
+                    up-samples, without 1 / sqrt(fan_in), as it is demodulated; bias [out], affine
+                    (of the style: a dense layer, whose bias has the +1), noise_const [R, R],
+                    noise_strength [], resample_filter [4, 4], outer(taps, taps) of sum 1
     torgb           weight [channels, in, 1, 1] times weight_gain, bias, affine
     skip            weight [out, in, 1, 1] times weight_gain, resample_filter
 
@@ -21,6 +25,7 @@ and is the division of the sum by sqrt(2); the gain of ToRGB's style may as well
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,7 +34,9 @@ from dnnlib.containers.named_arrays import LONGEST_NAME, NamedArrays, expect_nam
 from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
-from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer, check_mapping_layers
+from dnnlib.families.layout import Row, read_rows
+from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.record import IgnoredSettings, check_first_layer, check_mapping_layers
 
 _ADVICE = (
     "expected a StyleGAN2 generator of StyleGAN2-ADA-PyTorch or StyleGAN3's repository: use one"
@@ -61,10 +68,18 @@ _HARMLESS = {
     "_init_kwargs",
     "_compiled_call_impl",
 }
+_SKIP = {  # what the settings of a Conv2dLayer must be
+    "activation": "linear",
+    "up": 2,
+    "down": 1,
+    "padding": 0,
+    "act_gain": 1.0,
+    "conv_clamp": None,
+}
 _ACTIVATION_GAINS = {"lrelu": math.sqrt(2), "relu": math.sqrt(2), "linear": 1}
 
 
-def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> StyleGAN2Record:
     """The record of a generator.
 
     Raises InputError for a module, a setting or an array that this reader does not know; for fields
@@ -72,38 +87,23 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
     """
     modules = _Modules(generator, ignored)
     main = modules.take("", "Generator")
-    mapping, synthesis = (
-        modules.take("mapping", "MappingNetwork"),
-        modules.take("synthesis", "SynthesisNetwork"),
-    )
+    mapping = modules.take("mapping", "MappingNetwork")
+    synthesis = modules.take("synthesis", "SynthesisNetwork")
     tensors = NamedArrays(modules.tensors.items(), memory)
-    layers = _Layers(modules, tensors)
-
-    z_dim, c_dim, w_dim, size, num_channels = (
-        _whole(main, name) for name in ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
-    )
-    for part, names in (
-        (mapping, ("z_dim", "c_dim", "w_dim", "num_ws")),
-        (synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws")),
-    ):
-        for name in names:
-            if _whole(part, name) != _whole(main, name):
-                raise InputError(
-                    f"its networks disagree on the setting {name}: {_whole(main, name)} and "
-                    f"{_whole(part, name)}; expected a file as its program wrote it"
-                )
+    _expect_same(main, mapping, ("z_dim", "c_dim", "w_dim", "num_ws"))
+    _expect_same(main, synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))
     first = modules.state("synthesis.b4.conv1")
     filters = [name for name in tensors.names() if name.endswith(".resample_filter")]
     if not filters:
         raise InputError(
             "lacks the arrays resample_filter; expected those of StyleGAN2-ADA-PyTorch"
         )
-    record = NetworkRecord(
-        z_dim=z_dim,
-        w_dim=w_dim,
-        label_dim=c_dim,
-        resolution=size,
-        num_channels=num_channels,
+    record = StyleGAN2Record(
+        z_dim=_whole(main, "z_dim"),
+        w_dim=_whole(main, "w_dim"),
+        label_dim=_whole(main, "c_dim"),
+        resolution=_whole(main, "img_resolution"),
+        num_channels=_whole(main, "img_channels"),
         architecture=modules.state("synthesis.b4")["architecture"],
         activation=first["activation"],
         mapping_activation=modules.state("mapping.fc0")["activation"],
@@ -111,7 +111,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
         label_normalization="separate",
         resample_kernel=tensors.take_filter(filters, 1),
         conv_clamp=None if first["conv_clamp"] is None else float(first["conv_clamp"]),
-        arrays=layers.arrays,
+        arrays={},
         format="StyleGAN2-ADA-PyTorch pickle",
     )
     record.check_settings()
@@ -120,12 +120,22 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> Ne
             f"its setting num_ws is {main['num_ws']}; expected {record.num_layers} at this "
             "resolution"
         )
-
-    _read_mapping(layers, record, _whole(mapping, "num_layers"))
-    _read_synthesis(layers, record)
+    reader = _LayerReader(modules, tensors, record)
+    reader.read_mapping(_whole(mapping, "num_layers"))
+    reader.read_synthesis()
     modules.expect_none_left()
     tensors.expect_none_left()
     return record
+
+
+def _expect_same(main: dict, part: dict, names: Iterable[str]) -> None:
+    """Raises InputError if the generator and a part of it disagree on one of these settings."""
+    for name in names:
+        if _whole(part, name) != _whole(main, name):
+            raise InputError(
+                f"its networks disagree on the setting {name}: {_whole(main, name)} and "
+                f"{_whole(part, name)}; expected a file as its program wrote it"
+            )
 
 
 def _whole(state: dict, name: str) -> int:
@@ -219,44 +229,119 @@ class _Modules:
             )
 
 
-class _Layers:
-    """Reads layers of the file into `arrays`, the record's."""
+class _LayerReader:
+    """Reads the layers of a file into a record."""
 
-    def __init__(self, modules: _Modules, tensors: NamedArrays) -> None:
+    def __init__(self, modules: _Modules, tensors: NamedArrays, record: StyleGAN2Record) -> None:
         self.modules, self.tensors = modules, tensors
-        self.arrays: dict[str, np.ndarray] = {}
+        self.record, self.arrays = record, record.arrays
 
-    def dense(
-        self, name: str, shape: tuple[int, int | None], activation: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The weight [in, out] and the bias [out] of a FullyConnectedLayer."""
-        state = self.modules.take(name, "FullyConnectedLayer", activation=activation)
-        weight = self.tensors.take(
-            f"{name}.weight", shape[::-1], _number(state, name, "weight_gain")
-        ).T
-        if state.get("bias", ...) is None:
-            return np.ascontiguousarray(weight), np.zeros(weight.shape[1], np.float32)
-        bias = self.tensors.take(
-            f"{name}.bias", weight.shape[1:], _number(state, name, "bias_gain")
+    def read_mapping(self, num_layers: int) -> None:
+        record, inputs = self.record, self.record.z_dim
+        self.arrays["w_avg"] = self.tensors.take("mapping.w_avg", (record.w_dim,))
+        if record.label_dim:
+            inputs += self.read_dense(
+                "mapping.embed", "mapping/embed", (record.label_dim, None), "linear"
+            )
+        else:
+            check_first_layer(self.tensors.sizes("mapping.fc0.weight", 2)[1], record.z_dim)
+        check_mapping_layers(num_layers)
+        for i in range(num_layers):
+            shape = (inputs, record.w_dim if i == num_layers - 1 else None)
+            activation = record.mapping_activation
+            inputs = self.read_dense(f"mapping.fc{i}", f"mapping/{i}", shape, activation)
+
+    def read_synthesis(self) -> None:
+        record = self.record
+        const = self.tensors.take("synthesis.b4.const", (None, 4, 4))
+        self.arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
+        inputs = len(const)
+        for size in record.resolutions:
+            block, channels = f"synthesis.b{size}", inputs
+            self.modules.take(block, "SynthesisBlock", architecture=record.architecture)
+            if size > 4:
+                channels = self.read_noisy(f"{block}.conv0", f"{size}/conv0", channels)
+            channels = self.read_noisy(f"{block}.conv1", f"{size}/conv1", channels)
+            if size > 4 and record.architecture == "resnet":
+                self.read_skip(f"{block}.skip", f"{size}/skip", inputs, channels)
+            if record.architecture == "skip" or size == record.resolution:
+                self.read_rgb(f"{block}.torgb", f"{size}/rgb", channels)
+            inputs = channels
+
+    def read_noisy(self, name: str, layer: str, inputs: int) -> int:
+        """A SynthesisLayer; gives the number of its output channels."""
+        state = self.modules.take(
+            name,
+            "SynthesisLayer",
+            up=2 if layer.endswith("conv0") else 1,
+            activation=self.record.activation,
+            padding=1,
+            act_gain=float(_ACTIVATION_GAINS[self.record.activation]),
+            conv_clamp=self.record.conv_clamp,
         )
-        return np.ascontiguousarray(weight), bias
+        # Without 1 / sqrt(fan_in), as it is demodulated.
+        outputs = self.read_kernel(name, layer, 3, inputs, None)
+        self.read_style(name, layer, inputs, outputs)
+        size = int(layer.split("/")[0])
+        noise = np.broadcast_to(np.float32(0), (size, size))
+        if state["use_noise"]:
+            strength = float(self.tensors.take(f"{name}.noise_strength", ()))
+            noise = self.tensors.take(f"{name}.noise_const", (size, size), strength)
+        self.arrays[f"{layer}/noise"] = noise
+        return outputs
 
-    def kernel(
-        self, name: str, size: int, inputs: int, outputs: int | None, scale: float = 1.0
-    ) -> np.ndarray:
-        """A convolution's weight [k, k, in, out]."""
-        weight = self.tensors.take(f"{name}.weight", (outputs, inputs, size, size), scale)
-        return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+    def read_skip(self, name: str, layer: str, inputs: int, outputs: int) -> None:
+        state = self.modules.take(name, "Conv2dLayer", **_SKIP)
+        self.read_kernel(name, layer, 1, inputs, outputs, _number(state, name, "weight_gain"))
 
-    def styled(self, name: str, target: str, inputs: int, w_dim: int, weight: np.ndarray) -> None:
-        """A modulated layer: its weight [k, k, in, out], style and bias."""
-        style_weight, style_bias = self.dense(f"{name}.affine", (w_dim, inputs), "linear")
-        self.arrays |= {
-            f"{target}/weight": weight,
-            f"{target}/style_weight": style_weight,
-            f"{target}/style_bias": style_bias,
-            f"{target}/bias": self.tensors.take(f"{name}.bias", (weight.shape[3],)),
-        }
+    def read_rgb(self, name: str, layer: str, inputs: int) -> None:
+        state = self.modules.take(name, "ToRGBLayer", conv_clamp=self.record.conv_clamp)
+        scale, outputs = _number(state, name, "weight_gain"), self.record.num_channels
+        self.read_kernel(name, layer, 1, inputs, outputs, scale)
+        self.read_style(name, layer, inputs, outputs)
+
+    def read_style(self, name: str, layer: str, inputs: int, outputs: int) -> None:
+        """The style of a modulated layer, and its bias."""
+        shape = (self.record.w_dim, inputs)
+        self.read_dense(f"{name}.affine", layer, shape, "linear", "style_")
+        self.arrays[f"{layer}/bias"] = self.tensors.take(f"{name}.bias", (outputs,))
+
+    def read_kernel(
+        self,
+        name: str,
+        layer: str,
+        size: int,
+        inputs: int,
+        outputs: int | None,
+        scale: float = 1.0,
+    ) -> int:
+        """A convolution's weight; gives the number of its output channels."""
+        shape = (outputs, inputs, size, size)
+        rows = [Row("weight", "weight", shape, scale, lambda weight: weight.transpose(2, 3, 1, 0))]
+        read_rows(rows, self.tensors, f"{name}.", self.arrays, layer)
+        return self.arrays[f"{layer}/weight"].shape[3]
+
+    def read_dense(
+        self,
+        name: str,
+        layer: str,
+        shape: tuple[int, int | None],
+        activation: str,
+        prefix: str = "",
+    ) -> int:
+        """A FullyConnectedLayer [in, out], as {layer}/{prefix}weight and bias; gives the number of
+        its outputs."""
+        state = self.modules.take(name, "FullyConnectedLayer", activation=activation)
+        gain, weight_name = _number(state, name, "weight_gain"), f"{prefix}weight"
+        weight = Row(weight_name, "weight", shape[::-1], gain, np.transpose)
+        read_rows([weight], self.tensors, f"{name}.", self.arrays, layer)
+        outputs = self.arrays[f"{layer}/{weight_name}"].shape[1]
+        bias = np.zeros(outputs, np.float32)
+        if state.get("bias", ...) is not None:
+            bias_gain = _number(state, name, "bias_gain")
+            bias = self.tensors.take(f"{name}.bias", (outputs,), bias_gain)
+        self.arrays[f"{layer}/{prefix}bias"] = bias
+        return outputs
 
 
 def _number(state: dict, name: str, key: str) -> float:
@@ -264,76 +349,3 @@ def _number(state: dict, name: str, key: str) -> float:
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InputError(f"its setting {name}.{key} is {brief(value)}; expected a finite number")
     return float(value)
-
-
-def _read_mapping(layers: _Layers, record: NetworkRecord, num_layers: int) -> None:
-    arrays, inputs = layers.arrays, record.z_dim
-    arrays["w_avg"] = layers.tensors.take("mapping.w_avg", (record.w_dim,))
-    if record.label_dim:
-        weight, bias = layers.dense("mapping.embed", (record.label_dim, None), "linear")
-        arrays["mapping/embed/weight"], arrays["mapping/embed/bias"] = weight, bias
-        inputs += len(bias)
-    else:
-        check_first_layer(layers.tensors.sizes("mapping.fc0.weight", 2)[1], record.z_dim)
-    check_mapping_layers(num_layers)
-    for i in range(num_layers):
-        shape = (inputs, record.w_dim if i == num_layers - 1 else None)
-        weight, bias = layers.dense(f"mapping.fc{i}", shape, record.mapping_activation)
-        arrays[f"mapping/{i}/weight"], arrays[f"mapping/{i}/bias"] = weight, bias
-        inputs = len(bias)
-
-
-def _read_synthesis(layers: _Layers, record: NetworkRecord) -> None:
-    arrays, modules, tensors = layers.arrays, layers.modules, layers.tensors
-    gain = float(_ACTIVATION_GAINS[record.activation])
-
-    def noisy_convolution(name: str, target: str, inputs: int, up: int, size: int) -> int:
-        state = modules.take(
-            name,
-            "SynthesisLayer",
-            up=up,
-            activation=record.activation,
-            padding=1,
-            act_gain=gain,
-            conv_clamp=record.conv_clamp,
-        )
-        # Without 1 / sqrt(fan_in), as it is demodulated. Where it up-samples, as a transposed
-        # convolution takes it.
-        weight = layers.kernel(name, 3, inputs, None)
-        layers.styled(name, target, inputs, record.w_dim, weight)
-        arrays[f"{target}/noise"] = np.broadcast_to(np.float32(0), (size, size))
-        if state["use_noise"]:
-            strength = tensors.take(f"{name}.noise_strength", ())
-            arrays[f"{target}/noise"] = tensors.take(f"{name}.noise_const", (size, size), strength)
-        return weight.shape[3]
-
-    const = tensors.take("synthesis.b4.const", (None, 4, 4))
-    arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
-    inputs = len(const)
-    for size in record.resolutions:
-        block, channels = f"synthesis.b{size}", inputs
-        modules.take(block, "SynthesisBlock", architecture=record.architecture)
-        if size > 4:
-            channels = noisy_convolution(f"{block}.conv0", f"{size}/conv0", channels, 2, size)
-        channels = noisy_convolution(f"{block}.conv1", f"{size}/conv1", channels, 1, size)
-        if size > 4 and record.architecture == "resnet":
-            state = modules.take(
-                f"{block}.skip",
-                "Conv2dLayer",
-                activation="linear",
-                up=2,
-                down=1,
-                padding=0,
-                act_gain=1.0,
-                conv_clamp=None,
-            )
-            scale = _number(state, f"{block}.skip", "weight_gain")
-            arrays[f"{size}/skip/weight"] = layers.kernel(
-                f"{block}.skip", 1, inputs, channels, scale
-            )
-        if record.architecture == "skip" or size == record.resolution:
-            state = modules.take(f"{block}.torgb", "ToRGBLayer", conv_clamp=record.conv_clamp)
-            scale = _number(state, f"{block}.torgb", "weight_gain")
-            weight = layers.kernel(f"{block}.torgb", 1, channels, record.num_channels, scale)
-            layers.styled(f"{block}.torgb", f"{size}/rgb", channels, record.w_dim, weight)
-        inputs = channels

@@ -1,4 +1,4 @@
-"""State dicts of StyleGAN2-ADA-PyTorch's generators: the arrays of pytorch_pickle by their dotted
+"""State dicts of StyleGAN2-ADA-PyTorch's generators: the arrays of pytorch.py by their dotted
 names, no settings.
 
 Sizes, labels, architecture, noise and filter are read off names and arrays. What they do not tell
@@ -15,7 +15,8 @@ from dnnlib.containers.safe_pickle import Memory
 from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
 from dnnlib.families.stylegan2 import pytorch as pytorch_pickle
-from dnnlib.record import IgnoredSettings, NetworkRecord, check_first_layer
+from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.record import IgnoredSettings, check_first_layer
 
 _LR_MAPPING = 0.01  # the learning rate of the mapping network, over that of the others
 _CONV_CLAMP = 256
@@ -36,7 +37,9 @@ _CLASSES = (  # of modules, by their full names
 )
 
 
-def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings) -> NetworkRecord:
+def to_record(
+    generator: dict[str, Any], memory: Memory, ignored: IgnoredSettings
+) -> StyleGAN2Record:
     """The record of a state dict, whose `notes` say what was taken for granted.
 
     Raises InputError for an array that this reader does not know, or that is lacking.

@@ -12,9 +12,9 @@ import pytest
 from tensorflow_files import image_channels, settings
 
 from demo.initial import initial_network
+from demo.tensorflow_pickle import write_network
 from dnnlib import InputError, load_generator, read_network
 from dnnlib.describe import describe
-from dnnlib.families.stylegan2 import tensorflow as tensorflow_pickle
 
 
 def setting(name, value):
@@ -500,9 +500,9 @@ def test_write_then_read(tmp_path, path, lrmul):
     path = tmp_path / "written.pkl"
     if record.label_dim:
         with pytest.raises(ValueError, match="labels"):
-            tensorflow_pickle.write(record, path)
+            write_network(record, path)
         return
-    tensorflow_pickle.write(record, path, lrmul)
+    write_network(record, path, lrmul)
     again = read_network(path)
     assert again.arrays.keys() == record.arrays.keys()
     for name, values in record.arrays.items():
@@ -515,7 +515,7 @@ def test_write_then_read(tmp_path, path, lrmul):
 def test_write_initial_network(tmp_path):
     """An untrained network of channels that differ between resolutions survives write and read."""
     record = initial_network(32, 16, 24, 3, 128, 20, seed=0)
-    tensorflow_pickle.write(record, tmp_path / "written.pkl", 1.0)
+    write_network(record, tmp_path / "written.pkl", 1.0)
     again = read_network(tmp_path / "written.pkl")
     assert dataclasses.replace(again, arrays={}) == dataclasses.replace(record, arrays={})
     for name, values in record.arrays.items():
@@ -524,7 +524,7 @@ def test_write_initial_network(tmp_path):
 
 def test_write_leaves_no_modules(tmp_path, data):
     """The stand-in classes that pickle needs for writing are gone afterwards."""
-    tensorflow_pickle.write(read_network(data / "tf_orig_16.pkl"), tmp_path / "written.pkl")
+    write_network(read_network(data / "tf_orig_16.pkl"), tmp_path / "written.pkl")
     assert not [name for name in sys.modules if name.startswith("dnnlib.tflib")]
 
 
