@@ -3,43 +3,31 @@
 import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator
+from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from dnnlib.errors import InputError
 from dnnlib.text import file_name_part
-from utils.cli.options import RegionOptions, add_region_options
+from utils.cli.options import DirectionsOptions, RegionOptions, add_region_options
 from utils.cli.parser import (
     Parser,
-    finite_float,
     name_part,
     not_negative_int,
+    positive_float,
     positive_int,
     run,
     say,
     warn,
 )
-from utils.files import arrays as files
 from utils.files.jacobians import JacobianFile
-from utils.files.output_folder import claim_folder, is_same_run
-from utils.method.directions import (
-    Directions,
-    default_lamb,
-    gram_matrices_of_blocks,
-    projected_directions,
-)
-from utils.method.low_rank import factorize
-from utils.method.resefa import resefa
-from utils.method.workers import worker_processes
+from utils.files.output_folder import claim_folder
+from utils.method.directions import gram_matrices_of_blocks, projected_directions
+from utils.method.workers import factorize_all
 from utils.regions.region import RegionSource
-from utils.results import direction_set as direction_files
-from utils.results import jacobian_run as progress
+from utils.results.direction_set import DirectionSet, plan_sets, region_picture_name, report
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy
@@ -47,14 +35,14 @@ EXAMPLES = """\
 """
 
 
-def parse_arguments():
+def parse_arguments() -> Namespace:
     parser = Parser(__doc__, EXAMPLES)
     add = parser.add_argument
     add("jaco_path", help="Jacobian: a .npy file from compute_jacobian.py")
     add("--output_dir", default="outputs/directions", help="folder to write to")
     add(
         "--lamb",
-        type=finite_float,
+        type=positive_float,
         help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the "
         "published 60 for 512)",
     )
@@ -88,198 +76,73 @@ def parse_arguments():
 
 
 def main() -> None:
-    args = parse_arguments()
-    region_options = RegionOptions.from_arguments(args)
-    args.region = region_options.region
-    region = region_options.source()
-    jacobians = JacobianFile(args.jaco_path)
+    arguments = parse_arguments()
+    region = RegionOptions.from_arguments(arguments).expect_source()
+    jacobians = JacobianFile(arguments.jaco_path)
+    options = DirectionsOptions.from_arguments(arguments, jacobians.dimensions)
     samples = range(jacobians.samples)
-    line, doubts = region.describe(
-        samples, *jacobians.size
-    )  # errors of all samples, before any work
-    if args.lamb is None:
-        args.lamb = default_lamb(jacobians.dimensions)
-    if args.lamb <= 0:
-        raise InputError(f"--lamb {args.lamb}; expected a positive number")
+    line, doubts = region.describe(samples, *jacobians.size)  # errors of all, before any work
     say(line)
     for doubt in doubts:
         warn(doubt)
-    groups = [samples] if args.pool else [range(i, i + 1) for i in samples]
-    outputs = {
-        name_of(group, args, region): facts_of(group, args, region, jacobians.size)
-        for group in groups
-    }
+    sets = plan_sets(options, region, samples, jacobians.size)
+    if sets[0].facts.get("space") == "z":
+        say("the Jacobian is with respect to z: so are its directions, which move z, not w")
+    part = file_name_part(f"{region.name}_{options.name}")
 
     def is_taken(folder: Path) -> bool:
-        return any(
-            os.path.lexists(folder / f"{name}{suffix}")
-            and not is_same_run(folder / f"{name}.json", facts)
-            for name, facts in outputs.items()
-            for suffix in (".npy", ".json")
-        )
+        return any(each.is_taken(folder) for each in sets)
 
-    part = file_name_part(f"{region.name}_{args.name}")
-    with claim_folder(Path(args.output_dir), is_taken, part) as folder:
-        args.output_dir = str(folder)
-        compute_groups(
-            args,
-            region,
-            jacobians,
-            groups,
-            [folder / name for name in outputs],
-            list(outputs.values()),
-        )
+    with claim_folder(options.output_dir, is_taken, part) as folder:
+        saved = compute_sets(options, jacobians, sets, folder)
+    pictures = folder / region_picture_name(options, region, "00" if len(samples) == 1 else "*")
+    say(f"{pictures}: the region over the picture{'s' * (len(samples) > 1)}")
+    whose = sets[0].title if options.pool else f"{saved} sample{'s' * (saved > 1)}"
+    say(f"{folder}: directions of {'a ' * options.pool}{whose}, principal and _projected")
 
 
-def name_of(samples: range, args, region: RegionSource) -> str:
-    """The beginning of the names of a group's files."""
-    number = "pool" if args.pool else f"{samples[0]:02d}"
-    return f"directions_img_{number}_region_{region.name}_{args.name}"
-
-
-def facts_of(samples: range, args, region: RegionSource, size: tuple[int, int]) -> dict[str, Any]:
-    """What is recorded of a group of samples before its directions are known."""
-    return files.provenance(
-        vars(args),
-        **origin_of(args.jaco_path),
-        region=region.name,
-        region_options=region.facts,
-        region_sha256=region.digest(samples, *size),
-        sample="pool" if args.pool else samples[0],
-        samples=len(samples),
-        method=args.method,
-    )
-
-
-def origin_of(jaco_path: str) -> dict[str, Any]:
-    """What is known of a Jacobian: from its JSON file, or else what the file system knows."""
-    path = Path(jaco_path)
-    origin = files.read_json(path.with_suffix(".json"))
-    if origin is None:
-        return {"jacobian": {"bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}}
-    known = {
-        name: origin.get(name)
-        for name in ("seed", "network_sha256", "latents_sha256", "latent_space")
-    }
-    options = {
-        name: value
-        for name, value in origin.get("options", {}).items()
-        if name not in progress.FREE_OPTIONS
-    }
-    return known | {
-        "jacobian": {
-            "options": options,
-            "device": origin.get("device"),
-            "batch_size": origin.get("batch_size"),
-        }
-    }
-
-
-def compute_groups(
-    args,
-    region: RegionSource,
-    jacobians: JacobianFile,
-    groups: list[range],
-    stems: list[Path],
-    facts: list[dict[str, Any]],
-) -> None:
-    """Find and save the directions of each group of samples."""
+def compute_sets(
+    options: DirectionsOptions, jacobians: JacobianFile, sets: list[DirectionSet], folder: Path
+) -> int:
+    """Find, report and save the directions of each set; the number of those that have any."""
+    matrices = (mean_gram_matrices(jacobians, each.region, each.samples) for each in sets)
+    factorized = factorize_all(matrices, options.method, options.lamb, options.max_iter)
     saved = 0
     with tqdm(
         total=jacobians.samples,
-        desc=f"directions, {region.name}",
+        desc=f"directions, {sets[0].region.name}",
         unit="sample",
         leave=False,
         disable=None,
     ) as bar:
-        matrices = (mean_gram_matrices(jacobians, region, samples) for samples in groups)
-        for samples, stem, known, (directions, factorized) in zip(
-            groups, stems, facts, found(args, matrices), strict=True
-        ):
-            bar.update(len(samples))
-            name = f"pool of {len(samples)} samples" if args.pool else f"sample {samples[0]}"
-            say(f"{name}\n{direction_files.report(directions)}")
-            if directions.foreground.rank:
-                direction_files.save(stem, directions, factorized, known | {"options": vars(args)})
-                for note in save_region_pictures(args, region, jacobians.size, samples):
+        for each, (pair, foreground, background) in zip(sets, factorized, strict=True):
+            directions = projected_directions(
+                pair[0], pair[1], foreground, background, options.num_relax
+            )
+            bar.update(len(each.samples))
+            say(f"{each.title}\n{report(directions)}")
+            if foreground.rank:
+                for note in each.save(folder, directions, pair):
                     say(f"  {note}")
                 saved += 1
     if not saved:
         raise InputError(
-            f"{'the pool' if args.pool else 'every sample'} has foreground rank 0 at --lamb "
-            f"{args.lamb:g}; expected at least one direction: lower --lamb"
+            f"{'the pool' if options.pool else 'every sample'} has foreground rank 0 at --lamb "
+            f"{options.lamb:g}; expected at least one direction: lower --lamb"
         )
-    shown = region_picture_path(args, region, 0 if jacobians.samples == 1 else "*")
-    say(f"{shown}: the region over the picture{'s' * (jacobians.samples > 1)}")
-    whose = (
-        f"a pool of {jacobians.samples} samples"
-        if args.pool
-        else f"{saved} sample{'s' * (saved > 1)}"
-    )
-    say(f"{args.output_dir}: directions of {whose}, principal and _projected")
+    return saved
 
 
 def mean_gram_matrices(jacobians: JacobianFile, region: RegionSource, samples: range) -> np.ndarray:
     """M_f and M_b [2, D, D], averaged over some samples, which are read one at a time."""
-    total = 0.0
-    for i in tqdm(
-        samples,
-        desc="reading",
-        unit="sample",
-        leave=False,
-        disable=True if len(samples) == 1 else None,
-    ):
+    total = np.zeros((2, jacobians.dimensions, jacobians.dimensions))
+    is_quiet = True if len(samples) == 1 else None
+    for i in tqdm(samples, desc="reading", unit="sample", leave=False, disable=is_quiet):
         try:
             total += gram_matrices_of_blocks(jacobians.blocks(i), region.mask(i, *jacobians.size))
         except InputError as error:
             raise InputError(f"{jacobians.path}, sample {i}: {error}", error.option) from None
     return total / len(samples)
-
-
-def found(args, matrices: Iterable[np.ndarray]) -> Iterator[tuple[Directions, np.ndarray]]:
-    """The directions for each pair of Gram matrices, and the pair. Workers factorize while the next
-    ones are made."""
-    pending: deque[tuple] = deque()
-
-    def next_directions() -> tuple[Directions, np.ndarray]:
-        pair, foreground, background = pending.popleft()
-        return projected_directions(
-            *pair, foreground.result(), background.result(), args.num_relax
-        ), pair
-
-    with worker_processes() as workers:
-        for pair in matrices:
-            inside, outside = pair
-            foreground = (
-                workers.submit(resefa, inside, outside)
-                if args.method == "resefa"
-                else workers.submit(factorize, inside, args.lamb, args.max_iter)
-            )
-            pending.append(
-                (pair, foreground, workers.submit(factorize, outside, args.lamb, args.max_iter))
-            )
-            if len(pending) > os.cpu_count():
-                yield next_directions()
-        while pending:
-            yield next_directions()
-
-
-def save_region_pictures(
-    args, region: RegionSource, size: tuple[int, int], samples: range
-) -> list[str]:
-    """A picture of the region in each sample; what is to be said about them."""
-    notes = [
-        direction_files.save_region_picture(
-            region_picture_path(args, region, i), Path(args.jaco_path), i, region.mask(i, *size)
-        )
-        for i in samples
-    ]
-    return [note for note in notes if note]
-
-
-def region_picture_path(args, region: RegionSource, sample: int | str) -> Path:
-    number = sample if sample == "*" else f"{sample:02d}"
-    return Path(args.output_dir) / f"region_img_{number}_{region.name}_{args.name}.png"
 
 
 if __name__ == "__main__":

@@ -3,21 +3,25 @@
 import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
-from argparse import BooleanOptionalAction
-from pathlib import Path
+from argparse import BooleanOptionalAction, Namespace
+from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm import tqdm
 
-from dnnlib import InputError, load_generator, read_latents, select_device
+from dnnlib import load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
-from dnnlib.text import stem
-from utils.cli.options import CodeOptions, add_code_options
+from utils.cli.options import JacobianOptions, add_code_options, add_network_options
 from utils.cli.parser import Parser, duration_text, name_part, positive_int, run, say, warn
 from utils.editing.codes import Codes
-from utils.files import arrays as files
 from utils.files.locks import lock_folder
+from utils.files.sidecar import sha256
+from utils.files.writing import expect_room, size_text
 from utils.pictures.images import save_png, to_uint8
-from utils.results.jacobian_run import Progress
+from utils.results.jacobian_run import JacobianRun
+
+if TYPE_CHECKING:
+    from dnnlib.generator import Generator
 
 EXAMPLES = """\
   python compute_jacobian.py demo/demo128.pkl --d_name demo
@@ -25,15 +29,10 @@ EXAMPLES = """\
 """
 
 
-def parse_arguments():
+def parse_arguments() -> Namespace:
     parser = Parser(__doc__, EXAMPLES)
+    add_network_options(parser, list_names())
     add = parser.add_argument
-    add(
-        "restore_path",
-        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
-        "its "
-        "http(s) address; or a name of --list",
-    )
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
     add(
         "--batch_size",
@@ -53,8 +52,7 @@ def parse_arguments():
     add(
         "--gpu_id",
         help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there "
-        "is one, "
-        "else the CPU)",
+        "is one, else the CPU)",
     )
     add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
     add("--save_png", action=BooleanOptionalAction, default=True, help="save the images as PNG")
@@ -76,19 +74,6 @@ def parse_arguments():
         help="let GPUs multiply with mantissas of 10 bits: faster, less exact",
     )
     add(
-        "--ignore_setting",
-        action="append",
-        metavar="NAME",
-        help="load the network without its setting NAME, which is not known; may be given several "
-        "times",
-    )
-    add(
-        "--list",
-        action="version",
-        version=list_names(),
-        help="show the networks and directions that have a name",
-    )
-    add(
         "--overwrite",
         action="store_true",
         help="start anew, whatever an earlier run has left in --output_dir",
@@ -98,104 +83,98 @@ def parse_arguments():
 
 
 def main() -> None:
-    args = parse_arguments()
-    origin = stem(args.latent_path) if args.latent_path else f"seed_{args.seed}"
-    args.output_dir = Path(args.output_dir or f"outputs/jacobian_{origin}")
-    with lock_folder(args.output_dir):
-        compute_missing(args)
+    arguments = parse_arguments()
+    network = find_file(arguments.restore_path, "network")
+    options = JacobianOptions.from_arguments(arguments, network)
+    with lock_folder(options.output_dir):
+        compute_missing(options)
 
 
-def compute_missing(args) -> None:
+def compute_missing(options: JacobianOptions) -> None:
     """All of the run that is not there yet."""
-    args.restore_path = str(find_file(args.restore_path, "network"))
-    if args.compute_z and args.trunc_psi != 1:
-        raise InputError(
-            f"--trunc_psi {args.trunc_psi:g} with --compute_z; expected one of them: z has no "
-            "truncation"
-        )
-    network_hash = files.sha256(args.restore_path)
-    latents = read_latents(args.latent_path) if args.latent_path else None
-    args.total_num = args.total_num or (None if latents else 5)
-    progress = Progress(args, network_hash, files.sha256(args.latent_path) if latents else None)
-    if progress.complete:
+    path = options.codes.latent_path
+    latents, latents_hash = (read_latents(path), sha256(path)) if path else (None, None)
+    jacobians = JacobianRun(options, sha256(options.restore_path), latents_hash)
+    if jacobians.is_complete:
         say(
-            f"{progress.path('w')}: complete, with {progress.previous.get('samples')} samples; "
+            f"{jacobians.names.jacobian('w')}: complete, with {jacobians.previous_count} samples; "
             "--overwrite makes it anew"
         )
         return
-    device = select_device(args.gpu_id)
+    device = select_device(options.gpu_id)
     say(device)
     generator = load_generator(
-        args.restore_path, allow_tf32=args.allow_tf32, ignore_settings=args.ignore_setting or ()
+        options.restore_path,
+        allow_tf32=options.allow_tf32,
+        ignore_settings=options.ignore_setting or (),
     )
     for note in generator.notes:
-        warn(f"{args.restore_path}: {note}")
-    codes = Codes(CodeOptions.from_arguments(args, default_num=5), generator, latents)
-    codes.expect_z(compute_z=args.compute_z)
-    args.total_num = len(codes)
-    size = min(args.image_size, generator.resolution)
-    if size < args.image_size:
+        warn(f"{options.restore_path}: {note}")
+    codes = Codes(options.codes, generator, latents)
+    codes.expect_z(compute_z=options.compute_z)
+    shapes = sample_shapes(options, generator)
+    with jacobians.resumed(device.split(" (")[0], generator.batch_size, shapes, len(codes)):
+        missing = len(codes) - jacobians.count
+        space = 4 * missing * sum(int(np.prod(shapes[space])) for space in jacobians.spaces)
+        expect_room(options.output_dir, space)
+        seconds = generator.seconds_per_image() * generator.edit_dim * missing
+        say(
+            f"expected: {duration_text(seconds)} and {size_text(space)} of disk for {missing} "
+            f"sample{'s' * (missing > 1)}"
+        )
+        compute_samples(options, generator, codes, jacobians)
+
+
+def sample_shapes(options: JacobianOptions, generator: "Generator") -> dict[str, tuple[int, ...]]:
+    """The shape of a sample's Jacobian with respect to each space."""
+    size = min(options.image_size, generator.resolution)
+    if size < options.image_size:
         say(
             f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size "
-            f"{args.image_size}"
+            f"{options.image_size}"
         )
-
-    channels = () if args.fused_channel else (generator.num_channels,)
-    shapes = {
-        "w": (*channels, size, size, 1, generator.w_dim),
-        "z": (*channels, size, size, 1, generator.z_dim),
-    }
-    with progress.resumed(device.split(" (")[0], generator.batch_size, shapes):
-        announce_cost(generator, args, size, args.total_num - progress.count)
-        compute_samples(args, generator, codes, size, progress)
+    pixels = (size, size, 1) if options.fused_channel else (generator.num_channels, size, size, 1)
+    return {"w": (*pixels, generator.edit_dim), "z": (*pixels, generator.z_dim)}
 
 
-def compute_samples(args, generator, codes: Codes, size: int, progress: Progress) -> None:
+def compute_samples(
+    options: JacobianOptions, generator: "Generator", codes: Codes, jacobians: JacobianRun
+) -> None:
     """Append the Jacobian of each latent code that is missing, and save its image."""
+    total, columns, first = len(codes), generator.edit_dim, jacobians.count
     with tqdm(
-        total=args.total_num * generator.w_dim,
-        initial=progress.count * generator.w_dim,
-        desc="Jacobian",
-        unit="tangent",
-        smoothing=0.1,
-        disable=None,
+        total=total * columns, initial=first * columns, unit="tangent", smoothing=0.1, disable=None
     ) as bar:
-        for i in range(progress.count, args.total_num):
-            bar.set_description(f"Jacobian of sample {i + 1} of {args.total_num}")
-            ws = codes.w_plus(slice(i, i + 1))
-            if args.save_png:
-                path = args.output_dir / f"syn_dataset_{args.d_name}_number_{i:04d}.png"
-                save_png(path, to_uint8(generator.synthesis(ws))[0])
-            while True:
-                try:
-                    jacobian = generator.jacobian(
-                        ws, size, args.fused_channel, progress.batch_size, bar.update
-                    )
-                    break
-                except MemoryError:
-                    if progress.batch_size == 1:
-                        raise
-                    bar.n = i * generator.w_dim
-                    progress.halve_batch()
-            sample = {"w": jacobian}
-            if args.compute_z:
-                sample["z"] = generator.chain_to_z(
-                    jacobian, codes.values[i : i + 1], codes.labels[i : i + 1]
-                )
-            progress.append(sample)
+        for i in range(first, total):
+            bar.set_description(f"Jacobian of sample {i + 1} of {total}")
+            one = slice(i, i + 1)
+            code = codes.w_plus(one)
+            if options.save_png:
+                save_png(jacobians.names.picture(i), to_uint8(generator.synthesis(code))[0])
+            sample = {"w": compute_jacobian(options, generator, code, jacobians, bar)}
+            if options.compute_z:
+                labels = None if codes.labels is None else codes.labels[one]
+                sample["z"] = generator.chain_to_z(sample["w"], codes.values[one], labels)
+            jacobians.append(sample)
 
 
-def announce_cost(generator, args, size: int, missing: int) -> None:
-    """Print the expected time and disk space; fail early if the disk is too full."""
-    rows = size**2 * (1 if args.fused_channel else generator.num_channels)
-    columns = generator.w_dim + (generator.z_dim if args.compute_z else 0)
-    space = 4 * missing * rows * columns
-    files.expect_room(args.output_dir, space)
-    seconds = generator.seconds_per_image() * generator.w_dim * missing
-    say(
-        f"expected: {duration_text(seconds)} and {files.size_text(space)} of disk for {missing} "
-        f"sample{'s' * (missing > 1)}"
-    )
+def compute_jacobian(
+    options: JacobianOptions,
+    generator: "Generator",
+    code: np.ndarray,
+    jacobians: JacobianRun,
+    bar: tqdm,
+) -> np.ndarray:
+    """The Jacobian at a code [1, L, w_dim], in smaller batches if the memory does not suffice."""
+    size, fused, start = options.image_size, options.fused_channel, bar.n
+    while True:
+        try:
+            return generator.jacobian(code, size, fused, jacobians.batch_size, bar.update)
+        except MemoryError:
+            if jacobians.batch_size == 1:
+                raise
+            bar.n = start
+            jacobians.halve_batch()
 
 
 if __name__ == "__main__":

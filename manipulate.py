@@ -26,7 +26,8 @@ from utils.editing.walk import (
     expect_layers,
     in_batches,
 )
-from utils.files import arrays as files
+from utils.files.sidecar import provenance, read_json, sha256
+from utils.files.writing import expect_room, size_text
 from utils.regions.region import FRAME
 from utils.results.contact_sheet import write_contact_sheets
 from utils.results.edit_results import EditResults, Subject, claim_results_folder
@@ -53,7 +54,7 @@ def main() -> None:
     generator = load_generator(network, ignore_settings=options.ignore_setting)
     for note in generator.notes:
         warn(f"{network}: {note}")
-    network_hash = files.sha256(network)
+    network_hash = sha256(network)
     for file in directions:
         check_directions(file, options, generator, network_hash)
     codes = Codes(options.codes, generator, latents)
@@ -68,12 +69,12 @@ def main() -> None:
     check_regions(edits, samples, generator.resolution, needed=options.finds_distances)
 
     hashes = [file.sha256 for file in directions]
-    facts = files.provenance(
+    facts = provenance(
         plain_options(options) | {"total_num": samples},
         seed=None if latents else options.codes.seed,
         network_sha256=network_hash,
         directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
-        latents_sha256=files.sha256(latent_path) if latent_path else None,
+        latents_sha256=sha256(latent_path) if latent_path else None,
         regions_sha256=[area.digest(range(samples), FRAME, FRAME) for area in regions_of(edits)],
         names=codes.names and codes.names[:samples],
     )
@@ -133,8 +134,8 @@ def read_file(path: Path, options: EditOptions) -> DirectionFile:
     found = read_directions(path, options.per_layer)
     for note in found.notes:
         say(f"{path}: {note}")
-    facts = files.read_json(path.with_suffix(".json")) or {}
-    file = DirectionFile(path, found.rows, facts, files.sha256(path), found.space)
+    facts = read_json(path.with_suffix(".json")) or {}
+    file = DirectionFile(path, found.rows, facts, sha256(path), found.space)
     file.expect_rows(options.start, options.end)
     return file
 
@@ -176,8 +177,8 @@ def announce_cost(
     tried = number * IMAGES_TRIED * probes if options.finds_distances else 0
     pixel = 4 if generator.num_channels == 4 else 3
     space = shown * generator.resolution**2 * pixel if options.save_raw else 0
-    files.expect_room(folder, space)
-    disk = f" and up to {files.size_text(space)} of disk" if space else ""
+    expect_room(folder, space)
+    disk = f" and up to {size_text(space)} of disk" if space else ""
     seconds = (shown + tried) * generator.seconds_per_image()
     say(f"expected: {duration_text(seconds)}{disk} for {shown + tried} images")
 

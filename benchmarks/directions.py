@@ -67,7 +67,7 @@ def candidates(inside: np.ndarray, outside: np.ndarray) -> Iterator[tuple[str, n
             yield "`lowrank`, principal", found.principal
         yield f"`lowrank`, projected{label}", found.projected
     closed = resefa(inside, outside)
-    yield "`resefa`", closed.vectors[: closed.rank]
+    yield "`resefa`", closed.principal
     found = projected_directions(inside, outside, closed, factorize(outside, LOW_LAMB))
     yield f"`resefa`, projected, `--lamb {LOW_LAMB}`", found.projected
 

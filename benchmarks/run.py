@@ -30,9 +30,10 @@ from demo.tensorflow_pickle import write_network
 from dnnlib import load_generator, read_network, select_device
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from utils.editing.codes import random_codes
-from utils.files.arrays import replacing
+from utils.files.writing import replacing
 from utils.method.directions import default_lamb, gram_matrices
-from utils.method.low_rank import LowRank, factorize
+from utils.method.low_rank import factorize
+from utils.method.subspace import Subspace
 from utils.method.workers import worker_processes
 from utils.regions.region import region_mask
 
@@ -232,7 +233,7 @@ def factorization_row(
     with worker_processes() as workers:
         list(workers.map(abs, range(2)))  # they have started
 
-        def both() -> list[LowRank]:
+        def both() -> list[Subspace]:
             return list(workers.map(factorize, matrices, [lamb] * 2))
 
         ours, a_part = best_times(both, lambda: published_solver(matrices[0], lamb, TIMED_STEPS))
@@ -241,8 +242,8 @@ def factorization_row(
     theirs = a_part / TIMED_STEPS * sum(end["steps"] for end in published)
     lines = [
         f"{part}: rank {result.rank} (converged {truth.rank}, published {end['rank']}), "
-        f"{result.steps} steps (published {end['steps']:,}), "
-        f"{angle_text(angle(result.vectors[: result.rank].T, truth))} from the converged principal "
+        f"{result.stats['steps']} steps (published {end['steps']:,}), "
+        f"{angle_text(angle(result.principal.T, truth))} from the converged principal "
         f"space (published {angle_text(end['angle'])})"
         for part, result, truth, end in zip(
             ("foreground", "background"), results, exact, published, strict=True
@@ -256,7 +257,7 @@ def factorization_row(
     )
 
 
-def exact_solution(matrix: np.ndarray, lamb: float) -> LowRank:
+def exact_solution(matrix: np.ndarray, lamb: float) -> Subspace:
     """The same problem, ten thousand times as exact."""
     return factorize(matrix, lamb, error_limit=1e-9)
 
@@ -285,12 +286,12 @@ def published_end(matrix: np.ndarray, lamb: float) -> tuple[np.ndarray, int, int
     return published_solver(matrix, lamb, full_svd=False)
 
 
-def angle(space: np.ndarray, truth: LowRank) -> float | None:
+def angle(space: np.ndarray, truth: Subspace) -> float | None:
     """The largest angle between the columns of `space` and the true principal space, in radians;
     None: another rank."""
     if space.shape[1] != truth.rank:
         return None
-    return float(np.arcsin(min(1, np.linalg.norm(truth.vectors[truth.rank :] @ space, 2))))
+    return float(np.arcsin(min(1, np.linalg.norm(truth.complement @ space, 2))))
 
 
 def angle_text(radians: float | None) -> str:

@@ -42,13 +42,15 @@ from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe
 from dnnlib.directions import read_directions
 from dnnlib.record import NetworkRecord
+from utils.cli.options import JacobianOptions
 from utils.editing.codes import codes_for_network
-from utils.files import arrays as files
+from utils.files.arrays import read_npy
 from utils.files.output_folder import is_same_run
+from utils.files.sidecar import FACTS_MEMORY, read_json
 from utils.regions import masks as mask_files
 from utils.regions import segmentations as label_maps
 from utils.regions.region import region_from_facts
-from utils.results.jacobian_run import Progress
+from utils.results.jacobian_run import JacobianRun
 
 MOST_SECONDS = 10  # of processor time, for a case
 LONGEST_MESSAGE = 1500  # characters
@@ -379,7 +381,7 @@ def check_inspect(path: Path) -> None:
 
 def check_npy(path: Path) -> None:
     """The array is what NumPy reads."""
-    values = files.read_npy(path, "numbers")
+    values = read_npy(path, "numbers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         same = np.load(path, allow_pickle=False)
@@ -425,7 +427,7 @@ def check_facts(path: Path) -> None:
     """What the scripts and inspect make of the facts beside directions, a Jacobian and results."""
 
     def region() -> None:
-        if source := region_from_facts(files.read_json(path) or {}):
+        if source := region_from_facts(read_json(path) or {}):
             expect(len(source.name) <= 120, f"a region of {len(source.name)} characters")
             expect(source.mask(0, 16, 16).shape == (16, 16), "no mask")
 
@@ -433,18 +435,9 @@ def check_facts(path: Path) -> None:
         path.with_name(f"{name}.json").write_bytes(path.read_bytes())
         path.with_name(f"{name}.npy").write_bytes(npy(np.ones(shape, np.float32)))
         check_inspect(path.with_name(f"{name}.npy"))
-    options = argparse.Namespace(
-        output_dir=path.parent,
-        d_name="x",
-        compute_z=False,
-        overwrite=False,
-        batch_size=None,
-        total_num=2,
-        seed=4,
-        image_size=16,
-    )
+    options = JacobianOptions("net.pkl", path.parent, image_size=16, d_name="x")
     check_all(
-        region, lambda: Progress(options, "0" * 64), lambda: is_same_run(path, {"options": {}})
+        region, lambda: JacobianRun(options, "0" * 64), lambda: is_same_run(path, {"options": {}})
     )
 
 
@@ -461,7 +454,7 @@ READERS = {
     "inspect": Reader(check_inspect, safe_pickle.BOUND, 8),
     "npy": Reader(check_npy, 0, 10),
     "mask": Reader(check_mask, mask_files.BYTES_A_PIXEL * mask_files.MOST_PIXELS, 10),
-    "facts": Reader(check_facts, files.FACTS_MEMORY, 10),
+    "facts": Reader(check_facts, FACTS_MEMORY, 10),
 }
 
 

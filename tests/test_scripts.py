@@ -22,7 +22,7 @@ from dnnlib import catalogue
 from dnnlib.catalogue import Entry
 from dnnlib.generator import Generator
 from utils.editing.edits import unique_names
-from utils.files.arrays import partial_files
+from utils.files.samples import partial_files
 from utils.method.directions import gram_matrices
 from utils.method.low_rank import factorize
 from utils.method.resefa import resefa

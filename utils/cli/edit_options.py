@@ -9,7 +9,7 @@ from utils.cli.options import (
     RegionOptions,
     add_code_options,
     add_region_options,
-    settled,
+    settle,
 )
 from utils.cli.parser import (
     MOST_STEPS,
@@ -81,7 +81,7 @@ class EditOptions:
             first, last = -arguments.distance, arguments.distance
         rows = -1 if arguments.contact_sheet else arguments.start + 1
         number = PROBES if arguments.contact_sheet else 10
-        return settled(
+        return settle(
             cls,
             arguments,
             codes=CodeOptions.from_arguments(arguments, number),

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from dnnlib.errors import InputError
+from dnnlib.text import stem
 from utils.cli.parser import finite_float, not_negative_int, positive_int, seed
+from utils.method.directions import default_lamb
+from utils.method.workers import Method
 from utils.regions.region import BOXES, FRAME, RegionSource, check_box, region_source
 from utils.regions.segmentations import NAMES, PARSERS, Label
 
@@ -34,15 +37,15 @@ def plain_options(options: Any) -> dict[str, Any]:
     return named
 
 
-def settled(kind: type[Options], arguments: argparse.Namespace, **known: Any) -> Options:
-    """The dataclass of options, each as given unless it is `known` better."""
+def settle(kind: type[Options], arguments: argparse.Namespace, **settled: Any) -> Options:
+    """The dataclass of options, each as given unless it is among the `settled`."""
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     given = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(arguments).items()
         if name in names
     }
-    return kind(**given | known)
+    return kind(**given | settled)
 
 
 # Latent codes -------------------------------------------------------------------------------------
@@ -75,7 +78,7 @@ class CodeOptions:
                 "name the file of the codes"
             )
         random_num = None if arguments.latent_path else default_num
-        return settled(cls, arguments, total_num=arguments.total_num or random_num)
+        return settle(cls, arguments, total_num=arguments.total_num or random_num)
 
 
 def add_code_options(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +116,29 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_network_options(parser: argparse.ArgumentParser, names: str) -> None:
+    """restore_path, --ignore_setting and --list, which shows the `names` of what is known."""
+    add = parser.add_argument
+    add(
+        "restore_path",
+        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
+        "its http(s) address; or a name of --list",
+    )
+    add(
+        "--ignore_setting",
+        action="append",
+        metavar="NAME",
+        help="load the network without its setting NAME, which is not known; may be given several "
+        "times",
+    )
+    add(
+        "--list",
+        action="version",
+        version=names,
+        help="show the networks and directions that have a name",
+    )
+
+
 # Regions ------------------------------------------------------------------------------------------
 
 
@@ -134,7 +160,7 @@ class RegionOptions:
         option that would have no effect."""
         others = (arguments.box, arguments.mask, arguments.segmentation)
         region = arguments.region if all(value is None for value in others) else None
-        options = settled(cls, arguments, region=region)
+        options = settle(cls, arguments, region=region)
         if not options.is_given:
             for name in ("labels", "parser", "invert"):
                 if getattr(options, name):
@@ -152,9 +178,11 @@ class RegionOptions:
 
     def source(self) -> RegionSource | None:
         """The region, or None if none is named. Raises InputError for what cannot be."""
-        return (
-            region_source(**vars(self) | {"labels": self.labels or ()}) if self.is_given else None
-        )
+        return self.expect_source() if self.is_given else None
+
+    def expect_source(self) -> RegionSource:
+        """The region. Raises InputError if none is named, or for what cannot be."""
+        return region_source(**vars(self) | {"labels": self.labels or ()})
 
 
 def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -219,3 +247,70 @@ def _labels(text: str) -> list[Label]:
         int(part) if part.isascii() and part.isdigit() and len(part) < 12 else part
         for part in parts
     ]
+
+
+# Steps 1 and 2 ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class JacobianOptions:
+    """Those of compute_jacobian.py."""
+
+    restore_path: str
+    output_dir: Path
+    image_size: int = 256
+    batch_size: int | None = None
+    gpu_id: str | None = None
+    compute_z: bool = False
+    save_png: bool = True
+    fused_channel: bool = True
+    d_name: str = "ffhq"
+    allow_tf32: bool = False
+    ignore_setting: tuple[str, ...] | None = None
+    overwrite: bool = False
+    codes: CodeOptions = CodeOptions(total_num=5)
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace, network: Path) -> "JacobianOptions":
+        """`network` is the file of restore_path. Raises InputError for options that exclude each
+        other, or would have no effect."""
+        codes = CodeOptions.from_arguments(arguments, default_num=5)
+        if arguments.compute_z and codes.trunc_psi != 1:
+            raise InputError(
+                f"--trunc_psi {codes.trunc_psi:g} with --compute_z; expected one of them: z has no "
+                "truncation"
+            )
+        origin = stem(codes.latent_path) if codes.latent_path else f"seed_{codes.seed}"
+        return settle(
+            cls,
+            arguments,
+            restore_path=str(network),
+            output_dir=Path(arguments.output_dir or f"outputs/jacobian_{origin}"),
+            codes=codes,
+        )
+
+
+@dataclass(frozen=True)
+class DirectionsOptions:
+    """Those of compute_directions.py."""
+
+    jaco_path: str
+    output_dir: Path
+    lamb: float
+    max_iter: int = 10000
+    num_relax: int = 0
+    method: Method = "lowrank"
+    pool: bool = False
+    name: str = "lowrankgan"
+    region: RegionOptions = RegionOptions(region="eyes")
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace, dimensions: int) -> "DirectionsOptions":
+        """`dimensions` are those of the Jacobian, on which the default of lamb depends."""
+        return settle(
+            cls,
+            arguments,
+            output_dir=Path(arguments.output_dir),
+            lamb=arguments.lamb or default_lamb(dimensions),
+            region=RegionOptions.from_arguments(arguments),
+        )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
-from utils.files.arrays import NpyFile
 from utils.method.directions import rows_at_once
 
 WHAT = "a Jacobian [N, H, W, 1, w_dim] or [N, C, H, W, 1, w_dim] from compute_jacobian.py"
@@ -25,7 +25,8 @@ class JacobianFile:
         shape = self._file.shape
         if len(shape) not in (5, 6) or shape[-2] != 1 or not math.prod(shape):
             raise InputError(f"{path} has shape {list(shape)}; expected {WHAT}")
-        self.samples, self.size, self.dimensions = shape[0], shape[-4:-2], shape[-1]
+        self.samples, self.dimensions = shape[0], shape[-1]
+        self.size: tuple[int, int] = (shape[-4], shape[-3])
         self._channels = shape[1] if len(shape) == 6 else 1
         if self.dimensions > MOST_DIMENSIONS or max(self.size) > MOST_PIXELS:
             raise InputError(

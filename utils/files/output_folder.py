@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.cli.parser import say
-from utils.files import arrays as files
 from utils.files.locks import InUseError, lock_folder
+from utils.files.sidecar import as_json, read_json
 
 # What may differ between two runs that write the same: where to, and paths whose content is
 # compared instead.
@@ -49,8 +49,8 @@ def claim_folder(
 def is_same_run(path: Path, facts: dict[str, Any]) -> bool:
     """Whether the JSON file at `path` records a run of the same options on the same inputs as
     `facts`."""
-    previous = files.read_json(path)
-    return previous is not None and _identity(previous) == _identity(files.as_json(facts))
+    previous = read_json(path)
+    return previous is not None and _identity(previous) == _identity(as_json(facts))
 
 
 def _identity(facts: dict[str, Any]) -> dict[str, Any]:

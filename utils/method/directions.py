@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dnnlib.errors import InputError
-from utils.method.low_rank import LowRank, factorize
-from utils.method.resefa import Resefa
+from utils.method.low_rank import factorize
+from utils.method.subspace import Subspace
 
 NOISE = 1e-3  # a direction that keeps less of its norm in the projection is noise
 ROUNDING = 1e-8  # a change outside that is smaller, relative to all of it, cannot be told from zero
@@ -17,7 +17,7 @@ BLOCK_MEMORY = 1 << 26  # bytes of a Jacobian in float64 that are held at once
 
 
 @dataclass(frozen=True)
-class Change:
+class PredictedChange:
     """What a step of length 1 along each row is predicted to change: the root mean square over the
     pixels."""
 
@@ -30,15 +30,13 @@ class Change:
 class Directions:
     """What a region's Jacobian gives. Rows of both arrays have length 1 and belong together."""
 
-    principal: (
-        np.ndarray
-    )  # [rank, D]: right singular vectors of L_f, largest singular value first; or ReSeFa's
+    principal: np.ndarray  # [rank, D]: the principal space of the foreground, best first
     projected: np.ndarray  # [rank, D]: their projections onto the null space of L_b, normalized
     norm_kept: np.ndarray  # [rank]: length of each projection before it was normalized
-    principal_change: Change
-    projected_change: Change
-    foreground: LowRank | Resefa
-    background: LowRank
+    principal_change: PredictedChange
+    projected_change: PredictedChange
+    foreground: Subspace
+    background: Subspace
     null_space_dimension: int
 
 
@@ -86,7 +84,7 @@ def gram_matrices_of_blocks(
             f"the mask has no pixel {'outside' if mask.any() else 'inside'}; expected some of "
             "both: choose another region"
         )
-    totals: list = [0.0, 0.0]
+    totals: list[np.ndarray | float] = [0.0, 0.0]
     counts = [0, 0]
     for part, block in blocks:
         for side, inside in enumerate((mask[part], ~mask[part])):
@@ -122,21 +120,21 @@ def region_directions(
     """
     matrices = gram_matrices(jacobian, mask)
     foreground, background = (factorize(matrix, lamb, max_iter) for matrix in matrices)
-    return projected_directions(*matrices, foreground, background, num_relax)
+    return projected_directions(matrices[0], matrices[1], foreground, background, num_relax)
 
 
 def projected_directions(
     inside: np.ndarray,
     outside: np.ndarray,
-    foreground: LowRank | Resefa,
-    background: LowRank,
+    foreground: Subspace,
+    background: Subspace,
     num_relax: int = 0,
 ) -> Directions:
     """The principal space of the foreground, projected onto the null space of the background.
 
     `inside` and `outside` are the Gram matrices [D, D] that were factorized.
     """
-    principal = foreground.vectors[: foreground.rank]
+    principal = foreground.principal
     first = min(max(1, background.rank - num_relax), len(background.vectors) - 1)
     null_space = background.vectors[first:]  # [., D]
     projected = principal @ null_space.T @ null_space
@@ -154,15 +152,17 @@ def projected_directions(
     )
 
 
-def predicted_change(directions: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> Change:
+def predicted_change(
+    directions: np.ndarray, inside: np.ndarray, outside: np.ndarray
+) -> PredictedChange:
     """To first order, the change inside and outside of a step of 1 along each of K directions [K,
     D].
 
     `inside` and `outside` are the Gram matrices M_f and M_b [D, D].
     """
-    changes = [
+    inner, outer = (
         np.sqrt(np.maximum(np.einsum("kd,de,ke->k", directions, matrix, directions), 0))
         for matrix in (inside, outside)
-    ]
+    )
     rounding = max(ROUNDING * np.trace(outside) ** 0.5, np.finfo(np.float32).tiny)
-    return Change(*changes, ratio=changes[0] / np.maximum(changes[1], rounding))
+    return PredictedChange(inner, outer, inner / np.maximum(outer, rounding))

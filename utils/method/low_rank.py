@@ -1,12 +1,11 @@
 """Low-rank factorization of a symmetric matrix by principal component pursuit (Zhu et al. 2021, eq.
 4)."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.linalg
 
 from utils.method.anderson import Anderson
+from utils.method.subspace import Subspace
 
 # When to stop, for a matrix of norm 1.
 ERROR_LIMIT = 1e-5  # of L
@@ -28,28 +27,24 @@ BALANCE_EVERY, BALANCE_LIMIT = (
 )  # steps after which the residuals may not be farther apart than the limit
 
 
-@dataclass(frozen=True)
-class LowRank:
-    """M = L + S. Row i of `vectors` belongs to `singular_values[i]`, largest first; L is the first
-    `rank` of them."""
-
-    vectors: np.ndarray  # [n, n]: orthonormal singular vectors of L, then those of its null space
-    singular_values: np.ndarray  # [n], 0 from `rank` on
-    sparse: np.ndarray  # [n, n]: S
-    rank: int
-    steps: int
-    primal_residual: float  # |M - L - S| / |M|
-    dual_residual: float  # mu |next S - S| / |Y|
-    error_bound: float  # of |L - true L| / |M|
-    rotation_bound: float  # of the angle between the principal space and the true one, in radians
-    converged: bool
-
-
 def factorize(
     matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT
-) -> LowRank:
-    """Split a symmetric matrix [n, n] into low rank and sparse: min |L|_* + |S|_1 / lamb subject to
-    L + S = M.
+) -> Subspace:
+    """The singular vectors of the low-rank part L of a symmetric matrix [n, n]: see `split`.
+
+    Its scores are the singular values of L, 0 from the rank on, and the vectors from there on span
+    the null space of L. Its stats: `steps`; `primal_residual` |M - L - S| / |M|; `dual_residual`
+    mu |next S - S| / |Y|; `error_bound` of |L - true L| / |M|; `rotation_bound` of the angle
+    between the principal space and the true one, in radians.
+    """
+    return split(matrix, lamb, max_iter, error_limit)[0]
+
+
+def split(
+    matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT
+) -> tuple[Subspace, np.ndarray]:
+    """A symmetric matrix M [n, n] as low rank and sparse, min |L|_* + |S|_1 / lamb subject to
+    L + S = M: the subspace of L, as `factorize` gives it, and S [n, n].
 
     Alternating directions: L by soft-thresholding the eigenvalues, S by soft-thresholding the
     entries, then the multiplier Y, seen as the fixed-point iteration of V = S + Y / mu and
@@ -63,10 +58,8 @@ def factorize(
     """
     norm = np.linalg.norm(matrix)
     if norm == 0:  # nothing changes there
-        n = len(matrix)
-        return LowRank(
-            np.eye(n), np.zeros(n), np.zeros_like(matrix), 0, 0, 0.0, 0.0, 0.0, 0.0, True
-        )
+        empty = np.empty(0), np.empty((0, len(matrix)))
+        return _subspace(*empty, True, _stats(0, 0.0, 0.0, 0.0, 0.0)), np.zeros_like(matrix)
     m = matrix.astype(np.float64) / norm  # the solution scales with M
     mu = m.size / (2 * np.abs(m).sum())
     v, s, next_s, difference, image, target = np.zeros(
@@ -126,22 +119,39 @@ def factorize(
             continue
         v = anderson.next_point(image.ravel(), difference.ravel()).reshape(m.shape)
 
-    order = np.argsort(-np.abs(shrunk), kind="stable")
-    rank = int(np.count_nonzero(shrunk))
-    vectors = vectors.T[order][:rank]
-    return LowRank(
-        vectors=np.concatenate([vectors, scipy.linalg.null_space(vectors).T])
+    stats = _stats(step, primal, dual, error_bound, rotation_bound)
+    return _subspace(shrunk * norm, vectors.T, converged, stats), s * norm
+
+
+def _stats(
+    steps: int, primal: float, dual: float, error_bound: float, rotation_bound: float
+) -> dict[str, float]:
+    return {
+        "steps": steps,
+        "primal_residual": primal,
+        "dual_residual": dual,
+        "error_bound": error_bound,
+        "rotation_bound": rotation_bound,
+    }
+
+
+def _subspace(
+    values: np.ndarray, vectors: np.ndarray, converged: bool, stats: dict[str, float]
+) -> Subspace:
+    """That of L: from some of its eigenvalues [k], all that are not 0 among them, and eigenvectors
+    [k, n]."""
+    rank, n = int(np.count_nonzero(values)), vectors.shape[1]
+    order = np.argsort(-np.abs(values), kind="stable")[:rank]
+    principal = vectors[order]
+    return Subspace(
+        vectors=np.concatenate([principal, scipy.linalg.null_space(principal).T])
         if rank
-        else np.eye(len(m)),
-        singular_values=np.pad(np.abs(shrunk[order])[:rank] * norm, (0, len(m) - rank)),
-        sparse=s * norm,
+        else np.eye(n),
+        scores=np.pad(np.abs(values[order]), (0, n - rank)),
+        score_name="singular value",
         rank=rank,
-        steps=step,
-        primal_residual=primal,
-        dual_residual=dual,
-        error_bound=error_bound,
-        rotation_bound=rotation_bound,
         converged=converged,
+        stats=stats,
     )
 
 

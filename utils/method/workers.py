@@ -1,13 +1,54 @@
-"""Worker processes for long linear algebra."""
+"""Factorizations in worker processes."""
 
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Literal
+
+import numpy as np
+
+from utils.method.low_rank import factorize
+from utils.method.resefa import resefa
+from utils.method.subspace import Subspace
+
+Method = Literal["lowrank", "resefa"]
+
+
+def factorize_all(
+    pairs: Iterable[np.ndarray], method: Method, lamb: float, max_iter: int
+) -> Iterator[tuple[np.ndarray, Subspace, Subspace]]:
+    """Each pair of Gram matrices inside and outside [2, D, D], its foreground and its background.
+
+    The method is that of the foreground. Workers factorize while the next pairs are made.
+    """
+    pending: deque[tuple[np.ndarray, Future[Subspace], Future[Subspace]]] = deque()
+    cores = os.cpu_count() or 1
+    with worker_processes() as workers:
+        for pair in pairs:
+            inside, outside = pair
+            foreground = (
+                workers.submit(resefa, inside, outside)
+                if method == "resefa"
+                else workers.submit(factorize, inside, lamb, max_iter)
+            )
+            background = workers.submit(factorize, outside, lamb, max_iter)
+            pending.append((pair, foreground, background))
+            if len(pending) > cores:
+                yield _finished(*pending.popleft())
+        while pending:
+            yield _finished(*pending.popleft())
+
+
+def _finished(
+    pair: np.ndarray, foreground: Future[Subspace], background: Future[Subspace]
+) -> tuple[np.ndarray, Subspace, Subspace]:
+    return pair, foreground.result(), background.result()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
-from utils.files.arrays import replacing
+from utils.files.writing import replacing
 
 PICTURE_SIZE = 256  # pixels, at most, on the page and in the grids
 HEAD, GAP = 30, 4  # height of the column heads and space between pictures, in pixels

@@ -11,7 +11,7 @@ from utils.cli.parser import say
 from utils.editing.measure import OUTLINE, outline
 from utils.editing.strength import Effect
 from utils.editing.walk import Edit
-from utils.files import arrays as files
+from utils.files.sidecar import write_json
 from utils.pictures.images import contact_sheet, save_png
 
 
@@ -27,7 +27,7 @@ def write_contact_sheets(
     `originals` are the pictures [N, H, W, 3] that the effects were measured on. The record is there
     from the beginning, so that the sheets of a run that is killed are known as its own.
     """
-    files.write_json(record, facts | {"complete": False})
+    write_json(record, facts | {"complete": False})
     rows: list[dict[str, Any]] = []
     for file, group in itertools.groupby(effects, lambda pair: pair[0].file):
         path = record.with_name(f"{file}_contact_sheet_{name}.png")
@@ -35,7 +35,7 @@ def write_contact_sheets(
         save_png(path, draw_sheet(originals, pairs))
         rows += [facts_of(edit, effect) for edit, effect in pairs]
         say(str(path))
-    files.write_json(record, facts | {"directions": rows})
+    write_json(record, facts | {"directions": rows})
 
 
 def draw_sheet(originals: np.ndarray, effects: Sequence[tuple[Edit, Effect]]) -> np.ndarray:

@@ -26,8 +26,9 @@ from utils.editing.measure import (
     outline_path,
 )
 from utils.editing.walk import Edit, places
-from utils.files import arrays as files
 from utils.files.output_folder import claim_folder, is_same_run
+from utils.files.sidecar import write_json
+from utils.files.writing import replacing
 from utils.pictures.images import (
     GAP,
     PICTURE_SIZE,
@@ -140,9 +141,7 @@ class EditResults:
         self.writes_folders = len({edit.file for edit in edits}) > 1
         self.page_path = folder / f"manipulate_results_{name}.html"
         # Written at once, so that the files of a run that is killed are known as its own.
-        files.write_json(
-            self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False}
-        )
+        write_json(self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False})
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
@@ -292,7 +291,7 @@ class EditResults:
             save_animation(
                 self._path(edit, "", self.animation), [mosaic(column) for column in columns]
             )
-        files.write_json(self._path(edit, "", "json"), facts)
+        write_json(self._path(edit, "", "json"), facts)
         path = self._path(edit, "_samples_*" if len(grids) > 1 else "", "png")
         return f"{path}{_words_of(edit, summary(changes))}"
 
@@ -323,7 +322,7 @@ class EditResults:
         ]
         complete = len(rows) == self.samples * len(self.edits)
         counts = {"rows": len(rows), "complete": complete, "directions": directions}
-        files.write_json(path.with_suffix(".json"), self.facts | counts)
+        write_json(path.with_suffix(".json"), self.facts | counts)
         if any(changes):
             write_csv(path.with_suffix(".csv"), self.edits, changes)
         say(str(path))
@@ -362,7 +361,7 @@ def write_csv(
             names = [table_cell(edit.file), edit.row, table_cell(edit.measured_region.name), sample]
             for step, numbers in enumerate(zip(edit.distances, *change, strict=True)):
                 writer.writerow([*names, step, *(f"{number:.6g}" for number in numbers)])
-    with files.replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_text(text.getvalue(), encoding="utf-8", errors="replace")
 
 

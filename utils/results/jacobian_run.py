@@ -1,15 +1,19 @@
-"""What compute_jacobian.py has finished, so that a run that was stopped can go on."""
+"""What compute_jacobian.py leaves behind, and has finished when it is stopped."""
 
-import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
+from utils.cli.options import JacobianOptions, plain_options
 from utils.cli.parser import say
-from utils.files import arrays as files
+from utils.files.samples import SampleFile, find_samples
+from utils.files.sidecar import provenance, read_json, write_json
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
 FREE_OPTIONS = (
@@ -21,9 +25,60 @@ FREE_OPTIONS = (
     "gpu_id",
     "latent_path",
 )
+LAYERS = "all"  # that the shift is added to, of which a Jacobian is the derivative
 
 
-class Progress:
+@dataclass(frozen=True)
+class JacobianNames:
+    """The names of the files of a run."""
+
+    folder: Path
+    d_name: str  # of the data set
+
+    @classmethod
+    def beside(cls, jaco_path: str | Path) -> "JacobianNames":
+        """Those of the run that has written the Jacobian at `jaco_path`."""
+        return cls(Path(jaco_path).parent, Path(jaco_path).stem.partition("_dataset_")[2])
+
+    def jacobian(self, space: str) -> Path:
+        return self.folder / f"{space}_dataset_{self.d_name}.npy"
+
+    def facts(self, space: str) -> Path:
+        return self.jacobian(space).with_suffix(".json")
+
+    @property
+    def unfinished_facts(self) -> Path:
+        """What the remaining samples need, while a run lasts."""
+        return self.jacobian("w").with_suffix(".npy.partial.json")
+
+    def picture(self, sample: int) -> Path:
+        return self.folder / f"syn_dataset_{self.d_name}_number_{sample:04d}.png"
+
+
+def origin_of_jacobian(jaco_path: str | Path) -> dict[str, Any]:
+    """What identifies a Jacobian, for the JSON files beside its directions: from the one beside it,
+    or else what the file system knows."""
+    path = Path(jaco_path)
+    facts = read_json(path.with_suffix(".json"))
+    if facts is None:
+        return {"jacobian": {"bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}}
+    options = facts.get("options", {})
+    made = {
+        "options": {name: options[name] for name in options if name not in FREE_OPTIONS},
+        "device": facts.get("device"),
+        "batch_size": facts.get("batch_size"),
+    }
+    space = facts.get("latent_space")
+    known = ("seed", "network_sha256", "latents_sha256")
+    return {name: facts.get(name) for name in known} | {
+        "latent_space": space,
+        "space": space,
+        "layers": facts.get("layers", LAYERS),
+        "jacobian": made,
+    }
+
+
+class JacobianRun:
     """The Jacobian files of one output folder, which is locked for this run, and the facts beside
     them.
 
@@ -34,130 +89,133 @@ class Progress:
     """
 
     def __init__(
-        self, options: argparse.Namespace, network_hash: str, latents_hash: str | None = None
+        self, options: JacobianOptions, network_hash: str, latents_hash: str | None = None
     ) -> None:
-        """`latents_hash` is that of --latent_path; options.total_num None stands for all of its
-        codes.
+        """`latents_hash` is that of --latent_path.
 
         Raises InputError if the folder holds a Jacobian made with other options, or in which
         something is missing (unless --overwrite).
         """
-        self.options, self.batch_size = options, options.batch_size
+        self.folder, self.batch_size = options.output_dir, options.batch_size
+        self.names = JacobianNames(options.output_dir, options.d_name)
         self.spaces = ("w", "z") if options.compute_z else ("w",)
-        self.facts_path = self.path("w").with_suffix(".npy.partial.json")
-        self.facts = files.provenance(
-            vars(options),
-            seed=None if latents_hash else options.seed,
+        self._asked_batch_size, self._asked_num = options.batch_size, options.codes.total_num
+        self.facts = provenance(
+            plain_options(options),
+            seed=None if latents_hash else options.codes.seed,
             network_sha256=network_hash,
             latents_sha256=latents_hash,
         )
-        self.outputs: dict[str, files.SampleFile] = {}
-        self.previous, self.complete = None, False
-        if options.overwrite:
-            return
-        self.previous = files.read_json(self.facts_path) or files.read_json(
-            self.path("w").with_suffix(".json")
-        )
-        if self.previous is not None:
-            for name in ("samples", "batch_size"):
-                if (value := self.previous.get(name)) is not None and (
-                    type(value) is not int or value < 1
-                ):
-                    raise InputError(
-                        f"{self.options.output_dir} holds a Jacobian with {name} {str(value)[:80]} "
-                        "in its JSON file; expected a whole number: --overwrite, or choose another "
-                        "folder"
-                    )
-            self._expect_same_options()
-        finished = self._expect_samples_as_recorded()
-        self.complete = finished and self._has_enough_samples()
-
-    def path(self, space: str) -> Path:
-        return self.options.output_dir / f"{space}_dataset_{self.options.d_name}.npy"
-
-    def _expect_same_options(self) -> None:
-        previous = self.previous.get("options", {})
-        changed = [
-            f"--{name} {str(previous.get(name))[:80]}"
-            for name, value in self.facts["options"].items()
-            if name not in FREE_OPTIONS and previous.get(name, value) != value
-        ]
-        if self.previous.get("network_sha256") != self.facts["network_sha256"]:
-            changed.append("another network")
-        if self.previous.get("latents_sha256") != self.facts["latents_sha256"]:
-            changed.append("other latent codes")
-        if self.options.batch_size not in (None, self.previous.get("batch_size")):
-            changed.append(f"--batch_size {str(self.previous.get('batch_size'))[:80]}")
-        if changed:
-            raise InputError(
-                f"{self.options.output_dir} holds a Jacobian made with {', '.join(changed)}; "
-                "expected the same options, to go on with it: choose another --output_dir or "
-                "--d_name, or --overwrite"
-            )
-
-    def _expect_samples_as_recorded(self) -> bool:
-        """Whether all spaces are in finished files. Raises InputError if a file is not what its
-        JSON file says."""
-        finished = [self._expect_space_as_recorded(space) for space in self.spaces]
-        return all(finished) and not self.facts_path.exists()
-
-    def _expect_space_as_recorded(self, space: str) -> bool:
-        path, found = self.path(space), files.find_samples(self.path(space))
-        remedy = (
-            "expected both as one run has left them: --overwrite makes them anew, or choose "
-            "another folder"
-        )
-        if found and self.previous is None:
-            raise InputError(
-                f"{found} has no JSON file beside it that says how it was made; {remedy}"
-            )
-        if (
-            self.facts_path.exists() or self.previous is None
-        ):  # a run was killed: only the header knows
-            return False
-        count, shape = self.previous.get("samples"), self.previous.get("sample_shape")
-        if not found:
-            raise InputError(
-                f"{path.with_suffix('.json')} counts {count} samples, but {path.name} is not "
-                f"there; {remedy}"
-            )
-        with files.NpyFile(found, "the samples of an earlier run", kinds="f") as samples:
-            if samples.shape[:1] != (count,) or (
-                shape is not None and list(samples.shape[1:]) != shape
-            ):
-                raise InputError(
-                    f"{found} has shape {list(samples.shape)}, but its JSON file counts {count} "
-                    f"samples{f' of {str(shape)[:80]}' if shape else ''}; {remedy}"
-                )
-        return found == path
-
-    def _has_enough_samples(self) -> bool:
-        if self.options.total_num is None:
-            return (
-                self.previous.get("complete")
-                and self.previous.get("options", {}).get("total_num") is None
-            )
-        return (self.previous.get("samples") or 0) >= self.options.total_num
+        self._outputs: dict[str, SampleFile] = {}
+        self._previous: dict[str, Any] | None = None
+        self.is_complete = False
+        if not options.overwrite:
+            self._previous = self._read_previous()
+            self.is_complete = self._is_finished() and self._has_enough_samples()
 
     @property
     def count(self) -> int:
         """Number of finished samples."""
-        return min(output.count for output in self.outputs.values())
+        return min(output.count for output in self._outputs.values())
+
+    @property
+    def previous_count(self) -> int:
+        """Number of samples that an earlier run has recorded."""
+        return (self._previous or {}).get("samples") or 0
+
+    def _read_previous(self) -> dict[str, Any] | None:
+        """The facts of an earlier run. Raises InputError if they are none of the same options."""
+        previous = read_json(self.names.unfinished_facts) or read_json(self.names.facts("w"))
+        if previous is None:
+            return None
+        for name in ("samples", "batch_size"):
+            value = previous.get(name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise InputError(
+                    f"{self.folder} holds a Jacobian with {name} {str(value)[:80]} in its JSON "
+                    "file; expected a whole number: --overwrite, or choose another folder"
+                )
+        if changed := self._changed_since(previous):
+            raise InputError(
+                f"{self.folder} holds a Jacobian made with {', '.join(changed)}; expected the same "
+                "options, to go on with it: choose another --output_dir or --d_name, or --overwrite"
+            )
+        return previous
+
+    def _changed_since(self, previous: Mapping[str, Any]) -> list[str]:
+        """What an earlier run had otherwise."""
+        options = previous.get("options", {})
+        changed = [
+            f"--{name} {str(options.get(name))[:80]}"
+            for name, value in self.facts["options"].items()
+            if name not in FREE_OPTIONS and options.get(name, value) != value
+        ]
+        if previous.get("network_sha256") != self.facts["network_sha256"]:
+            changed.append("another network")
+        if previous.get("latents_sha256") != self.facts["latents_sha256"]:
+            changed.append("other latent codes")
+        if self._asked_batch_size not in (None, previous.get("batch_size")):
+            changed.append(f"--batch_size {str(previous.get('batch_size'))[:80]}")
+        return changed
+
+    def _is_finished(self) -> bool:
+        """Whether all spaces are in finished files. Raises InputError if a file is not what its
+        JSON file says."""
+        is_unfinished = self.names.unfinished_facts.exists()
+        finished = [self._is_space_finished(space, is_unfinished) for space in self.spaces]
+        return all(finished) and not is_unfinished
+
+    def _is_space_finished(self, space: str, is_unfinished: bool) -> bool:
+        path, found = self.names.jacobian(space), find_samples(self.names.jacobian(space))
+        remedy = (
+            "expected both as one run has left them: --overwrite makes them anew, or choose "
+            "another folder"
+        )
+        if found and self._previous is None:
+            raise InputError(
+                f"{found} has no JSON file beside it that says how it was made; {remedy}"
+            )
+        if is_unfinished or self._previous is None:  # a run was killed: only the header knows
+            return False
+        count, shape = self._previous.get("samples"), self._previous.get("sample_shape")
+        if not found:
+            raise InputError(
+                f"{self.names.facts(space)} counts {count} samples, but {path.name} is not there; "
+                f"{remedy}"
+            )
+        found_shape = _shape_of(found)
+        if found_shape[:1] != (count,) or shape not in (None, list(found_shape[1:])):
+            raise InputError(
+                f"{found} has shape {list(found_shape)}, but its JSON file counts {count} "
+                f"samples{f' of {str(shape)[:80]}' if shape else ''}; {remedy}"
+            )
+        return found == path
+
+    def _has_enough_samples(self) -> bool:
+        previous = self._previous or {}
+        if self._asked_num is None:
+            is_of_all = previous.get("options", {}).get("total_num") is None
+            return bool(previous.get("complete")) and is_of_all
+        return self.previous_count >= self._asked_num
 
     @contextlib.contextmanager
     def resumed(
-        self, device: str, batch_size: int, sample_shapes: dict[str, tuple[int, ...]]
+        self,
+        device: str,
+        batch_size: int,
+        sample_shapes: Mapping[str, tuple[int, ...]],
+        total: int,
     ) -> Iterator[None]:
         """Open the files for `append`; at the end, also after Ctrl-C or on a full disk, give what
-        is finished its name.
+        is finished its name. The run is complete with `total` samples.
 
         Raises InputError if the samples so far were made on another device, or are of another shape
         than those of `sample_shapes`, by their space.
         """
-        previous = self.previous or {}
+        previous = self._previous or {}
         if previous.get("device", device) != device:
             raise InputError(
-                f"the finished samples of {self.options.output_dir} were made on "
+                f"the finished samples of {self.folder} were made on "
                 f"{str(previous['device'])[:80]}; expected the same, not {device}: choose it by "
                 "--gpu_id, or --overwrite"
             )
@@ -167,70 +225,79 @@ class Progress:
         self.facts["device"] = device
         try:
             for space in self.spaces:
-                self.outputs[space] = files.SampleFile(
-                    self.path(space), resume=self.previous is not None
+                self._outputs[space] = SampleFile(
+                    self.names.jacobian(space), resume=self._previous is not None
                 )
-            self._write_facts()
-            for output in self.outputs.values():
+            self._write_unfinished_facts()
+            for output in self._outputs.values():
                 output.keep(self.count)
             if self.count:
-                say(
-                    f"going on after the {self.count} finished samples of {self.options.output_dir}"
-                )
+                say(f"going on after the {self.count} finished samples of {self.folder}")
             yield
         finally:
-            self._finish()
+            self._finish(total)
 
-    def _expect_shapes(self, sample_shapes: dict[str, tuple[int, ...]]) -> None:
+    def _expect_shapes(self, sample_shapes: Mapping[str, tuple[int, ...]]) -> None:
         for space in self.spaces:
-            if not (found := files.find_samples(self.path(space))):
+            if not (found := find_samples(self.names.jacobian(space))):
                 continue
-            with files.NpyFile(found, "the samples of an earlier run", kinds="f") as samples:
-                if samples.shape[0] and samples.shape[1:] != sample_shapes[space]:
-                    raise InputError(
-                        f"{found} has samples of shape {list(samples.shape[1:])}; expected "
-                        f"{list(sample_shapes[space])}: --overwrite, or choose another folder"
-                    )
+            count, *shape = _shape_of(found) or (0,)
+            if count and shape != list(sample_shapes[space]):
+                raise InputError(
+                    f"{found} has samples of shape {shape}; expected "
+                    f"{list(sample_shapes[space])}: --overwrite, or choose another folder"
+                )
 
-    def append(self, sample: dict[str, np.ndarray]) -> None:
+    def append(self, sample: Mapping[str, np.ndarray]) -> None:
         """Add the Jacobian of one sample with respect to each space."""
-        for space, output in self.outputs.items():
+        for space, output in self._outputs.items():
             output.append(sample[space])
 
     def halve_batch(self) -> None:
         """Go on with half the batch, also in later runs."""
-        self.batch_size = max(self.batch_size // 2, 1)
+        self.batch_size = max((self.batch_size or 1) // 2, 1)
         say(f"not enough memory: going on with --batch_size {self.batch_size}")
-        self._write_facts()
+        self._write_unfinished_facts()
 
-    def _write_facts(self) -> None:
+    def _write_unfinished_facts(self) -> None:
         self.facts["batch_size"] = self.batch_size
-        files.write_json(self.facts_path, self.facts)
+        write_json(self.names.unfinished_facts, self.facts)
 
-    def _finish(self) -> None:
-        count = self.count if len(self.outputs) == len(self.spaces) else 0
-        total = self.options.total_num
+    def _finish(self, total: int) -> None:
+        outputs = self._outputs
+        count = self.count if len(outputs) == len(self.spaces) else 0
         try:
-            for space, output in self.outputs.items() if count else ():
+            for space, output in outputs.items() if count else ():
                 output.keep(count)
-                facts = self.facts | {
-                    "latent_space": space,
-                    "samples": count,
-                    "complete": count >= total,
-                    "sample_shape": output.sample_shape,
-                }
-                files.write_json(output.path.with_suffix(".json"), facts)
+                self._write_facts(space, output, count >= total)
                 output.finish()
                 say(
                     f"{output.path}: Jacobian of {count} of {total} samples with respect to {space}"
                 )
-            if count < total and count:
+            if 0 < count < total:
                 say(
                     "the same command goes on with the rest; the finished samples can be used as "
                     "they are"
                 )
         finally:
-            for output in self.outputs.values():
+            for output in outputs.values():
                 output.close()
-        if count or not any(output.partial.exists() for output in self.outputs.values()):
-            self.facts_path.unlink(missing_ok=True)
+        if count or not any(output.partial.exists() for output in outputs.values()):
+            self.names.unfinished_facts.unlink(missing_ok=True)
+
+    def _write_facts(self, space: str, output: SampleFile, is_complete: bool) -> None:
+        facts = {
+            "latent_space": space,
+            "space": space,
+            "layers": LAYERS,
+            "samples": output.count,
+            "complete": is_complete,
+            "sample_shape": output.sample_shape,
+        }
+        write_json(self.names.facts(space), self.facts | facts)
+
+
+def _shape_of(path: Path) -> tuple[int, ...]:
+    """That of the samples of an earlier run."""
+    with NpyFile(path, "the samples of an earlier run", kinds="f") as samples:
+        return samples.shape

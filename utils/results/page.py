@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from utils.editing.measure import FULL_HEAT, HEAT
-from utils.files.arrays import replacing
+from utils.files.writing import replacing
 
 PARTS = Path(__file__).parent  # page.html, page.css and page.js lie beside this file
 

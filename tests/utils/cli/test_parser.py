@@ -211,3 +211,11 @@ def test_the_flag_of_an_error_comes_first(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         run(main)
     assert capsys.readouterr().err == "error: --mani_layers: layer 40; expected 0 to 17\n"
+
+
+def test_error_numbers_have_words():
+    """The errors of a full disk and of a file limit are told with a remedy."""
+    from utils.cli.parser import _describe
+
+    for number in (errno.ENOSPC, errno.EFBIG, errno.EACCES, errno.ENOENT, errno.EISDIR):
+        assert _describe(OSError(number, "text", "some/path")).startswith("some/path ")

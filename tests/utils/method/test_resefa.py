@@ -18,8 +18,8 @@ def test_generalized_eigenvectors(n, rank, tau):
     inside, outside = random_gram(n, rank, 0), random_gram(n, rank, 1)
     result = resefa(inside, outside, tau)
     assert result.vectors.shape == (n, n)
-    assert (np.diff(result.eigenvalues) <= 0).all()
-    right = (outside + tau * np.trace(outside) * np.eye(n)) @ result.vectors.T * result.eigenvalues
+    assert (np.diff(result.scores) <= 0).all()
+    right = (outside + tau * np.trace(outside) * np.eye(n)) @ result.vectors.T * result.scores
     np.testing.assert_allclose(inside @ result.vectors.T, right, atol=1e-9 * np.linalg.norm(inside))
     np.testing.assert_allclose(np.linalg.norm(result.vectors, axis=1), 1)
 
@@ -28,7 +28,7 @@ def test_first_is_the_best():
     """No other vector has a larger quotient than the first."""
     inside, outside = random_gram(10, 6, 2), random_gram(10, 7, 3)
     regular = outside + 1e-3 * np.trace(outside) * np.eye(10)
-    best = resefa(inside, outside).eigenvalues[0]
+    best = resefa(inside, outside).scores[0]
     for v in np.random.RandomState(0).randn(500, 10):
         assert v @ inside @ v <= best * (v @ regular @ v)
 
@@ -42,7 +42,7 @@ def test_rule_of_what_is_kept(values, rank):
     outside = np.eye(5) / (1 + 5e-3)  # with the ridge, the identity
     result = resefa(np.diag(np.array(values, float)), outside)
     assert result.rank == rank
-    np.testing.assert_allclose(result.eigenvalues, values, atol=1e-12)
+    np.testing.assert_allclose(result.scores, values, atol=1e-12)
 
 
 def test_nothing_inside():
@@ -54,4 +54,4 @@ def test_nothing_outside():
     """Where nothing changes outside the vectors are those of M_f, and finite."""
     result = resefa(np.diag([1.0, 3.0, 2.0]), np.zeros((3, 3)))
     np.testing.assert_allclose(abs(result.vectors), np.eye(3)[[1, 2, 0]], atol=1e-12)
-    assert np.isfinite(result.eigenvalues).all()
+    assert np.isfinite(result.scores).all()

@@ -36,7 +36,8 @@ def test_report_has_a_line_a_row(method):
     lines = report(directions).splitlines()
     assert f"rank {directions.foreground.rank} of 12" in lines[0]
     assert (
-        f"rank {directions.background.rank} of 12, {directions.background.steps} steps" in lines[1]
+        f"rank {directions.background.rank} of 12, {directions.background.stats['steps']} steps"
+        in lines[1]
     )
     assert lines[3].split()[0] == "--start"
     assert [int(line.split()[0]) for line in lines[4:]] == list(range(directions.foreground.rank))
@@ -71,16 +72,15 @@ def test_region_picture(tmp_path):
     reason to stop."""
     picture = np.random.RandomState(0).randint(0, 256, (128, 128, 3), np.uint8)
     mask = np.eye(64, dtype=bool)
-    path, jacobian = tmp_path / "out.png", tmp_path / "w_dataset_my_name.npy"
-    source = tmp_path / "syn_dataset_my_name_number_0012.png"
+    path, source = tmp_path / "out.png", tmp_path / "syn_dataset_my_name_number_0012.png"
     Image.fromarray(picture).save(source)
-    assert save_region_picture(path, jacobian, 12, mask) is None
+    assert save_region_picture(path, source, mask) is None
     expected = region_picture(picture, mask.repeat(2, axis=0).repeat(2, axis=1))
     np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
     source.write_bytes(source.read_bytes()[:300])
-    assert "plain ground" in save_region_picture(path, jacobian, 12, mask)
+    assert "plain ground" in save_region_picture(path, source, mask)
     assert len(np.unique(np.asarray(Image.open(path)).reshape(-1, 3), axis=0)) <= 5
     if hasattr(os, "mkfifo"):
         source.unlink()
         os.mkfifo(source)
-        assert "plain ground" in save_region_picture(path, jacobian, 12, mask)
+        assert "plain ground" in save_region_picture(path, source, mask)

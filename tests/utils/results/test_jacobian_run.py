@@ -1,7 +1,7 @@
 """Runs of compute_jacobian.py that are killed, repeated, changed: nothing finished is lost, nothing
 broken is named."""
 
-import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from dnnlib.errors import InputError
-from utils.results.jacobian_run import Progress
+from utils.cli.options import CodeOptions, JacobianOptions
+from utils.results.jacobian_run import JacobianRun
 
 SHAPES = {"w": (1, 1, 1, 2)}
+CODE_NAMES = {field.name for field in dataclasses.fields(CodeOptions)}
 
 # A run of 3 samples that kills itself, as kill -9 would, before its n-th change to the disk.
 RUN = """
-import argparse, os, signal, sys
+import os, signal, sys
 from pathlib import Path
 import numpy as np
 moment = int(sys.argv[2])
@@ -31,14 +33,15 @@ def counted(function):
     return change
 os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
 Path.write_text = counted(Path.write_text)
-from utils.results.jacobian_run import Progress
-options = argparse.Namespace(output_dir=Path(sys.argv[1]), total_num=3, batch_size=None,
-                             compute_z=True, d_name="d", seed=4, overwrite=False)
-progress = Progress(options, "network")
-if not progress.complete:
-    with progress.resumed("CPU", 8, {"w": (2, 2, 1, 4), "z": (2, 2, 1, 3)}):
-        for i in range(progress.count, 3):
-            progress.append({"w": np.full((2, 2, 1, 4), i), "z": np.full((2, 2, 1, 3), -i)})
+from utils.cli.options import CodeOptions, JacobianOptions
+from utils.results.jacobian_run import JacobianRun
+options = JacobianOptions("net.pkl", Path(sys.argv[1]), compute_z=True, d_name="d",
+                          codes=CodeOptions(total_num=3))
+run = JacobianRun(options, "network")
+if not run.is_complete:
+    with run.resumed("CPU", 8, {"w": (2, 2, 1, 4), "z": (2, 2, 1, 3)}, 3):
+        for i in range(run.count, 3):
+            run.append({"w": np.full((2, 2, 1, 4), i), "z": np.full((2, 2, 1, 3), -i)})
 print("moments left", moment)
 """
 
@@ -68,17 +71,8 @@ def run(folder, moment, root):
 def test_facts_of_another_program(tmp_path, facts):
     """Facts that no run has written are an error of one line."""
     (tmp_path / "w_dataset_d.json").write_text(json.dumps(facts))
-    options = argparse.Namespace(
-        output_dir=tmp_path,
-        total_num=3,
-        batch_size=None,
-        compute_z=False,
-        d_name="d",
-        seed=4,
-        overwrite=False,
-    )
     with pytest.raises(InputError, match="holds a Jacobian") as caught:
-        Progress(options, "network")
+        JacobianRun(options(tmp_path), "network")
     assert len(str(caught.value)) < 1000
 
 
@@ -106,43 +100,34 @@ def test_killed_at_every_moment(root, tmp_path):
             assert (folder / name).read_bytes() == (whole / name).read_bytes(), moment
 
 
-def options(folder: Path, **changed):
-    return argparse.Namespace(
-        **{
-            "output_dir": folder,
-            "total_num": 2,
-            "batch_size": None,
-            "compute_z": False,
-            "d_name": "d",
-            "seed": 4,
-            "image_size": 256,
-            "overwrite": False,
-            **changed,
-        }
-    )
+def options(folder: Path, **changed) -> JacobianOptions:
+    """Those of two samples, unless changed."""
+    of_codes = {name: changed.pop(name) for name in CODE_NAMES & changed.keys()}
+    codes = CodeOptions(**{"total_num": 2, **of_codes})
+    return JacobianOptions("net.pkl", folder, d_name="d", codes=codes, **changed)
 
 
-def finish(folder: Path, device: str = "CPU", **changed) -> Progress:
+def finish(folder: Path, device: str = "CPU", total_num: int = 2, **changed) -> JacobianRun:
     """A run with these options, to its end; each sample is filled with its index."""
-    progress = Progress(options(folder, **changed), "network")
-    with progress.resumed(device, 8, SHAPES):
-        for i in range(progress.count, progress.options.total_num):
-            progress.append({"w": np.full((1, 1, 1, 2), i)})
-    return progress
+    run = JacobianRun(options(folder, total_num=total_num, **changed), "network")
+    with run.resumed(device, 8, SHAPES, total_num):
+        for i in range(run.count, total_num):
+            run.append({"w": np.full((1, 1, 1, 2), i)})
+    return run
 
 
 def test_complete(tmp_path):
     """A complete run repeated, also with fewer samples, has nothing to do."""
     finish(tmp_path)
     for total_num in (1, 2):
-        assert Progress(options(tmp_path, total_num=total_num), "network").complete
-    assert not Progress(options(tmp_path, total_num=3), "network").complete
+        assert JacobianRun(options(tmp_path, total_num=total_num), "network").is_complete
+    assert not JacobianRun(options(tmp_path, total_num=3), "network").is_complete
 
 
 def test_more_samples(tmp_path):
     """A larger total_num keeps the finished samples and adds the rest."""
     finish(tmp_path)
-    assert finish(tmp_path, total_num=4).complete is False
+    assert finish(tmp_path, total_num=4).is_complete is False
     np.testing.assert_array_equal(
         np.load(tmp_path / "w_dataset_d.npy").ravel(), [0, 0, 1, 1, 2, 2, 3, 3]
     )
@@ -162,10 +147,10 @@ def test_changed_option(tmp_path, changed, words):
     """Another option is refused, by its name and old value; --overwrite starts anew."""
     finish(tmp_path)
     with pytest.raises(InputError, match=words):
-        Progress(options(tmp_path, total_num=4, **changed), "network")
+        JacobianRun(options(tmp_path, total_num=4, **changed), "network")
     if "compute_z" not in changed:
         finish(tmp_path, overwrite=True, **changed)
-        assert Progress(options(tmp_path, **changed), "network").complete
+        assert JacobianRun(options(tmp_path, **changed), "network").is_complete
 
 
 def damage_count(folder: Path) -> None:
@@ -205,7 +190,7 @@ def test_files_that_disagree(tmp_path, damage, words):
     damage(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match=words):
-        Progress(options(tmp_path, total_num=3), "network")
+        JacobianRun(options(tmp_path, total_num=3), "network")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     finish(tmp_path, overwrite=True)
 
@@ -217,12 +202,12 @@ def test_samples_of_another_shape(tmp_path):
     facts = json.loads((tmp_path / "w_dataset_d.json").read_text())
     del facts["sample_shape"]
     (tmp_path / "w_dataset_d.json").write_text(json.dumps(facts))
-    progress = Progress(options(tmp_path, total_num=3), "network")
+    jacobians = JacobianRun(options(tmp_path, total_num=3), "network")
     with (
         pytest.raises(
             InputError, match=r"samples of shape \[1, 1, 1, 2\]; expected \[1, 1, 1, 9\]"
         ),
-        progress.resumed("CPU", 8, {"w": (1, 1, 1, 9)}),
+        jacobians.resumed("CPU", 8, {"w": (1, 1, 1, 9)}, 3),
     ):
         pass
     assert len(np.load(tmp_path / "w_dataset_d.npy")) == 2
@@ -232,18 +217,20 @@ def test_another_network(tmp_path):
     """A Jacobian of another network is not gone on with."""
     finish(tmp_path)
     with pytest.raises(InputError, match="made with another network"):
-        Progress(options(tmp_path), "other")
+        JacobianRun(options(tmp_path), "other")
 
 
 def test_other_latent_codes(tmp_path):
     """Codes of another file are not mixed in, whatever its name; the same codes may have moved."""
-    progress = Progress(options(tmp_path, latent_path="a.npz"), "network", "hash")
-    with progress.resumed("CPU", 8, SHAPES):
-        progress.append({"w": np.zeros((1, 1, 1, 2))})
-    assert Progress(options(tmp_path, total_num=1, latent_path="b.npz"), "network", "hash").complete
+    jacobians = JacobianRun(options(tmp_path, latent_path="a.npz"), "network", "hash")
+    with jacobians.resumed("CPU", 8, SHAPES, 2):
+        jacobians.append({"w": np.zeros((1, 1, 1, 2))})
+    assert JacobianRun(
+        options(tmp_path, total_num=1, latent_path="b.npz"), "network", "hash"
+    ).is_complete
     for latents_hash in (None, "other"):
         with pytest.raises(InputError, match="made with other latent codes"):
-            Progress(options(tmp_path, latent_path="a.npz"), "network", latents_hash)
+            JacobianRun(options(tmp_path, latent_path="a.npz"), "network", latents_hash)
 
 
 def test_all_codes_of_a_file(tmp_path):
@@ -251,14 +238,12 @@ def test_all_codes_of_a_file(tmp_path):
     with."""
 
     def run(total_num, count):
-        chosen = options(tmp_path, total_num=total_num)
-        progress = Progress(chosen, "network", "hash")
-        if not progress.complete:
-            chosen.total_num = total_num or 3  # as many as there are
-            with progress.resumed("CPU", 8, SHAPES):
-                for _ in range(progress.count, count):
-                    progress.append({"w": np.zeros((1, 1, 1, 2))})
-        return progress.complete
+        jacobians = JacobianRun(options(tmp_path, total_num=total_num), "network", "hash")
+        if not jacobians.is_complete:
+            with jacobians.resumed("CPU", 8, SHAPES, total_num or 3):  # as many as there are
+                for _ in range(jacobians.count, count):
+                    jacobians.append({"w": np.zeros((1, 1, 1, 2))})
+        return jacobians.is_complete
 
     assert [run(2, 2), run(2, 2), run(None, 2), run(None, 3), run(None, 3), run(3, 3)] == [
         False,
@@ -282,9 +267,9 @@ def test_another_device(tmp_path):
 def test_interrupted(tmp_path, error, capsys):
     """Whatever ends a run, the finished samples take the final name, and the same options go on
     with the rest."""
-    progress = Progress(options(tmp_path, total_num=3), "network")
-    with pytest.raises(error), progress.resumed("CPU", 8, SHAPES):
-        progress.append({"w": np.full((1, 1, 1, 2), 0)})
+    jacobians = JacobianRun(options(tmp_path, total_num=3), "network")
+    with pytest.raises(error), jacobians.resumed("CPU", 8, SHAPES, 3):
+        jacobians.append({"w": np.full((1, 1, 1, 2), 0)})
         raise error
     assert "the same command goes on with the rest" in capsys.readouterr().out
     np.testing.assert_array_equal(np.load(tmp_path / "w_dataset_d.npy").ravel(), [0, 0])
@@ -295,9 +280,9 @@ def test_interrupted(tmp_path, error, capsys):
 
 def test_halved_batch_is_remembered(tmp_path):
     """After half a batch was too much, a later run begins with what fitted."""
-    progress = Progress(options(tmp_path, total_num=3), "network")
-    with pytest.raises(KeyboardInterrupt), progress.resumed("CPU", 8, SHAPES):
-        progress.halve_batch()
-        progress.append({"w": np.zeros((1, 1, 1, 2))})
+    jacobians = JacobianRun(options(tmp_path, total_num=3), "network")
+    with pytest.raises(KeyboardInterrupt), jacobians.resumed("CPU", 8, SHAPES, 3):
+        jacobians.halve_batch()
+        jacobians.append({"w": np.zeros((1, 1, 1, 2))})
         raise KeyboardInterrupt
     assert finish(tmp_path, total_num=3).batch_size == 4

@@ -1,0 +1,69 @@
+"""JSON files beside outputs, as this toolkit writes them and as others may."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from utils.files.sidecar import FACTS_SIZE, provenance, read_json, sha256, write_json
+
+
+def test_json(tmp_path):
+    """What is written as JSON is read back; a missing, damaged or foreign file is None."""
+    content = {"a": 1, "b": [1.5, None, True], "name": "ä"}
+    write_json(tmp_path / "good.json", content)
+    assert read_json(tmp_path / "good.json") == content
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "half.json").write_text('{"a": ')
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "deep.json").write_text('{"a": ' + "[" * 17 + "]" * 17 + "}")
+    for name in ("missing", "list", "half", "binary", "deep"):
+        assert read_json(tmp_path / f"{name}.json") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[1]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"options": [1]}',
+        b'{"options": null}',
+        b"{" + b" " * FACTS_SIZE + b"}",
+        b'{"a": ' + b"9" * 5000 + b"}",
+    ],
+    ids=range(9),
+)
+def test_json_of_another_program(tmp_path, content):
+    """A JSON file that this toolkit has not written is none."""
+    path = tmp_path / "facts.json"
+    path.write_bytes(content)
+    assert read_json(path) is None
+
+
+def test_json_without_infinity(tmp_path):
+    """Infinity and NaN, which are no JSON, are written as null, however deep they lie."""
+    write_json(tmp_path / "a.json", {"a": [1.5, float("inf"), {"b": float("nan")}]})
+    assert read_json(tmp_path / "a.json") == {"a": [1.5, None, {"b": None}]}
+
+
+def test_sha256(tmp_path):
+    """The digest is hashlib's, whatever the size of the file."""
+    content = bytes(range(256)) * 9000
+    (tmp_path / "file").write_bytes(content)
+    assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_provenance(monkeypatch):
+    """The command, the resolved options, further facts and the versions are there, and can be
+    written as JSON."""
+    monkeypatch.setattr("sys.argv", ["script.py", "--seed", "4"])
+    facts = provenance({"seed": 4, "output_dir": Path("a/b")}, region="eyes")
+    assert facts["command"] == ["python", "script.py", "--seed", "4"]
+    assert facts["options"] == {"seed": 4, "output_dir": "a/b"}
+    assert facts["region"] == "eyes"
+    assert {"python", "numpy", "scipy", "pillow", "tensorflow"} == set(facts["versions"])
+    assert json.loads(json.dumps(facts)) == facts
