@@ -10,7 +10,8 @@ one dict:
     module_src     source code, which is neither run nor kept
     version        of this format; likewise
 
-A module of PyTorch's own is an object of torch.nn.modules, by its class, with its __dict__ as state.
+A module of PyTorch's own is an object of torch.nn.modules, by its class, with its __dict__ as
+state.
 """
 
 import pickle
