@@ -71,8 +71,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 def _is_worker() -> bool:
     """Whether this process was started by multiprocessing, which is why it imports the script
     again."""
-    multiprocessing = sys.modules.get("multiprocessing")
-    return multiprocessing is not None and multiprocessing.parent_process() is not None
+    return "--multiprocessing-fork" in sys.orig_argv  # its parent process is not known to it yet
 
 
 open_closed_streams()
