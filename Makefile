@@ -1,6 +1,6 @@
 # make demo     see it work: the three steps on the demo network
 # make test     the tests; make test TESTS=tests/utils runs some of them
-# make lint     ruff
+# make lint     ruff and mypy
 # make bench    what it costs
 # All set up what they need in .venv. PYTHON=python3.12 make demo chooses another Python (if there is no .venv yet).
 
@@ -22,6 +22,8 @@ test: .venv/ready-dev
 
 lint: .venv/ready-dev
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 
 bench: .venv/ready-dev
 	$(PY) benchmarks/run.py
