@@ -10,7 +10,7 @@ from dnnlib.describe import describe
 from dnnlib.download import find_file
 from dnnlib.errors import InputError
 from utils.cli.parser import fail, run
-from utils.files.arrays import read_json
+from utils.files.sidecar import read_json
 
 EXAMPLES = """\
 examples:

@@ -48,7 +48,7 @@ def empty_zip():
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
             "a Git LFS pointer: .*git lfs pull",
         ),
-        (gzip.compress(b"a"), "a gzip archive: unpack"),
+        (gzip.compress(b"a", mtime=0), "a gzip archive: unpack"),
         (tar(), "a tar archive"),
         (b"7z\xbc\xaf\x27\x1c\0\4", "a 7z"),
         (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
