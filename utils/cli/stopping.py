@@ -72,7 +72,8 @@ def _is_worker() -> bool:
     """Whether this process was started by multiprocessing, which is why it imports the script
     again."""
     multiprocessing = sys.modules.get("multiprocessing")
-    return multiprocessing is not None and multiprocessing.parent_process() is not None
+    # Not parent_process(), which a worker only knows once it has imported the script.
+    return multiprocessing is not None and multiprocessing.current_process().name != "MainProcess"
 
 
 open_closed_streams()
