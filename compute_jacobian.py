@@ -62,12 +62,7 @@ def parse_arguments() -> Namespace:
         default=True,
         help="mean over RGB, not each channel by itself",
     )
-    add(
-        "--d_name",
-        type=name_part,
-        default="ffhq",
-        help="name of the data set, part of the file names",
-    )
+    add("--d_name", type=name_part, default="ffhq", help="data set, a part of the file names")
     add(
         "--allow_tf32",
         action="store_true",

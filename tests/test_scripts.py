@@ -288,9 +288,12 @@ def test_compute_z(run_script, data, golden):
             golden("tf_skip_64")[f"jacobian_{space}"],
         )
         assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
-        assert (
-            json.loads((folder / f"{space}_dataset_ffhq.json").read_text())["latent_space"] == space
-        )
+        facts = json.loads((folder / f"{space}_dataset_ffhq.json").read_text())
+        assert (facts["latent_space"], facts["space"], facts["layers"]) == (space, space, "all")
+    run = run_script("compute_directions", folder / "z_dataset_ffhq.npy", "--lamb", 8)
+    assert "its directions, which move z" in run.out
+    (record,) = Path("outputs/directions").glob("*_00_*_projected.json")
+    assert json.loads(record.read_text())["space"] == "z"
 
 
 def test_no_fused_channel(run_script, data, golden):
