@@ -95,7 +95,8 @@ def main() -> None:
 
     with claim_folder(options.output_dir, is_taken, part) as folder:
         saved = compute_sets(options, jacobians, sets, folder)
-    pictures = folder / region_picture_name(options, region, "00" if len(samples) == 1 else "*")
+    number = f"{'pool_' * options.pool}{'00' if len(samples) == 1 else '*'}"
+    pictures = folder / region_picture_name(options, region, number)
     say(f"{pictures}: the region over the picture{'s' * (len(samples) > 1)}")
     whose = sets[0].title if options.pool else f"{saved} sample{'s' * (saved > 1)}"
     say(f"{folder}: directions of {'a ' * options.pool}{whose}, principal and _projected")

@@ -29,8 +29,13 @@ from utils.editing.walk import (
 from utils.files.sidecar import provenance, read_json, sha256
 from utils.files.writing import expect_room, size_text
 from utils.regions.region import FRAME
-from utils.results.contact_sheet import write_contact_sheets
-from utils.results.edit_results import EditResults, Subject, claim_results_folder
+from utils.results.contact_sheet import sheet_names, write_contact_sheets
+from utils.results.edit_results import (
+    EditResults,
+    Subject,
+    claim_results_folder,
+    result_names,
+)
 
 if TYPE_CHECKING:
     from dnnlib.generator import Generator
@@ -79,7 +84,10 @@ def main() -> None:
         names=codes.names and codes.names[:samples],
     )
     names = [str(path) for path in paths]
-    with claim_results_folder(options.output_dir, names, options.record, facts) as folder:
+    files = result_names(edits, samples, options.name, options.save_raw, options.animate)
+    if options.contact_sheet:
+        files = iter(sheet_names(edits, options.name))
+    with claim_results_folder(options.output_dir, names, options.record, facts, files) as folder:
         facts["options"]["output_dir"] = str(folder)
         announce_cost(generator, options, samples, len(edits), folder)
         write_edits(generator, options, walker, edits, facts, folder)

@@ -24,7 +24,11 @@ def open_file(path: str | Path) -> BinaryIO:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     file = open(path, "rb", opener=opener)  # noqa: SIM115, closed by the caller
-    mode = os.fstat(file.fileno()).st_mode
+    found_there = os.fstat(file.fileno())
+    mode = found_there.st_mode
+    if stat.S_ISREG(mode) and not found_there.st_size:
+        file.close()  # what the system makes up as it is read may wait, too: empty it is
+        return open(os.devnull, "rb")
     if not stat.S_ISREG(mode):
         file.close()
         found = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from dnnlib.text import file_name_part, one_line
 from utils.cli.stopping import stopped_by_signals
 
 MOST_LAYERS = 1000  # no network has as many
+LARGEST = 1e38  # about what a float32 holds
 MOST_STEPS = 1000  # of an edit: a grid has a column for each
 
 
@@ -25,6 +27,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             description=description, epilog=f"examples:\n{examples}", formatter_class=_Formatter
         )
+        # Numbers as -1e-3, too, are no options.
+        self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.I)
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         """An empty value, as an unset variable of a shell leaves, is refused: it does not mean what
@@ -127,6 +131,7 @@ def _whole_number(text: str, span: range, expected: str) -> int:
     except ValueError:
         value = -1
     if value not in span:
+        expected = f"at most {span[-1]}" if value > span[-1] else expected
         raise argparse.ArgumentTypeError(f"{text} given; expected a whole number, {expected}")
     return value
 
@@ -152,15 +157,19 @@ def finite_float(text: str) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not abs(value) < 1e38:  # what a float32 holds
-        raise argparse.ArgumentTypeError(f"{text} given; expected a finite number")
+    if not abs(value) < LARGEST:
+        raise argparse.ArgumentTypeError(
+            f"{text} given; expected a finite number, below {LARGEST:g}"
+        )
     return value
 
 
 def positive_float(text: str) -> float:
     value = finite_float(text)
     if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} given; expected a positive number")
+        raise argparse.ArgumentTypeError(
+            f"{text} given; expected a positive number, below {LARGEST:g}"
+        )
     return value
 
 
@@ -169,7 +178,7 @@ def distance_or_auto(text: str) -> float | str:
         return text if text == "auto" else positive_float(text)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
-            f"{text} given; expected auto or a positive number"
+            f"{text} given; expected auto or a positive number, below {LARGEST:g}"
         ) from None
 
 

@@ -31,10 +31,18 @@ def lock_folder(folder: str | Path, part: str = "") -> Iterator[None]:
     """
     folder = Path(folder)
     made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # as below /proc
+        raise InputError(
+            f"{folder} cannot be made ({error.strerror}); expected a folder that can be written "
+            "to: choose another",
+            option="output_dir",
+        ) from None
     path = folder / (f".{part}.lock" if part else ".lock")
     try:
         with _locked_file(path, folder):
+            _remove_left_overs(folder, path)
             try:
                 yield
             finally:
@@ -44,6 +52,15 @@ def lock_folder(folder: str | Path, part: str = "") -> Iterator[None]:
         if made:
             with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
+
+
+def _remove_left_overs(folder: Path, lock: Path) -> None:
+    """Remove what killed runs were writing, unless another run is at work in the folder."""
+    left = list(folder.glob(f".{'[0-9a-f]' * 16}.partial"))  # before the locks are looked at
+    if set(folder.glob(".*lock")) == {lock}:
+        for path in left:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @contextlib.contextmanager

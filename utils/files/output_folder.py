@@ -58,9 +58,5 @@ def _identity(facts: dict[str, Any]) -> dict[str, Any]:
         name: value for name, value in facts.get("options", {}).items() if name not in FREE_OPTIONS
     }
     inputs = {name: value for name, value in facts.items() if name.endswith("_sha256")}
-    return {
-        "options": options,
-        "jacobian": facts.get("jacobian"),
-        "samples": facts.get("samples"),
-        **inputs,
-    }
+    others = {name: facts.get(name) for name in ("jacobian", "samples", "latent_space")}
+    return {"options": options, **others, **inputs}

@@ -1,6 +1,7 @@
 """Arrays of samples that are written one by one, so that a run that was killed can go on."""
 
 import contextlib
+import errno
 import math
 import os
 import re
@@ -45,6 +46,7 @@ class SampleFile:
                     "--overwrite"
                 )
             self.count, self.sample_shape = samples.shape[0], samples.shape[1:]
+        _expect_own(earlier)
         self.partial = self._new_name() if earlier == self.path else earlier
         os.replace(earlier, self.partial)
         self.file = open_own(self.partial, "r+b")
@@ -113,6 +115,19 @@ class SampleFile:
             self.file.close()
         if not self.count:
             self.partial.unlink(missing_ok=True)
+
+
+def _expect_own(path: Path) -> None:
+    """Raise InputError if to write to this file would change another one."""
+    try:
+        open_own(path, "r+b").close()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InputError(
+            f"{path} is a link, or has a second name; expected a file of its own, to add samples "
+            "to: copy it, or choose another --output_dir"
+        ) from None
 
 
 def partial_files(path: str | Path) -> list[Path]:

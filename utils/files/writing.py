@@ -30,7 +30,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        error.filename = error.filename or str(path)
+        error.filename = str(path)  # not the name that it had for a moment
         raise
 
 

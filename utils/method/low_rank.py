@@ -57,9 +57,10 @@ def split(
     residual is small too. `converged` is False after max_iter steps.
     """
     norm = np.linalg.norm(matrix)
-    if norm == 0:  # nothing changes there
+    # With Y = sign(M) / lamb of a spectral norm of at most 1, L = 0 and S = M are the solution.
+    if np.linalg.norm(np.sign(matrix), 2) <= lamb:
         empty = np.empty(0), np.empty((0, len(matrix)))
-        return _subspace(*empty, True, _stats(0, 0.0, 0.0, 0.0, 0.0)), np.zeros_like(matrix)
+        return _subspace(*empty, True, _stats(0, 0.0, 0.0, 0.0, 0.0)), np.array(matrix, float)
     m = matrix.astype(np.float64) / norm  # the solution scales with M
     mu = m.size / (2 * np.abs(m).sum())
     v, s, next_s, difference, image, target = np.zeros(

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from dnnlib.errors import InputError
 from utils.method.low_rank import factorize
 from utils.method.resefa import resefa
 from utils.method.subspace import Subspace
@@ -70,7 +71,10 @@ def worker_processes() -> Iterator[ProcessPoolExecutor]:
         for worker in multiprocessing.active_children():
             worker.terminate()
         if isinstance(error, BrokenProcessPool):
-            raise MemoryError("a worker process was killed") from None
+            raise InputError(
+                "a worker process was killed, most likely for lack of memory; expected it to end: "
+                "free some memory, or use a Jacobian of a smaller --image_size"
+            ) from None
         raise
     finally:
         pool.shutdown()

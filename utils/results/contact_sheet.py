@@ -30,12 +30,22 @@ def write_contact_sheets(
     write_json(record, facts | {"complete": False})
     rows: list[dict[str, Any]] = []
     for file, group in itertools.groupby(effects, lambda pair: pair[0].file):
-        path = record.with_name(f"{file}_contact_sheet_{name}.png")
+        path = record.with_name(sheet_name(file, name))
         pairs = list(group)
         save_png(path, draw_sheet(originals, pairs))
         rows += [facts_of(edit, effect) for edit, effect in pairs]
         say(str(path))
     write_json(record, facts | {"directions": rows})
+
+
+def sheet_name(file: str, name: str) -> str:
+    """The name of a file's contact sheet."""
+    return f"{file}_contact_sheet_{name}.png"
+
+
+def sheet_names(edits: Sequence[Edit], name: str) -> list[str]:
+    """The names of all of them."""
+    return [sheet_name(edit.file, name) for edit in edits]
 
 
 def draw_sheet(originals: np.ndarray, effects: Sequence[tuple[Edit, Effect]]) -> np.ndarray:

@@ -51,11 +51,15 @@ class DirectionSet:
 
     def region_picture(self, sample: int) -> str:
         """The name of a picture that it has for each of its samples."""
-        return region_picture_name(self.options, self.region, f"{sample:02d}")
+        pool = "pool_" if self.options.pool else ""
+        return region_picture_name(self.options, self.region, f"{pool}{sample:02d}")
 
     def is_taken(self, folder: Path) -> bool:
         """Whether the folder holds such files of a run with other options."""
-        there = any(os.path.lexists(folder / f"{self.stem}{end}") for end in (".npy", ".json"))
+        ends = (".npy", ".json", "_projected.npy", "_projected.json", "_spectra.png")
+        names = [f"{self.stem}{end}" for end in ends]
+        names += [self.region_picture(sample) for sample in self.samples]
+        there = any(os.path.lexists(folder / name) for name in names)
         return there and not is_same_run(folder / f"{self.stem}.json", self.facts)
 
     def save(self, folder: Path, directions: Directions, matrices: np.ndarray) -> list[str]:

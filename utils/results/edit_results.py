@@ -6,7 +6,7 @@ import io
 import math
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,23 +53,55 @@ GRID_ROWS = 20
 
 
 def claim_results_folder(
-    output_dir: str | None, matrix_paths: Sequence[str], record: str, facts: dict[str, Any]
+    output_dir: str | None,
+    matrix_paths: Sequence[str],
+    record: str,
+    facts: dict[str, Any],
+    names: Iterable[str] = (),
 ) -> AbstractContextManager[Path]:
     """The folder to write to, locked: `output_dir`, or outputs/manipulations/{stem of the first
     matrix_path}, or one with a number after it if that holds results of other options.
 
-    `record` is the name of the JSON file that says what results are of. Raises InUseError if
-    another run is writing to output_dir.
+    `record` is the name of the JSON file that says what results are of, `names` are those of the
+    other files that will be written. Raises InUseError if another run is writing to output_dir.
     """
+    written = {record, str(Path(record).with_suffix(".html")), *names}
 
     def is_taken(folder: Path) -> bool:
-        path = folder / record
-        there = any(map(os.path.lexists, (path, path.with_suffix(".html"))))
-        return there and not is_same_run(path, facts)
+        there = not written.isdisjoint(os.listdir(folder))
+        return there and not is_same_run(folder / record, facts)
 
     more = f"_and_{len(matrix_paths) - 1}_more" if len(matrix_paths) > 1 else ""
     folder = Path(output_dir or Path("outputs/manipulations") / f"{stem(matrix_paths[0])}{more}")
     return claim_folder(folder, is_taken, elsewhere_if_in_use=output_dir is None)
+
+
+def result_names(
+    edits: Sequence[Edit], samples: int, name: str, raw: bool, animation: str | None
+) -> Iterator[str]:
+    """The names of all files and folders that EditResults puts into its folder, but the page's."""
+    if raw:
+        yield from (f"ori_{sample:06d}.png" for sample in range(samples))
+    one_file = len({edit.file for edit in edits}) == 1
+    for edit in edits:
+        start = f"{edit.file}_direction_{edit.row:02d}"
+        ends = [".json", *([f".{animation}"] if animation else [])]
+        yield from (f"{start}_{name}{end}" for end in ends)
+        for part in ("", *(f"_samples_{span}" for span in _grids(samples))):
+            yield from (f"{start}{part}_{name}.png", f"{start}{part}_change_{name}.jpg")
+        for sample in range(samples):
+            if animation:
+                yield f"{start}_sample_{sample:06d}_{name}.{animation}"
+            if raw and one_file:
+                yield f"mani_{sample:06d}_ind_{edit.row:06d}_000000.png"
+        if raw and not one_file:
+            yield edit.file
+
+
+def _grids(samples: int) -> Iterator[str]:
+    """What tells the grids of many samples from one another."""
+    for first in range(0, samples, GRID_ROWS):
+        yield f"{first:03d}-{min(first + GRID_ROWS, samples) - 1:03d}"
 
 
 def head_of(distance: float) -> str:
@@ -140,8 +172,12 @@ class EditResults:
         self.cell = min(PICTURE_SIZE, GRID_WIDTH // columns - GAP)  # pixels of a picture in a grid
         self.writes_folders = len({edit.file for edit in edits}) > 1
         self.page_path = folder / f"manipulate_results_{name}.html"
-        # Written at once, so that the files of a run that is killed are known as its own.
-        write_json(self.page_path.with_suffix(".json"), facts | {"rows": 0, "complete": False})
+        # Written at once, so that the files of a run that is killed are known as its own. A record
+        # that is there already is of the same options.
+        record = self.page_path.with_suffix(".json")
+        self.is_first = not record.exists()
+        if self.is_first:
+            write_json(record, facts | {"rows": 0, "complete": False})
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
@@ -304,7 +340,8 @@ class EditResults:
         rows += [job.result() for job in self.rows if not job.exception()]  # of an interrupted grid
         path = self.page_path
         if not rows:
-            path.with_suffix(".json").unlink(missing_ok=True)
+            if self.is_first:
+                path.with_suffix(".json").unlink(missing_ok=True)
             return
         self._write_page(rows)
         changes = [

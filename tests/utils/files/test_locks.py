@@ -56,6 +56,17 @@ def test_killed_holder_does_no_harm(holder, tmp_path, how):
     assert list((tmp_path / "mine").iterdir()) == []
 
 
+def test_left_overs_of_killed_runs(tmp_path):
+    """What a killed run was writing goes with the next run, unless another is at work there."""
+    left = tmp_path / ".0123456789abcdef.partial"
+    left.write_text("half")
+    with lock_folder(tmp_path, "eyes"):
+        assert not left.exists()
+        left.write_text("of a run at work")
+        with lock_folder(tmp_path, "mouth"):
+            assert left.exists()
+
+
 def test_folder_of_a_run_that_wrote_nothing(tmp_path):
     """A folder that was made for the lock goes with it, one that was there stays."""
     with lock_folder(tmp_path / "new"):

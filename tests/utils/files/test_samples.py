@@ -1,6 +1,7 @@
 """Files of samples grow, are interrupted, and go on."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -76,6 +77,16 @@ def test_sample_file_behind_a_link(tmp_path):
         SampleFile(tmp_path / "w.npy", resume=True)
     SampleFile(tmp_path / "w.npy").append(np.zeros((2, 3)))
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_samples_behind_a_link(tmp_path, link):
+    """Samples are not added to a file that has another name, too; it and its name stay."""
+    np.save(tmp_path / "far.npy", np.zeros((1, 2), np.float32))
+    link(tmp_path / "far.npy", tmp_path / "w.npy")
+    with pytest.raises(InputError, match=r"w\.npy is a link, or has a second name"):
+        SampleFile(tmp_path / "w.npy", resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["far.npy", "w.npy"]
 
 
 def test_two_partial_files(tmp_path):

@@ -184,3 +184,16 @@ def test_lamb_trades_rank_for_sparsity():
     all_low, sparse = split(matrix, 0.01)
     assert not sparse.any()
     assert all_low.rank > 0
+
+
+@pytest.mark.parametrize("share", [0.97, 1.0, 1e5, 1e30])
+def test_rank_0_where_all_is_sparse(share):
+    """L is 0 from the lamb on that is the spectral norm of sign(M), where Y = sign(M) / lamb proves
+    it, and is not below; absurd values are no trouble."""
+    a = np.random.Generator(np.random.PCG64(0)).standard_normal((24, 24))
+    matrix = a @ a.T
+    result, sparse = split(matrix, share * np.linalg.norm(np.sign(matrix), 2))
+    assert result.converged
+    assert (result.rank == 0) == (share >= 1)
+    if share >= 1:
+        np.testing.assert_array_equal(sparse, matrix)

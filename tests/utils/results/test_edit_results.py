@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,14 @@ from utils.editing.measure import MeasuredChange
 from utils.editing.walk import Edit
 from utils.files.locks import InUseError
 from utils.regions.region import region_source
-from utils.results.edit_results import EditResults, Subject, claim_results_folder, head_of, summary
+from utils.results.edit_results import (
+    EditResults,
+    Subject,
+    claim_results_folder,
+    head_of,
+    result_names,
+    summary,
+)
 
 RECORD = "manipulate_results_lowrankgan.json"
 FACTS = {
@@ -69,6 +77,34 @@ def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other
         places[2], FACTS | {"options": {**FACTS["options"], "output_dir": "elsewhere"}, "rows": 7}
     )
     assert claim() == places[2]
+
+
+@pytest.mark.parametrize("name", ["ori_000000.png", "eyes_direction_04_sample_000000_n.webp"])
+def test_files_without_a_record_of_their_own_are_kept(tmp_path, monkeypatch, name):
+    """Files of a run under another --name, which this one would write too, are not overwritten."""
+    monkeypatch.chdir(tmp_path)
+    names = list(result_names(edits(), 2, "n", raw=True, animation="webp"))
+    assert name in names
+    Path("mine").mkdir()
+    Path("mine", name).write_text("")
+    with claim_results_folder("mine", ["eyes.npy"], RECORD, FACTS, names) as folder:
+        assert folder == Path("mine_2")
+
+
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("animation", ["gif", None])
+@pytest.mark.parametrize("files", [("eyes",), ("eyes", "mouth")])
+def test_result_names(tmp_path, raw, animation, files):
+    """What is written has the names that were announced, but for the page's and its numbers'."""
+    walked = [edit for file in files for edit in edits(file=file, region="eyes")]
+    with results_in(tmp_path, walked, raw=raw, animation=animation) as results:
+        for value in range(2 + 2 * 3 * len(walked)):
+            results.add(image(value))
+    there = {path.name for path in tmp_path.iterdir()} - {
+        f"manipulate_results_n.{kind}" for kind in ("html", "json", "csv")
+    }
+    announced = set(result_names(walked, 2, "n", raw, animation))
+    assert {re.sub(r"_00000[12]\.png", "_000000.png", name) for name in there} <= announced
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
@@ -174,6 +210,18 @@ def test_files_and_order(tmp_path, save_raw):
         "random, seed 4",
     ):
         assert words in page
+
+
+def test_interrupted_again(tmp_path):
+    """A run that repeats a complete one and is interrupted before its first row leaves that one's
+    record."""
+    with results_in(tmp_path, edits(), raw=True) as results:
+        for value in range(2 + 2 * 2 * 3):
+            results.add(image(value))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(KeyboardInterrupt), results_in(tmp_path, edits()) as results:
+        raise KeyboardInterrupt
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_interrupted(tmp_path):
