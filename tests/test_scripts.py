@@ -1038,7 +1038,7 @@ def test_pool(published, run_script, tmp_path, method):
     assert (facts["sample"], facts["samples"], facts["region"]) == ("pool", 2, "masks")
     np.testing.assert_array_equal(region_from_facts(facts).mask(1, 64, 64), masks[1])
     assert sorted(path.name for path in (tmp_path / "outputs/directions").glob("region_*")) == [
-        f"region_img_{i:02d}_masks_lowrankgan.png" for i in range(2)
+        f"region_img_pool_{i:02d}_masks_lowrankgan.png" for i in range(2)
     ]
 
 
@@ -1397,3 +1397,25 @@ def test_unique_names(names, expected):
     """Files of one stem get names of their own, that no other has, also where a file system ignores
     case."""
     assert unique_names(names) == expected
+
+
+def test_directions_of_z(run_script, data, generator, tmp_path):
+    """Directions of a z_dataset file do not overwrite those of the w_dataset file; they are walked
+    in z: the code is that of the moved z on the layers that are edited."""
+    model, folder = data / "tf_orig_16.pkl", Path("outputs/jacobian_seed_4")
+    jacobian = ["compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 1, "--compute_z"]
+    assert run_script(*jacobian).status == 0
+    for space, place in (("w", "outputs/directions"), ("z", "outputs/directions_2")):
+        run = run_script("compute_directions", folder / f"{space}_dataset_ffhq.npy", "--lamb", 3)
+        assert (run.status, f"{place}: directions" in run.out) == (0, True)
+    path = Path("outputs/directions_2") / EYES.name
+    run = run_script(
+        *["manipulate", model, path, "--gpu_id", "cpu", "--total_num", 1, "--mani_layers", "2-4"],
+        *["--step", 1, "--start_distance", 1.5, "--save_raw", "--output_dir", "z"],
+    )
+    assert (run.status, run.err) == (0, "")
+    assert "found in z, so z is moved and mapped, for the layers 2,3,4" in run.out
+    g, z = generator("tf_orig_16"), np.random.RandomState(4).randn(1, 24)
+    codes, moved = g.mapping(z), g.mapping(z + 1.5 * np.load(path)[0])
+    codes[:, 2:5] = moved[:, 2:5]
+    expect_images(raw_images(tmp_path / "z", ["mani_000000_ind_000000_000000"]), g.synthesis(codes))
