@@ -17,7 +17,6 @@ SOLVER = "utils.method.low_rank.split"  # one loop, whose parts share all of its
 
 # What does not hold yet. A line that is not needed any more is an error, too.
 EXCEPTIONS = {
-    "utils.cli.edit_options.parse_edit_arguments is long",
     "utils.editing.codes imports dnnlib.containers.array_file",
     "utils.editing.codes imports dnnlib.latents",
     "utils.editing.codes._assumed_space is long",
