@@ -3,7 +3,6 @@
 import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,8 @@ from tqdm import tqdm
 
 from dnnlib.errors import InputError
 from dnnlib.text import file_name_part
-from utils.cli.options import DirectionsOptions, RegionOptions, add_region_options
-from utils.cli.parser import (
-    Parser,
-    name_part,
-    not_negative_int,
-    positive_float,
-    positive_int,
-    run,
-    say,
-    warn,
-)
+from utils.cli.options import DirectionsOptions, RegionOptions, add_directions_options
+from utils.cli.parser import Parser, run, say, warn
 from utils.files.jacobians import JacobianFile
 from utils.files.output_folder import claim_folder
 from utils.method.directions import gram_matrices_of_blocks, projected_directions
@@ -35,48 +25,10 @@ EXAMPLES = """\
 """
 
 
-def parse_arguments() -> Namespace:
-    parser = Parser(__doc__, EXAMPLES)
-    add = parser.add_argument
-    add("jaco_path", help="Jacobian: a .npy file from compute_jacobian.py")
-    add("--output_dir", default="outputs/directions", help="folder to write to")
-    add(
-        "--lamb",
-        type=positive_float,
-        help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the "
-        "published 60 for 512)",
-    )
-    add(
-        "--max_iter",
-        type=positive_int,
-        default=10000,
-        help="steps of the factorization at the most",
-    )
-    add(
-        "--num_relax",
-        type=not_negative_int,
-        default=0,
-        help="dimensions that the background gives back",
-    )
-    add(
-        "--method",
-        choices=("lowrank", "resefa"),
-        default="lowrank",
-        help="principal space of the region's low-rank part, or generalized eigenvectors in "
-        "closed form (ReSeFa)",
-    )
-    add(
-        "--pool",
-        action="store_true",
-        help="one set of directions for all samples, from their mean Gram matrices",
-    )
-    add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
-    add_region_options(parser, default="eyes")
-    return parser.parse_args()
-
-
 def main() -> None:
-    arguments = parse_arguments()
+    parser = Parser(__doc__, EXAMPLES)
+    add_directions_options(parser)
+    arguments = parser.parse_args()
     region = RegionOptions.from_arguments(arguments).expect_source()
     jacobians = JacobianFile(arguments.jaco_path)
     options = DirectionsOptions.from_arguments(arguments, jacobians.dimensions)

@@ -3,7 +3,6 @@
 import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
-from argparse import BooleanOptionalAction, Namespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +10,13 @@ from tqdm import tqdm
 
 from dnnlib import load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
-from utils.cli.options import JacobianOptions, add_code_options, add_network_options
-from utils.cli.parser import Parser, duration_text, name_part, positive_int, run, say, warn
+from utils.cli.cost import announce
+from utils.cli.options import JacobianOptions, add_jacobian_options
+from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
 from utils.files.locks import lock_folder
 from utils.files.sidecar import sha256
-from utils.files.writing import expect_room, size_text
+from utils.files.writing import expect_room
 from utils.pictures.images import save_png, to_uint8
 from utils.results.jacobian_run import JacobianRun
 
@@ -29,56 +29,10 @@ EXAMPLES = """\
 """
 
 
-def parse_arguments() -> Namespace:
-    parser = Parser(__doc__, EXAMPLES)
-    add_network_options(parser, list_names())
-    add = parser.add_argument
-    add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
-    add(
-        "--batch_size",
-        type=positive_int,
-        help="tangents at once (default: as many as fit into about 2 GB)",
-    )
-    add(
-        "--output_dir",
-        help="folder to write to (default: outputs/jacobian_seed_{seed}, or "
-        "outputs/jacobian_{stem of latent_path})",
-    )
-    add(
-        "--total_num",
-        type=positive_int,
-        help="number of latent codes (default: 5, or all of --latent_path)",
-    )
-    add(
-        "--gpu_id",
-        help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there "
-        "is one, else the CPU)",
-    )
-    add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
-    add("--save_png", action=BooleanOptionalAction, default=True, help="save the images as PNG")
-    add(
-        "--fused_channel",
-        action=BooleanOptionalAction,
-        default=True,
-        help="mean over RGB, not each channel by itself",
-    )
-    add("--d_name", type=name_part, default="ffhq", help="data set, a part of the file names")
-    add(
-        "--allow_tf32",
-        action="store_true",
-        help="let GPUs multiply with mantissas of 10 bits: faster, less exact",
-    )
-    add(
-        "--overwrite",
-        action="store_true",
-        help="start anew, whatever an earlier run has left in --output_dir",
-    )
-    add_code_options(parser)
-    return parser.parse_args()
-
-
 def main() -> None:
-    arguments = parse_arguments()
+    parser = Parser(__doc__, EXAMPLES)
+    add_jacobian_options(parser, list_names())
+    arguments = parser.parse_args()
     network = find_file(arguments.restore_path, "network")
     options = JacobianOptions.from_arguments(arguments, network)
     with lock_folder(options.output_dir):
@@ -113,10 +67,7 @@ def compute_missing(options: JacobianOptions) -> None:
         space = 4 * missing * sum(int(np.prod(shapes[space])) for space in jacobians.spaces)
         expect_room(options.output_dir, space)
         seconds = generator.seconds_per_image() * generator.edit_dim * missing
-        say(
-            f"expected: {duration_text(seconds)} and {size_text(space)} of disk for {missing} "
-            f"sample{'s' * (missing > 1)}"
-        )
+        announce(seconds, space, f"{missing} sample{'s' * (missing > 1)}")
         compute_samples(options, generator, codes, jacobians)
 
 

@@ -4,38 +4,24 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from dnnlib import load_generator, read_latents, select_device
-from dnnlib.catalogue import is_known, network_of_directions
+from dnnlib.catalogue import doubt_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
-from utils.cli.edit_options import EditOptions, parse_edit_arguments
+from utils.cli.cost import announce
+from utils.cli.edit_options import EditOptions, add_edit_options
 from utils.cli.options import plain_options
-from utils.cli.parser import duration_text, run, say, warn
+from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
 from utils.editing.edits import DirectionFile, check_regions, edits_of, regions_of
-from utils.editing.strength import IMAGES_TRIED, PROBES, Probe, measure_strengths, with_strength
-from utils.editing.walk import (
-    Edit,
-    Walker,
-    edited_codes,
-    even_distances,
-    expect_layers,
-    in_batches,
-)
+from utils.editing.walk import Walker, even_distances, expect_layers
 from utils.files.sidecar import provenance, read_json, sha256
-from utils.files.writing import expect_room, size_text
+from utils.files.writing import expect_room
 from utils.regions.region import FRAME
-from utils.results.contact_sheet import sheet_names, write_contact_sheets
-from utils.results.edit_results import (
-    EditResults,
-    Subject,
-    claim_results_folder,
-    result_names,
-)
+from utils.results.edit_results import claim_results_folder
+from utils.results.edit_run import names_written, write_edits
 
 if TYPE_CHECKING:
     from dnnlib.generator import Generator
@@ -47,7 +33,9 @@ EXAMPLES = """\
 
 
 def main() -> None:
-    options = EditOptions.from_arguments(parse_edit_arguments(str(__doc__), EXAMPLES, list_names()))
+    parser = Parser(__doc__, EXAMPLES)
+    add_edit_options(parser, list_names())
+    options = EditOptions.from_arguments(parser.parse_args())
     network = find_file(options.restore_path, "network")
     paths = [find_file(path, "directions") for path in options.matrix_path]
     directions = [read_file(path, options) for path in dict.fromkeys(paths)]
@@ -84,57 +72,12 @@ def main() -> None:
         names=codes.names and codes.names[:samples],
     )
     names = [str(path) for path in paths]
-    files = result_names(edits, samples, options.name, options.save_raw, options.animate)
-    if options.contact_sheet:
-        files = iter(sheet_names(edits, options.name))
-    with claim_results_folder(options.output_dir, names, options.record, facts, files) as folder:
+    written = names_written(options, edits, samples)
+    with claim_results_folder(options.output_dir, names, options.record, facts, written) as folder:
         facts["options"]["output_dir"] = str(folder)
         announce_cost(generator, options, samples, len(edits), folder)
-        write_edits(generator, options, walker, edits, facts, folder)
-
-
-def write_edits(
-    generator: "Generator",
-    options: EditOptions,
-    walker: Walker,
-    edits: list[Edit],
-    facts: dict[str, Any],
-    folder: Path,
-) -> None:
-    """Walk along all edits, as far as asked for, and write what is to be seen."""
-    batch_size, samples = options.batch_size or generator.batch_size, len(walker.codes)
-    if options.finds_distances:
-        few = walker if options.contact_sheet else walker.first(PROBES)
-        probe = Probe(generator.synthesis, batch_size, few)
-        effects = measure_strengths(probe, edits, options.change)
-        if options.contact_sheet:
-            record = folder / options.record
-            write_contact_sheets(record, options.name, probe.originals, effects, facts)
-            return
-        edits = [with_strength(edit, effect) for edit, effect in effects]
-    seed, layers = options.codes.seed, ", ".join(map(str, options.mani_layers))
-    subject = Subject(
-        network=Path(options.restore_path).stem,
-        codes=options.codes.latent_path or f"random, seed {seed}",
-        edit=f"{'z' if edits[0].in_z else 'w'} + distance × direction on layers {layers}",
-    )
-    total = samples * (1 + options.step * len(edits))
-    with (
-        EditResults(
-            folder,
-            edits,
-            samples,
-            options.name,
-            facts,
-            subject,
-            raw=options.save_raw,
-            animation=options.animate,
-        ) as results,
-        tqdm(total=total, desc="editing", unit="image", disable=None) as bar,
-    ):
-        for batch in in_batches(edited_codes(walker, edits), batch_size):
-            results.add(generator.synthesis(batch))
-            bar.update(len(batch))
+        batch_size = options.batch_size or generator.batch_size
+        write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
 
 
 def read_file(path: Path, options: EditOptions) -> DirectionFile:
@@ -161,18 +104,9 @@ def check_directions(
     if of_z:
         layers = ",".join(map(str, options.mani_layers))
         say(f"{path}: found in z, so z is moved and mapped, for the layers {layers}")
-    known = network_of_directions(file.sha256)
-    if known and network_hash != known.sha256 and (known.sha256 or is_known(network_hash)):
-        warn(
-            f"{path} was found on {known.name}, which this network is not, by its checksum: its "
-            f"effect may be anything, unless this is {known.name} in another format"
-        )
-    origin = file.facts.get("network_sha256")
-    if origin not in (None, network_hash):
-        warn(
-            f"{path} was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
-            f"{network_hash[:12]}…): its effect may be anything"
-        )
+    for doubt in (doubt_of_directions(file.sha256, network_hash), file.doubt(network_hash)):
+        if doubt:
+            warn(f"{path} {doubt}")
 
 
 def announce_cost(
@@ -180,15 +114,12 @@ def announce_cost(
 ) -> None:
     """Print the expected time, and the disk space of raw images; fail early if the disk is too
     full."""
-    shown = 0 if options.contact_sheet else samples * (1 + options.step * number)
-    probes = samples if options.contact_sheet else PROBES
-    tried = number * IMAGES_TRIED * probes if options.finds_distances else 0
+    shown = options.images_shown(samples, number)
     pixel = 4 if generator.num_channels == 4 else 3
     space = shown * generator.resolution**2 * pixel if options.save_raw else 0
     expect_room(folder, space)
-    disk = f" and up to {size_text(space)} of disk" if space else ""
-    seconds = (shown + tried) * generator.seconds_per_image()
-    say(f"expected: {duration_text(seconds)}{disk} for {shown + tried} images")
+    images = shown + options.images_tried(samples, number)
+    announce(images * generator.seconds_per_image(), space, f"{images} images", at_most=True)
 
 
 if __name__ == "__main__":

@@ -139,3 +139,17 @@ def network_of_directions(sha256: str) -> Entry | None:
 def is_known(sha256: str) -> bool:
     """Whether this is the checksum of a file in the catalogue."""
     return any(entry.sha256 == sha256 for entry in ENTRIES)
+
+
+def doubt_of_directions(sha256: str, network_sha256: str) -> str | None:
+    """What is odd if known directions are used on a network, by the checksums of the two files: the
+    rest of a sentence about the directions. None: nothing, or they are not known."""
+    known = network_of_directions(sha256)
+    if not known or known.sha256 == network_sha256:
+        return None
+    if not known.sha256 and not is_known(network_sha256):
+        return None
+    return (
+        f"was found on {known.name}, which this network is not, by its checksum: its effect may be "
+        f"anything, unless this is {known.name} in another format"
+    )

@@ -1,5 +1,5 @@
 """Bad input ends in one line on stderr that says what was found and what to do, status 2, and no
-file (DESIGN 8)."""
+file."""
 
 import json
 import os

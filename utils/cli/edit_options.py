@@ -8,12 +8,12 @@ from utils.cli.options import (
     CodeOptions,
     RegionOptions,
     add_code_options,
+    add_network_options,
     add_region_options,
     settle,
 )
 from utils.cli.parser import (
     MOST_STEPS,
-    Parser,
     distance_or_auto,
     end_row,
     finite_float,
@@ -24,7 +24,7 @@ from utils.cli.parser import (
     positive_int,
     step_count,
 )
-from utils.editing.strength import PROBES
+from utils.editing.strength import IMAGES_TRIED, PROBES
 
 CHANGE = 0.1  # mean absolute change inside the region, of images in [-1, 1]
 FARTHEST = 4.0  # the published distances are -4 and 4
@@ -72,6 +72,15 @@ class EditOptions:
         few = self.contact_sheet and self.codes.total_num is None
         return min(codes, PROBES) if few else codes
 
+    def images_shown(self, samples: int, edits: int) -> int:
+        """How many images are made to be seen."""
+        return 0 if self.contact_sheet else samples * (1 + self.step * edits)
+
+    def images_tried(self, samples: int, edits: int) -> int:
+        """About how many images are made to find the strength of the edits."""
+        probes = samples if self.contact_sheet else PROBES
+        return edits * IMAGES_TRIED * probes if self.finds_distances else 0
+
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> "EditOptions":
         """Raises InputError for options that exclude each other or would have no effect."""
@@ -118,34 +127,16 @@ def _expect_effect(arguments: argparse.Namespace) -> None:
             )
 
 
-def parse_edit_arguments(doc: str, examples: str, names: str) -> argparse.Namespace:
-    """The arguments of manipulate.py; `names` is what --list shows."""
-    parser = Parser(doc, examples)
+def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
+    """Those of manipulate.py; `names` is what --list shows."""
+    add_network_options(parser, names)
     add = parser.add_argument
-    add(
-        "restore_path",
-        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
-        "its http(s) address; or a name of --list",
-    )
     add(
         "matrix_path",
         nargs="+",
         help="directions: .npy, .npz, .pt or .pkl files [K, w_dim], from compute_directions.py, "
         "from directions/ or of other programs, or [K, L, w_dim] with a vector for each layer; or "
         "their addresses or names",
-    )
-    add(
-        "--ignore_setting",
-        action="append",
-        metavar="NAME",
-        help="load the network without its setting NAME, which is not known; may be given several "
-        "times",
-    )
-    add(
-        "--list",
-        action="version",
-        version=names,
-        help="show the networks and directions that have a name",
     )
     add(
         "--batch_size",
@@ -174,10 +165,9 @@ def parse_edit_arguments(doc: str, examples: str, names: str) -> argparse.Namesp
     add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
     add_code_options(parser)
     add_region_options(parser, default=None)
-    return parser.parse_args()
 
 
-def _add_walk_options(parser: Parser) -> None:
+def _add_walk_options(parser: argparse.ArgumentParser) -> None:
     """Which rows are walked along, on which layers, and how far."""
     add = parser.add_argument
     add(

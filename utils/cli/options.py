@@ -13,7 +13,14 @@ from typing import Any, Literal, TypeVar, get_args
 
 from dnnlib.errors import InputError
 from dnnlib.text import stem
-from utils.cli.parser import finite_float, not_negative_int, positive_int, seed
+from utils.cli.parser import (
+    finite_float,
+    name_part,
+    not_negative_int,
+    positive_float,
+    positive_int,
+    seed,
+)
 from utils.method.directions import default_lamb
 from utils.method.workers import Method
 from utils.regions.region import BOXES, FRAME, RegionSource, check_box, region_source
@@ -290,6 +297,64 @@ class JacobianOptions:
         )
 
 
+def add_jacobian_options(parser: argparse.ArgumentParser, names: str) -> None:
+    """Those of compute_jacobian.py; `names` is what --list shows."""
+    add_network_options(parser, names)
+    add = parser.add_argument
+    add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
+    add(
+        "--batch_size",
+        type=positive_int,
+        help="tangents at once (default: as many as fit into about 2 GB)",
+    )
+    add(
+        "--output_dir",
+        help="folder to write to (default: outputs/jacobian_seed_{seed}, or "
+        "outputs/jacobian_{stem of latent_path})",
+    )
+    add(
+        "--total_num",
+        type=positive_int,
+        help="number of latent codes (default: 5, or all of --latent_path)",
+    )
+    add(
+        "--gpu_id",
+        help="GPU number, several to share the work, such as 0,1, or cpu (default: GPU 0 if there "
+        "is one, else the CPU)",
+    )
+    _add_kind_options(parser)
+    add("--d_name", type=name_part, default="ffhq", help="data set, a part of the file names")
+    add(
+        "--allow_tf32",
+        action="store_true",
+        help="let GPUs multiply with mantissas of 10 bits: faster, less exact",
+    )
+    add(
+        "--overwrite",
+        action="store_true",
+        help="start anew, whatever an earlier run has left in --output_dir",
+    )
+    add_code_options(parser)
+
+
+def _add_kind_options(parser: argparse.ArgumentParser) -> None:
+    """Of what the Jacobian is, with respect to what, and whether with pictures."""
+    add = parser.add_argument
+    add("--compute_z", action="store_true", help="the Jacobian with respect to z as well")
+    add(
+        "--save_png",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="save the images as PNG",
+    )
+    add(
+        "--fused_channel",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="mean over RGB, not each channel by itself",
+    )
+
+
 @dataclass(frozen=True)
 class DirectionsOptions:
     """Those of compute_directions.py."""
@@ -314,3 +379,42 @@ class DirectionsOptions:
             lamb=arguments.lamb or default_lamb(dimensions),
             region=RegionOptions.from_arguments(arguments),
         )
+
+
+def add_directions_options(parser: argparse.ArgumentParser) -> None:
+    """Those of compute_directions.py."""
+    add = parser.add_argument
+    add("jaco_path", help="Jacobian: a .npy file from compute_jacobian.py")
+    add("--output_dir", default="outputs/directions", help="folder to write to")
+    add(
+        "--lamb",
+        type=positive_float,
+        help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the "
+        "published 60 for 512)",
+    )
+    add(
+        "--max_iter",
+        type=positive_int,
+        default=10000,
+        help="steps of the factorization at the most",
+    )
+    add(
+        "--num_relax",
+        type=not_negative_int,
+        default=0,
+        help="dimensions that the background gives back",
+    )
+    add(
+        "--method",
+        choices=("lowrank", "resefa"),
+        default="lowrank",
+        help="principal space of the region's low-rank part, or generalized eigenvectors in "
+        "closed form (ReSeFa)",
+    )
+    add(
+        "--pool",
+        action="store_true",
+        help="one set of directions for all samples, from their mean Gram matrices",
+    )
+    add("--name", type=name_part, default="lowrankgan", help="last part of the file names")
+    add_region_options(parser, default="eyes")

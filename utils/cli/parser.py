@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import re
 import sys
@@ -44,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    def _get_help_string(self, action: argparse.Action) -> str:
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         """Defaults that are computed stand in the help text itself."""
         return action.help if action.default is None else super()._get_help_string(action)
 
@@ -72,9 +73,9 @@ def fail(message: str, option: str | None = None) -> NoReturn:
 def run(main: Callable[[], None]) -> None:
     """Run a script. What a user can cause ends in one line on stderr and exit status 2, without a
     traceback."""
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # as stderr has it: names of files need not be text
+    if isinstance(sys.stdout, io.TextIOWrapper):  # always, but when a test has replaced it
+        # As stderr has it: names of files need not be text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with stopped_by_signals():
             main()
@@ -117,7 +118,8 @@ def _describe(error: OSError) -> str:
         errno.EFBIG: "is larger than files may be here; raise the limit or choose another "
         "--output_dir",
     }
-    return f"{name} {remedies.get(error.errno, f'cannot be used: {error.strerror or error}')}"
+    otherwise = f"cannot be used: {error.strerror or error}"
+    return f"{name} {remedies.get(error.errno or 0, otherwise)}"
 
 
 def duration_text(seconds: float) -> str:

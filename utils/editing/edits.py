@@ -31,6 +31,17 @@ class DirectionFile:
         """Whether they were found in z."""
         return "z" in (self.space, self.facts.get("latent_space"))
 
+    def doubt(self, network_sha256: str) -> str | None:
+        """What is odd if they are used on the network of this checksum, the rest of a sentence
+        about the file; None: nothing."""
+        origin = self.facts.get("network_sha256")
+        if origin in (None, network_sha256):
+            return None
+        return (
+            f"was found on another network (SHA-256 {str(origin)[:12]}…, this one is "
+            f"{network_sha256[:12]}…): its effect may be anything"
+        )
+
     def expect_rows(self, start: int, end: int) -> None:
         """Raise InputError unless rows start to end, -1 for all, are there."""
         number = len(self.rows)

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils.cli.parser import warn
-from utils.editing.measure import MeasuredChange, absolute_change, measure
+from utils.editing.measure import absolute_change, measure
 from utils.editing.walk import (
     FARTHEST,
     Edit,
@@ -70,8 +70,9 @@ class Probe:
             measure(absolute_change(pair, original), region.mask(sample, *original.shape[:2]))
             for sample, (pair, original) in enumerate(zip(pictures, self.originals, strict=True))
         ]
-        mean = MeasuredChange(*(float(np.mean(values)) for values in zip(*changes, strict=True)))
-        return Effect(distance, reached, mean.change_inside, mean.change_outside, pictures)
+        inside = float(np.mean([change.change_inside for change in changes]))
+        outside = float(np.mean([change.change_outside for change in changes]))
+        return Effect(distance, reached, inside, outside, pictures)
 
     def effect_of_change(self, edit: Edit, change_inside: float) -> Effect:
         """The same at the distance at which the mean absolute change inside is the one asked

@@ -45,7 +45,7 @@ class Anderson:
 
     def next_point(self, image: np.ndarray, residual: np.ndarray) -> np.ndarray:
         """The point to evaluate next, given g(x) and g(x) - x at the present one, all [size]."""
-        norm = np.linalg.norm(residual)
+        norm = float(np.linalg.norm(residual))
         self.since_best += 1
         if norm < self.best_norm:
             self.best_norm, self.since_best = norm, 0

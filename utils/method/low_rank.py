@@ -56,7 +56,7 @@ def split(
     that bound is below error_limit |M|, the principal space has settled as well, and the dual
     residual is small too. `converged` is False after max_iter steps.
     """
-    norm = np.linalg.norm(matrix)
+    norm = norm_of(matrix)
     # With Y = sign(M) / lamb of a spectral norm of at most 1, L = 0 and S = M are the solution.
     if np.linalg.norm(np.sign(matrix), 2) <= lamb:
         empty = np.empty(0), np.empty((0, len(matrix)))
@@ -83,8 +83,8 @@ def split(
         soft_threshold(image, 1 / (lamb * mu), out=next_s)
 
         y = np.subtract(image, next_s, out=target)  # Y / mu
-        primal = float(np.linalg.norm(difference))
-        dual = float(np.linalg.norm(np.subtract(next_s, s, out=v)) / max(np.linalg.norm(y), TINY))
+        primal = norm_of(difference)
+        dual = norm_of(np.subtract(next_s, s, out=v)) / max(norm_of(y), TINY)
         near = (
             step % CHECK_EVERY == 0 and not rough and 2 * primal <= error_limit
         )  # the bound is no smaller
@@ -108,7 +108,7 @@ def split(
             typical = np.median(np.abs(s + difference))  # of M - L
             factor = np.clip(SCALE / max(lamb * mu * typical, TINY), 0.1, 10)
         elif step % BALANCE_EVERY == 0:
-            balance = primal / max(np.linalg.norm(next_s) * dual, TINY)
+            balance = primal / max(norm_of(next_s) * dual, TINY)
             if (
                 not 1 / BALANCE_LIMIT < balance < BALANCE_LIMIT
             ):  # ever more gentle, so that mu settles
@@ -181,6 +181,11 @@ def _rotation(error: np.ndarray, vectors: np.ndarray, values: np.ndarray) -> flo
     moved = error @ vectors[:, kept]
     moved -= vectors[:, kept] @ (vectors[:, kept].T @ moved)
     return float(np.linalg.norm(moved / values[kept], 2)) if kept.any() else 0.0
+
+
+def norm_of(matrix: np.ndarray) -> float:
+    """|matrix|, of Frobenius."""
+    return float(np.linalg.norm(matrix))
 
 
 def soft_threshold(x: np.ndarray, threshold: float, out: np.ndarray | None = None) -> np.ndarray:

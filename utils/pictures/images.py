@@ -30,7 +30,8 @@ def on_paper(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[-1] == 3:
         return pixels
     alpha = pixels[..., 3:] / np.float32(255)
-    return np.rint(pixels[..., :3] * alpha + np.float32(PAPER) * (1 - alpha)).astype(np.uint8)
+    paper = np.array(PAPER, np.float32)
+    return np.rint(pixels[..., :3] * alpha + paper * (1 - alpha)).astype(np.uint8)
 
 
 def to_picture(image: np.ndarray) -> np.ndarray:
@@ -120,6 +121,13 @@ def one_palette(frames: Sequence[np.ndarray]) -> list[Image.Image]:
     ]
 
 
+def font(size: float) -> ImageFont.FreeTypeFont:
+    """The letters of all pictures, `size` pixels high."""
+    letters = ImageFont.load_default(size)
+    assert isinstance(letters, ImageFont.FreeTypeFont)  # as it is wherever a size is given
+    return letters
+
+
 def mosaic(pictures: Sequence[np.ndarray], width: int = 1280) -> np.ndarray:
     """Pictures [h, w, 3] of one size in rows, as wide as high or wider, at most `width` pixels:
     uint8 [H, W, 3]."""
@@ -149,13 +157,13 @@ def grid(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[str]) -> np.ndarr
         "RGB", (GAP + len(heads) * (width + GAP), HEAD + len(rows) * (height + GAP)), PAPER
     )
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(min(18, max(10, width // 7)))
-    every = math.ceil((max(map(font.getlength, heads)) + 2 * GAP) / (width + GAP))
+    letters = font(min(18, max(10, width // 7)))
+    every = math.ceil((max(map(letters.getlength, heads)) + 2 * GAP) / (width + GAP))
     for column, head in enumerate(heads):
         left = GAP + column * (width + GAP)
         if column % every == 0:
-            x = max(left + width / 2, font.getlength(head) / 2 + GAP)
-            draw.text((x, HEAD / 2), head, fill=INK, font=font, anchor="mm")
+            x = max(left + width / 2, letters.getlength(head) / 2 + GAP)
+            draw.text((x, HEAD / 2), head, fill=INK, font=letters, anchor="mm")
         for row, pictures in enumerate(rows):
             canvas.paste(Image.fromarray(pictures[column]), (left, HEAD + row * (height + GAP)))
     return np.asarray(canvas)
@@ -170,11 +178,7 @@ def contact_sheet(
     The first of a row's words is large. -> uint8 [height, width, 3]
     """
     size = min(originals.shape[1], 144)
-    gap, large, small = (
-        size // 7,
-        ImageFont.load_default(size / 5),
-        ImageFont.load_default(max(size / 8.5, 10)),
-    )
+    gap, large, small = size // 7, font(size / 5), font(max(size / 8.5, 10))
     indent = (
         gap
         + int(
@@ -203,10 +207,10 @@ def contact_sheet(
         for n, step in np.ndindex(pictures.shape[:2]):
             paste(pictures[n, step], indent + n * pair + step * (size + GAP), top)
         lines = [(text, large if i == 0 else small) for i, text in enumerate(texts)]
-        y = top + (size - sum(font.size * 1.35 for _, font in lines)) / 2
-        for text, font in lines:
-            draw.text((gap, y), text, fill=INK, font=font)
-            y += font.size * 1.35
+        y = top + (size - sum(letters.size * 1.35 for _, letters in lines)) / 2
+        for text, letters in lines:
+            draw.text((gap, y), text, fill=INK, font=letters)
+            y += letters.size * 1.35
     return np.asarray(canvas)
 
 

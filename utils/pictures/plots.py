@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from utils.pictures.images import font
 
 FINE = 3  # drawn that many times larger, then averaged: smooth lines
 WIDTH, HEIGHT = 520, 380  # of a panel, in pixels of the result
@@ -63,7 +65,7 @@ class _Panel:
         tint = Image.blend(
             Image.new("RGB", (1, 1), PAPER), Image.new("RGB", (1, 1), spectrum.colour), 0.1
         )
-        self.box(self.left, TOP, cut, HEIGHT - BOTTOM, tint.getpixel((0, 0)))
+        self.box(self.left, TOP, cut, HEIGHT - BOTTOM, tuple(tint.tobytes()))
         self.draw_axes()
         self.line([(cut, TOP), (cut, HEIGHT - BOTTOM)], spectrum.colour, 1.4, dashed=True)
         near_right = cut > (self.left + 2 * self.right) / 3
@@ -96,12 +98,9 @@ class _Panel:
             self.line([(self.left, y), (self.right, y)], GRID, 1)
             if (self.high - decade) % max((self.high - self.low) // 6, 1) == 0:
                 self.text(self.left - 8, y, f"1e{decade:d}", 12, SOFT, "rm")
-        step = next(
-            step
-            for step in (5, 10, 20, 50, 100, 200, 500, 1000, math.inf)
-            if self.shown / step <= 8
-        )
-        for index in [1, *(range(step, self.shown + 1, step) if step < math.inf else ())]:
+        steps = (step for step in (5, 10, 20, 50, 100, 200, 500, 1000) if self.shown / step <= 8)
+        step = next(steps, self.shown + 1)  # that: no mark but the first
+        for index in [1, *range(step, self.shown + 1, step)]:
             self.text(self.x(index), HEIGHT - BOTTOM + 12, str(index), 12, SOFT, "mm")
         self.line([(self.left, HEIGHT - BOTTOM), (self.right, HEIGHT - BOTTOM)], SOFT, 1)
         number = len(self.spectrum.values)
@@ -109,22 +108,18 @@ class _Panel:
         self.text((self.left + self.right) / 2, HEIGHT - 13, shown, 12, SOFT, "mm")
 
     def draw_legend(self) -> None:
-        x = self.left + 4
+        x: float = self.left + 4
         for name, colour in zip(self.spectrum.legend, (SOFT, self.spectrum.colour), strict=True):
             if name:
                 self.disc(x, 45, 3.6, colour)
                 self.text(x + 9, 45, name, 13, INK, "lm")
-                x += 9 + self.font(13).getlength(name) / FINE + 20
-
-    @staticmethod
-    def font(size: int) -> ImageFont.FreeTypeFont:
-        return ImageFont.load_default(size * FINE)
+                x += 9 + font(13 * FINE).getlength(name) / FINE + 20
 
     def text(self, x: float, y: float, text: str, size: int, colour: str, anchor: str) -> None:
-        self.draw.text((x * FINE, y * FINE), text, colour, self.font(size), anchor)
+        self.draw.text((x * FINE, y * FINE), text, colour, font(size * FINE), anchor)
 
     def box(
-        self, left: float, top: float, right: float, bottom: float, colour: str | tuple
+        self, left: float, top: float, right: float, bottom: float, colour: str | tuple[int, ...]
     ) -> None:
         if right > left:
             self.draw.rectangle((left * FINE, top * FINE, right * FINE, bottom * FINE), colour)

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class RegionSource:
         `mask` does."""
         digest = hashlib.sha256(f"{height} x {width}".encode())
         for sample in samples:
-            digest.update(np.packbits(self.mask(sample, height, width)))
+            digest.update(np.packbits(self.mask(sample, height, width)).tobytes())
         return digest.hexdigest()
 
     def describe(self, samples: Sequence[int], height: int, width: int) -> tuple[str, list[str]]:
@@ -86,8 +86,9 @@ class RegionSource:
         doubts: dict[str, set[Path]] = {}
         for sample in samples:
             shares.append(float(self.mask(sample, height, width).mean()))
-            for doubt in self.draw(sample, height, width).doubts:
-                doubts.setdefault(doubt, set()).add(self.files.of(sample))
+            if self.files:  # a box leaves no doubt
+                for doubt in self.draw(sample, height, width).doubts:
+                    doubts.setdefault(doubt, set()).add(self.files.of(sample))
         low, high = percent(min(shares)), percent(max(shares))
         line = (
             f"region {self.name}: {low} of the picture"
@@ -105,11 +106,11 @@ class RegionSource:
             + (f" (and {len(files) - 1} more such files)" if len(files) > 1 else "")
             for doubt, files in doubts.items()
         ]
-        if "mask" in self.facts and not self.facts.get("invert") and max(shares) > 0.5:
+        is_mask = "mask" in self.facts and not self.facts.get("invert")
+        if self.files and is_mask and max(shares) > 0.5:
+            largest = self.files.of(samples[int(np.argmax(shares))])
             lines.insert(
-                0,
-                f"{self.files.of(samples[int(np.argmax(shares))])} covers {high} of the picture: "
-                "if the rest was meant, add --invert",
+                0, f"{largest} covers {high} of the picture: if the rest was meant, add --invert"
             )
         return line, lines[:SHOWN_DOUBTS]
 
@@ -132,11 +133,12 @@ def region_source(
     PARSERS. A folder in place of a file holds one file a sample. Raises InputError for what cannot
     be.
     """
-    if sum(kind is not None for kind in (region, box, mask, segmentation)) != 1:
-        raise InputError("expected one region: a name, a box, a mask or a segmentation")
+    one = InputError("expected one region: a name, a box, a mask or a segmentation")
+    if sum(kind is not None for kind in (region, box, mask, segmentation)) > 1:
+        raise one
     labels = [
         int(label) if isinstance(label, np.integer) else label for label in labels
-    ]  # JSON knows no others
+    ]  # for JSON
     if segmentation is None and (labels or parser):
         option = "--labels" if labels else "--parser"
         raise InputError(
@@ -144,35 +146,46 @@ def region_source(
             f"{option}"
         )
     if region is not None:
-        name, facts = region, {"region": region}
-        named_box = _named_box(region)
-        draw, files = (
-            _of_all_samples(lambda height, width: box_mask(named_box, height, width)),
-            None,
-        )
+        source = _of_box(region, {"region": region}, _named_box(region))
     elif box is not None:
         check_box(box)
-        name, facts = "box_" + "_".join(map(str, box)), {"box": list(box)}
-        draw, files = _of_all_samples(lambda height, width: box_mask(box, height, width)), None
+        source = _of_box("box_" + "_".join(map(str, box)), {"box": list(box)}, box)
     elif mask is not None:
-        name, facts = stem(mask), {"mask": os.path.abspath(mask)}
         files = SampleFiles(mask)
-        draw = _of_files(files, read_mask)
+        facts = {"mask": os.path.abspath(mask)}
+        source = RegionSource(stem(mask), facts, _of_files(files, read_mask), files)
+    elif segmentation is not None:
+        source = _of_labels(segmentation, labels, parser)
     else:
-        if not labels:
-            raise InputError(
-                "--segmentation without --labels; expected the labels that are inside, such as "
-                "--labels l_eye,r_eye"
-            )
-        resolved = resolve(labels, parser)
-        name = _name_of_labels(resolved)
-        facts = {"segmentation": os.path.abspath(segmentation), "labels": labels}
-        facts |= {"parser": parser} if parser else {}
-        files = SampleFiles(segmentation)
-        draw = _of_files(files, lambda path, size: read_labels(path, resolved, size, parser))
+        raise one
     if invert:
-        return RegionSource(f"not_{name}", facts | {"invert": True}, draw, files)
-    return RegionSource(name, facts, draw, files)
+        return replace(source, name=f"not_{source.name}", facts=source.facts | {"invert": True})
+    return source
+
+
+def _of_box(name: str, facts: dict[str, Any], box: Sequence[int]) -> RegionSource:
+    """The same in all samples."""
+    return RegionSource(name, facts, lambda _, height, width: Drawn(box_mask(box, height, width)))
+
+
+def _of_labels(segmentation: str, labels: list[Label], parser: str | None) -> RegionSource:
+    """What has one of the labels. Raises InputError if none is given, or one means nothing."""
+    if not labels:
+        raise InputError(
+            "--segmentation without --labels; expected the labels that are inside, such as "
+            "--labels l_eye,r_eye"
+        )
+    resolved = resolve(labels, parser)
+    facts: dict[str, Any] = {"segmentation": os.path.abspath(segmentation), "labels": labels}
+    if parser:
+        facts["parser"] = parser
+    files = SampleFiles(segmentation)
+    return RegionSource(
+        _name_of_labels(resolved),
+        facts,
+        _of_files(files, lambda path, size: read_labels(path, resolved, size, parser)),
+        files,
+    )
 
 
 def _name_of_labels(labels: Sequence[Label]) -> str:
@@ -190,10 +203,6 @@ def _name_of_labels(labels: Sequence[Label]) -> str:
             hashlib.sha256(name.encode()).hexdigest()[:8],
         ]
     )
-
-
-def _of_all_samples(draw: Callable[[int, int], np.ndarray]) -> Callable[[int, int, int], Drawn]:
-    return lambda sample, height, width: Drawn(draw(height, width))
 
 
 def _of_files(

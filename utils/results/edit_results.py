@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,8 @@ HEAT_GRID_SIZE = 128  # likewise, of those in the grids
 GRID_WIDTH = 16_000  # pixels, at most: viewers and JPEG take little more
 # Samples in a grid, so that any viewer opens it, and it is written while the next ones are made.
 GRID_ROWS = 20
+
+Result = TypeVar("Result")
 
 
 def claim_results_folder(
@@ -102,6 +104,11 @@ def _grids(samples: int) -> Iterator[str]:
     """What tells the grids of many samples from one another."""
     for first in range(0, samples, GRID_ROWS):
         yield f"{first:03d}-{min(first + GRID_ROWS, samples) - 1:03d}"
+
+
+def results_of(jobs: Iterable[Future[Result]]) -> list[Result]:
+    """What jobs have made, once they are done. Raises what one of them has raised."""
+    return [job.result() for job in jobs]
 
 
 def head_of(distance: float) -> str:
@@ -187,16 +194,16 @@ class EditResults:
         self.pool.shutdown()
         try:
             self._print_finished()
-            for job in [*self.batch, *self.grids, *self.rows]:
-                job.result()
+            results_of(self.batch)
+            results_of(self.grids)
+            results_of(self.rows)
         finally:
             self._write_results()
 
     def add(self, images: np.ndarray) -> None:
         """The next images: [N, H, W, C] in about -1 to 1. Returns when those of the call before are
         pictures."""
-        for job in self.batch:
-            job.result()
+        results_of(self.batch)
         self.batch = [self._add(image) for image in images]
         self._print_finished()
 
@@ -244,7 +251,8 @@ class EditResults:
         self, number: int, sample: int, pictures: list[Future[np.ndarray]]
     ) -> FinishedRow:
         edit, (original, encoded) = self.edits[number], self.originals[sample].result()
-        steps = np.stack([picture.result() for picture in pictures])
+        shown = results_of(pictures)
+        steps = np.stack(shown)
         names = self.facts.get("names")
         row = Row(
             edit.name,
@@ -257,11 +265,12 @@ class EditResults:
             ],
             name=names and names[sample],
         )
-        change, maps = None, []
+        change: MeasuredChange | None = None
+        maps: list[np.ndarray] = []
         if edit.region:
             row, change, maps = self._measured(row, edit.region, steps, original)
         if self.animation:
-            save_animation(self._path(edit, f"_sample_{sample:06d}", self.animation), steps)
+            save_animation(self._path(edit, f"_sample_{sample:06d}", self.animation), shown)
         cells = [thumbnail(picture, self.cell) for picture in (original, *steps)]
         return FinishedRow(number, row, change, cells, maps)
 
@@ -298,7 +307,7 @@ class EditResults:
 
     def _finish_grid(self, jobs: list[Future[FinishedRow]]) -> list[FinishedRow]:
         """The rows, without their pictures if nobody needs them any more."""
-        rows = [job.result() for job in jobs]
+        rows = results_of(jobs)
         edit = self.edits[rows[0].number]
         heads = ["original", *map(head_of, edit.distances)]
         first, last = rows[0].page_row.sample, rows[-1].page_row.sample
@@ -312,7 +321,7 @@ class EditResults:
 
     def _finish_direction(self, number: int, grids: list[Future[list[FinishedRow]]]) -> str:
         """The line to print of it."""
-        edit, rows = self.edits[number], [row for job in grids for row in job.result()]
+        edit, rows = self.edits[number], [row for rows in results_of(grids) for row in rows]
         facts = self.facts | {"direction": edit.row, "distances": edit.distances.tolist()}
         changes = [row.change for row in rows if row.change]
         if edit.region:

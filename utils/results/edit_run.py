@@ -1,0 +1,63 @@
+"""The walk of manipulate.py: from edits to all that is written of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.cli.edit_options import EditOptions
+from utils.editing.strength import PROBES, Probe, measure_strengths, with_strength
+from utils.editing.walk import Edit, Walker, edited_codes, in_batches
+from utils.results.contact_sheet import sheet_names, write_contact_sheets
+from utils.results.edit_results import EditResults, Subject, result_names
+
+Synthesis = Callable[[np.ndarray], np.ndarray]
+
+
+def names_written(options: EditOptions, edits: Sequence[Edit], samples: int) -> list[str]:
+    """The names of all that `write_edits` puts into its folder, but the page's and its numbers'."""
+    if options.contact_sheet:
+        return sheet_names(edits, options.name)
+    return list(result_names(edits, samples, options.name, options.save_raw, options.animate))
+
+
+def write_edits(
+    synthesis: Synthesis,
+    batch_size: int,
+    options: EditOptions,
+    walker: Walker,
+    edits: list[Edit],
+    facts: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Walk along all edits, as far as asked for, and write what is to be seen of them.
+
+    `synthesis` makes images [N, H, W, C] of codes [N, L, D], `batch_size` at once; `facts` are
+    recorded. Raises InputError if a distance is asked for and an edit has no region.
+    """
+    samples = len(walker.codes)
+    if options.finds_distances:
+        few = walker if options.contact_sheet else walker.first(PROBES)
+        probe = Probe(synthesis, batch_size, few)
+        effects = measure_strengths(probe, edits, options.change)
+        if options.contact_sheet:
+            record = folder / options.record
+            write_contact_sheets(record, options.name, probe.originals, effects, facts)
+            return
+        edits = [with_strength(edit, effect) for edit, effect in effects]
+    seed, layers = options.codes.seed, ", ".join(map(str, options.mani_layers))
+    subject = Subject(
+        network=Path(options.restore_path).stem,
+        codes=options.codes.latent_path or f"random, seed {seed}",
+        edit=f"{'z' if edits[0].in_z else 'w'} + distance × direction on layers {layers}",
+    )
+    total = options.images_shown(samples, len(edits))
+    results = EditResults(
+        folder, edits, samples, options.name, facts, subject, options.save_raw, options.animate
+    )
+    with results, tqdm(total=total, desc="editing", unit="image", disable=None) as bar:
+        for batch in in_batches(edited_codes(walker, edits), batch_size):
+            results.add(synthesis(batch))
+            bar.update(len(batch))
