@@ -26,7 +26,7 @@ from utils.editing.walk import (
     expect_layers,
     in_batches,
 )
-from utils.files.sidecar import provenance, read_json, sha256
+from utils.files.sidecar import provenance, read_facts, sha256
 from utils.files.writing import expect_room, size_text
 from utils.regions.region import FRAME
 from utils.results.contact_sheet import write_contact_sheets
@@ -134,7 +134,7 @@ def read_file(path: Path, options: EditOptions) -> DirectionFile:
     found = read_directions(path, options.per_layer)
     for note in found.notes:
         say(f"{path}: {note}")
-    facts = read_json(path.with_suffix(".json")) or {}
+    facts = read_facts(path.with_suffix(".json"), "its region and network are")
     file = DirectionFile(path, found.rows, facts, sha256(path), found.space)
     file.expect_rows(options.start, options.end)
     return file
