@@ -19,7 +19,7 @@ from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
 from dnnlib.families import recognise, stylegan2
 from dnnlib.families.interface import Family, Network
-from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign
+from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
 from dnnlib.reading import open_file
 from dnnlib.record import IgnoredSettings, NetworkRecord
 from dnnlib.text import one_line
@@ -90,7 +90,7 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
     """What is in a file. May raise nearly anything."""
     start = file.read(START_SIZE)
     file.seek(0)
-    if name := name_of_foreign(start):
+    if name := name_of_old_pickle(start) or name_of_foreign(start):
         raise InputError(f"is {name}")
     if start.startswith(NPY_START):
         shape = re.search(rb"'shape': \(([\d, ]*)\)", start)

@@ -573,3 +573,11 @@ def test_without_tensorflow(root, data):
     ) as process:
         process.stdout.close()
         assert (process.stderr.read(), process.wait(60)) == ("", 141)
+
+
+def test_unreadable_facts(inspect, found):
+    """A JSON file that is there but tells nothing is not taken for none."""
+    for name in ("w_dataset_x", "rgb", "eyes"):
+        (found / f"{name}.json").write_text("{")
+        status, out, _ = inspect("inspect", found / f"{name}.npy")
+        assert (status, out.splitlines()[-1]) == (0, "  JSON file     beside it, but not readable")
