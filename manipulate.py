@@ -12,6 +12,7 @@ from dnnlib import load_generator, read_latents, select_device
 from dnnlib.catalogue import is_known, network_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
+from dnnlib.latents import fit_codes
 from utils.cli.edit_options import EditOptions, parse_edit_arguments
 from utils.cli.options import plain_options
 from utils.cli.parser import duration_text, run, say, warn
@@ -57,7 +58,9 @@ def main() -> None:
     network_hash = sha256(network)
     for file in directions:
         check_directions(file, options, generator, network_hash)
-    codes = Codes(options.codes, generator, latents)
+    sizes = generator.z_dim, generator.w_dim, generator.num_layers
+    found = latents and fit_codes(str(latent_path), latents, options.codes.latent_space, *sizes)
+    codes = Codes(options.codes, generator, found)
     samples = options.count_of(len(codes))
     walker = Walker(
         codes.w_plus(slice(samples)), list(options.mani_layers), codes.z, codes.w_plus_of

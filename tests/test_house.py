@@ -19,8 +19,6 @@ SOLVER = "utils.method.low_rank.factorize"  # one loop, whose parts share all of
 EXCEPTIONS = {
     "dnnlib.containers.array_file imports dnnlib.families.stylegan2.rosinality",
     "utils.editing.codes imports argparse",
-    "utils.editing.codes imports dnnlib.containers.array_file",
-    "utils.editing.codes imports dnnlib.latents",
     "utils.files.arrays imports argparse",
     "utils.regions.region imports argparse",
     "utils.results.edit_results imports argparse",
