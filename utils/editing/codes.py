@@ -162,9 +162,10 @@ class Codes:
             longest = float(np.linalg.norm(ws.astype(np.float64), axis=-1).max(initial=0))
         if not (self._is_far_said or longest <= limit):
             self._is_far_said = True
+            whose = f"{self._path} has" if self.labels is None else "the mapping makes"
             warn(
-                f"{f'{self._path} has' if self.labels is None else 'the mapping makes'} codes of "
-                f"length {longest:.3g}, where those of other networks are less than 100 long: their "
-                "images hardly show anything; expected codes of a network as it was trained"
+                f"{whose} codes of length {longest:.3g}, where those of other networks are less "
+                "than 100 long: their images hardly show anything; expected codes of a network as "
+                "it was trained"
             )
         return ws
