@@ -90,7 +90,7 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
     """What is in a file. May raise nearly anything."""
     start = file.read(START_SIZE)
     file.seek(0)
-    if name := name_of_old_pickle(start) or name_of_foreign(start):
+    if name := name_of_foreign(start):
         raise InputError(f"is {name}")
     if start.startswith(NPY_START):
         shape = re.search(rb"'shape': \(([\d, ]*)\)", start)
@@ -108,10 +108,14 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
                 f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
                 "torch.save(network.state_dict(), FILE)"
             ) from None
+        if start.lstrip(b"(").startswith(b"ccopy_reg\n"):  # as every object begins in these
+            raise InputError(f"is {name_of_old_pickle(start)}") from None
         raise
     except InputError:
         raise
     except Exception:
         if start.startswith((b"\x80", ZIP_START)):
             raise
-        raise InputError(f"begins with {start[:8]!r}, as no network file does") from None
+        name = name_of_old_pickle(start)
+        found = f"is {name}" if name else f"begins with {start[:8]!r}, as no network file does"
+        raise InputError(found) from None
