@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from dnnlib import load_generator, read_latents, select_device
 from dnnlib.download import find_file, list_names
+from dnnlib.latents import fit_codes
 from utils.cli.cost import announce
 from utils.cli.options import JacobianOptions, add_jacobian_options
 from utils.cli.parser import Parser, run, say, warn
@@ -59,7 +60,9 @@ def compute_missing(options: JacobianOptions) -> None:
     )
     for note in generator.notes:
         warn(f"{options.restore_path}: {note}")
-    codes = Codes(options.codes, generator, latents)
+    sizes = generator.z_dim, generator.w_dim, generator.num_layers
+    found = latents and fit_codes(str(path), latents, options.codes.latent_space, *sizes)
+    codes = Codes(options.codes, generator, found)
     codes.expect_z(compute_z=options.compute_z)
     shapes = sample_shapes(options, generator)
     with jacobians.resumed(device.split(" (")[0], generator.batch_size, shapes, len(codes)):

@@ -10,6 +10,7 @@ from dnnlib import load_generator, read_latents, select_device
 from dnnlib.catalogue import doubt_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
+from dnnlib.latents import fit_codes
 from utils.cli.cost import announce
 from utils.cli.edit_options import EditOptions, add_edit_options
 from utils.cli.options import plain_options
@@ -17,7 +18,7 @@ from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
 from utils.editing.edits import DirectionFile, check_regions, edits_of, regions_of
 from utils.editing.walk import Walker, even_distances, expect_layers
-from utils.files.sidecar import provenance, read_json, sha256
+from utils.files.sidecar import provenance, read_facts, sha256
 from utils.files.writing import expect_room
 from utils.regions.region import FRAME
 from utils.results.edit_results import claim_results_folder
@@ -50,7 +51,9 @@ def main() -> None:
     network_hash = sha256(network)
     for file in directions:
         check_directions(file, options, generator, network_hash)
-    codes = Codes(options.codes, generator, latents)
+    sizes = generator.z_dim, generator.w_dim, generator.num_layers
+    found = latents and fit_codes(str(latent_path), latents, options.codes.latent_space, *sizes)
+    codes = Codes(options.codes, generator, found)
     samples = options.count_of(len(codes))
     walker = Walker(
         codes.w_plus(slice(samples)), list(options.mani_layers), codes.z, codes.w_plus_of
@@ -85,7 +88,7 @@ def read_file(path: Path, options: EditOptions) -> DirectionFile:
     found = read_directions(path, options.per_layer)
     for note in found.notes:
         say(f"{path}: {note}")
-    facts = read_json(path.with_suffix(".json")) or {}
+    facts = read_facts(path.with_suffix(".json"), "its region and network are")
     file = DirectionFile(path, found.rows, facts, sha256(path), found.space)
     file.expect_rows(options.start, options.end)
     return file

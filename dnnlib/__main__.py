@@ -4,6 +4,7 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 import argparse
+import os
 from typing import NoReturn
 
 from dnnlib.describe import describe
@@ -58,8 +59,11 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     path = find_file(args.file)
+    beside = path.with_suffix(".json")
+    facts = read_json(beside)
+    is_unreadable = facts is None and os.path.lexists(beside)
     try:
-        text = describe(path, args.ignore_setting or (), read_json(path.with_suffix(".json")))
+        text = describe(path, args.ignore_setting or (), facts, is_unreadable)
     except MemoryError:
         raise InputError(
             f"{path} does not fit into the memory; expected a smaller file, or more memory"

@@ -43,11 +43,13 @@ def describe(
     path: str | Path,
     ignore_settings: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
+    facts_are_unreadable: bool = False,
 ) -> str:
     """Lines about a file, at most 100 characters wide but for names.
 
     `ignore_settings` as for `read_network`; `facts` are those of the JSON file beside it, as the
-    toolkit's steps write them, if there is one.
+    toolkit's steps write them, if there is one; `facts_are_unreadable` says that there is one that
+    holds none.
 
     Raises InputError if the file is damaged, hostile or of an unknown kind, OSError if it cannot be
     read.
@@ -60,7 +62,8 @@ def describe(
     if not is_array_file(start):
         raise InputError(f"{path} is {name_of_other(start)}; expected {_EXPECTED}")
     try:
-        return _describe_arrays(path, facts or {})
+        unreadable = "\n  JSON file     beside it, but not readable" * facts_are_unreadable
+        return _describe_arrays(path, facts or {}) + unreadable
     except InputError as error:
         refusal = str(error)  # the error itself would keep what was read until then
         if _EXPECTED not in refusal:
@@ -162,7 +165,7 @@ def _describe_jacobian(path: Path, header: NpyHeader, facts: Mapping[str, Any]) 
                 f"{'mean over the' if len(header.shape) == 5 else header.shape[1]} "
                 "channels",
                 space: f"{dimensions} "
-                f"dimensions{'' if facts else ' (or z: there is no JSON file beside it)'}",
+                f"dimensions{'' if facts else ' (or z: no JSON file beside it says which)'}",
                 "seed": facts.get("seed"),
                 "network": _network(facts),
                 "next": f"python compute_directions.py {_quoted(path)} --region eyes",

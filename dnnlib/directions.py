@@ -64,6 +64,8 @@ def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
                 raise InputError(f"has an eigvec of shape {list(rows.shape)}, which is not square")
             rows = rows.T
         rows = _arranged(rows, per_layer, notes)
+        if np.abs(rows).max() < np.finfo(np.float32).tiny:
+            raise InputError("holds nothing but zeros in float32, which change no image")
     if not are_unit(rows):
         lengths = row_lengths(rows)
         span = f"{lengths.min():.3g}" + (

@@ -1,8 +1,8 @@
 """Files that are something else than what was expected, told by their first bytes so that a message
 can name them.
 
-Pickles, zip files (PyTorch's and NumPy's are some) and .npy files are not told here: their readers
-say what they hold.
+Pickles of protocol 2 and later, zip files (PyTorch's and NumPy's are some) and .npy files are not
+told here: their readers say what they hold.
 """
 
 import os
@@ -59,6 +59,9 @@ _PATTERNS = (
         "a file that begins with zeros only, as one does whose download was not finished",
     ),
 )
+# What such a pickle begins with, up to the letter by which it numbers its first object: p in
+# protocol 0, q in protocol 1.
+_OLD_PICKLE = re.compile(rb"\(*(?:c[\w.]+\n[\w.]+\n|[dl](?=p\d+\n)|[]}](?=q[\0-\x08]))([pq]?)")
 # (a file in a folder, what that folder is)
 _FOLDERS = (
     ("saved_model.pb", "the folder of a TensorFlow SavedModel"),
@@ -85,8 +88,20 @@ def name_of_foreign(start: bytes) -> str | None:
     return _name_of_text(start)
 
 
+def name_of_old_pickle(start: bytes) -> str | None:
+    """The same for a pickle of protocol 0 or 1, which are not read."""
+    if not (found := _OLD_PICKLE.match(start)):
+        return None
+    again = (
+        "load it with the program that wrote it, and pickle it with protocol 2"
+        if b"dnnlib" in start or b"copy_reg" in start  # a network
+        else "load it in Python, and numpy.save the array"
+    )
+    return f"a pickle of protocol {int(found[1] == b'q')}, as Python 2 wrote them: {again}"
+
+
 def _name_of_text(start: bytes) -> str | None:
-    if re.match(rb"\(?(c[\w.]+\n|[dl]p\d+\n)", start):  # a pickle of protocol 0
+    if name_of_old_pickle(start):
         return None
     try:
         text = start.decode()

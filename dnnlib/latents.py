@@ -30,6 +30,9 @@ from dnnlib.errors import InputError
 from dnnlib.record import MAX_RESOLUTION
 from dnnlib.text import one_line
 
+LatentSpace = Literal["auto", "z", "w", "wp"]  # that a user may name
+CodeSpace = Literal["z", "w", "wp"]
+SPACES: dict[CodeSpace, str] = {"z": "z", "w": "w", "wp": "w+"}  # as people read them
 W_KEYS = ("w", "dlatents", "latent")  # what lies under another key may be z
 _EXPECTED = (
     "Expected latent codes, an array [N, D] or [N, L, D] in a .npy, .npz, .pt or .pkl file: see "
@@ -67,6 +70,160 @@ def read_latents(path: str | Path) -> Latents:
             names,
             choice and one_line(choice, 200),
         )
+
+
+class FittedCodes(NamedTuple):
+    """The codes of a file as a network takes them."""
+
+    space: CodeSpace
+    values: np.ndarray  # z [N, z_dim], or w+ [N, num_layers, w_dim], in which w is repeated
+    names: list[str] | None  # of the N codes
+    note: str  # a line that says what they are, and what of that was assumed
+    doubts: list[str]  # lines about what speaks against it
+
+
+def fit_codes(
+    path: str | Path,
+    latents: Latents,
+    space: LatentSpace,
+    z_dim: int,
+    w_dim: int,
+    num_layers: int,
+) -> FittedCodes:
+    """The latent codes of the file at `path` for a network of these sizes.
+
+    Raises InputError if they do not fit the network, or, for auto, it cannot be told what they are.
+    """
+    found, assumed, doubts = (
+        _assumed_space(path, latents, z_dim, w_dim, num_layers)
+        if space == "auto"
+        else (space, "", [])
+    )
+    codes = _checked_codes(path, latents, found, assumed, z_dim, w_dim, num_layers)
+    note = f"latent codes: {len(codes)} of {SPACES[found]}{_origin(latents)}"
+    if found == "w":
+        codes = np.repeat(codes[:, None], num_layers, axis=1)
+    return FittedCodes(
+        found, codes, latents.names, f"{note}{', ' if assumed else ''}{assumed}", doubts
+    )
+
+
+def _origin(latents: Latents) -> str:
+    """Which of what the file holds they are: their names, and their key if it is not clear."""
+    _, key, names, choice = latents
+    shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+    if key and (choice or key not in CODE_KEYS):
+        shown += f", under {key}"
+    return shown + (f", {choice}" if choice else "")
+
+
+def _checked_codes(
+    path: str | Path,
+    latents: Latents,
+    space: CodeSpace,
+    assumed: str,
+    z_dim: int,
+    w_dim: int,
+    num_layers: int,
+) -> np.ndarray:
+    """The codes, z or w [N, dim] or w+ [N, num_layers, w_dim]; a single one as [1, ...].
+
+    `assumed` says why they are taken for codes of that space. Raises InputError if they do not fit
+    the network.
+    """
+    values = latents.values
+    shape, size = list(values.shape), 2 if space == "wp" else 1  # dimensions of a code
+    codes = values[None] if values.ndim == size and latents.names is None else values
+    if space != "wp" and codes.ndim == 3 and 1 in codes.shape[:2]:
+        codes = codes.reshape(-1, codes.shape[-1])
+    what, dim = f"{SPACES[space]} codes", z_dim if space == "z" else w_dim
+    why = f" ({assumed})" if assumed else ""
+    if codes.ndim != size + 1:
+        expected = f"[N, {num_layers}, {dim}]" if space == "wp" else f"[N, {dim}]"
+        raise InputError(
+            f"{path} has shape {shape}; expected {what} {expected}: choose another",
+            option="latent_space",
+        )
+    if codes.shape[-1] != dim:
+        raise InputError(
+            f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this "
+            "network: use codes of this network"
+        )
+    if space == "wp" and codes.shape[1] != num_layers:
+        pixels = size_of_layers(codes.shape[1])
+        fits = f", as a network of {pixels} x {pixels} pixels has" if pixels else ""
+        may_be_other = values.ndim == 2 or len(values) == 1
+        raise InputError(
+            f"{path} has {what} of {codes.shape[1]} layers{fits}; expected {num_layers}: use codes "
+            f"of this network{', or choose z or w' if may_be_other else ''}",
+            option="latent_space" if may_be_other else None,
+        )
+    return codes
+
+
+def _assumed_space(
+    path: str | Path, latents: Latents, z_dim: int, w_dim: int, num_layers: int
+) -> tuple[CodeSpace, str, list[str]]:
+    """What codes are taken for that nobody has named; on which grounds, to be printed, "" if that
+    is certain; and what speaks against it.
+
+    The key decides, or the shape, or the dimensions if those of z and w differ; else the numbers.
+    Raises InputError if they cannot tell, or the codes look like directions.
+    """
+    values, key, names, _ = latents
+    shape = list(values.shape)
+    if key not in CODE_KEYS and are_short(values) and shape[-1] in (z_dim, w_dim):
+        raise InputError(
+            f"{path} has rows no longer than 1, as directions have; expected latent codes: if they "
+            "are, say which: z, w or wp",
+            option="latent_space",
+        )
+    if values.ndim == 3 and shape[1] > 1 and key != "z":
+        return "wp", "", []
+    of_layers, doubts = names is None and shape[:-1] == [num_layers], []
+    if key in (*W_KEYS, "z"):
+        is_z, grounds = key == "z", f"the key {key} and the shape {shape}"
+        by_numbers = space_of_rows(values)
+        if by_numbers and (by_numbers == "z") != is_z:
+            doubts.append(
+                f"{path} has codes under the key {key} that are as long as those of {by_numbers}: "
+                f"if they are, --latent_space {by_numbers} reads them"
+            )
+    else:
+        is_z, grounds = _are_of_z(path, values, of_layers, z_dim, w_dim)
+    if is_z:
+        other = "wp reads one code of w+" if of_layers else "w reads codes of w"
+    else:
+        other = "w reads codes of w" if of_layers else "z reads codes of z"
+    space: CodeSpace = "z" if is_z else "wp" if of_layers else "w"
+    return space, f"assumed from {grounds}; --latent_space {other}", doubts
+
+
+def _are_of_z(
+    path: str | Path, values: np.ndarray, of_layers: bool, z_dim: int, w_dim: int
+) -> tuple[bool, str]:
+    """Whether codes without a key that tells are of z, and on which grounds; `of_layers`: they may
+    be one code of w+. Raises InputError as `_assumed_space` does."""
+    shape, dim = list(values.shape), values.shape[-1]
+    if dim not in (z_dim, w_dim):
+        expected = f"{w_dim}" if z_dim == w_dim else f"{z_dim} of z or {w_dim} of w"
+        raise InputError(
+            f"{path} has codes of {dim} dimensions; expected {expected} for this network: use "
+            "codes of this network"
+        )
+    if z_dim != w_dim:
+        return dim == z_dim, f"the shape {shape}"
+    by_numbers = space_of_rows(values)
+    rows = "the mean length of its rows" if values.ndim > 1 else "its length"
+    if by_numbers is None or (by_numbers == "z" and of_layers):
+        found, usual = row_lengths(values).mean(), math.sqrt(dim)
+        may_be = "z, w or wp" if of_layers else "z or w"
+        raise InputError(
+            f"{path} has codes {shape} that may be of z or of w by {rows}, {found:.3g} where that "
+            f"of random z is about {usual:.3g}; expected to be told which: {may_be}",
+            option="latent_space",
+        )
+    return by_numbers == "z", f"the shape {shape} and {rows}"
 
 
 def space_of_rows(values: np.ndarray) -> Literal["z", "w"] | None:

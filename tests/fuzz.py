@@ -41,9 +41,9 @@ from dnnlib.containers.torch_file import CHECKPOINTS
 from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe
 from dnnlib.directions import read_directions
+from dnnlib.latents import fit_codes
 from dnnlib.record import NetworkRecord
 from utils.cli.options import JacobianOptions
-from utils.editing.codes import codes_for_network
 from utils.files.arrays import read_npy
 from utils.files.output_folder import is_same_run
 from utils.files.sidecar import FACTS_MEMORY, read_json
@@ -349,8 +349,8 @@ def check_latents(path: Path) -> None:
         "a name of several lines",
     )
     for space in ("auto", "z", "w", "wp"):
-        with contextlib.suppress(InputError), contextlib.redirect_stdout(io.StringIO()):
-            _, codes = codes_for_network(str(path), latents, space, 24, 24, 6)
+        with contextlib.suppress(InputError):
+            codes = fit_codes(path, latents, space, 24, 24, 6).values
             expect(codes.shape[1:] in ((24,), (6, 24)), f"{space} codes of shape {codes.shape}")
 
 

@@ -48,7 +48,7 @@ def inputs(tmp_path, data, edited) -> Path:
     np.save(files / "directions_none.npy", np.zeros((0, 24)))
     np.save(files / "z_23.npy", np.zeros((2, 23)))
     np.save(files / "w_plus.npy", np.zeros((2, 6, 24)))
-    np.save(files / "w_plus_14.npy", np.zeros((2, 14, 24)))
+    np.save(files / "w_plus_14.npy", np.ones((2, 14, 1)) * 2 * np.eye(14, 24))
     np.savez(files / "several.npz", here=np.zeros((2, 24)), there=np.zeros((2, 24)))
     np.save(files / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.save(files / "flags.npy", jacobian > 0)

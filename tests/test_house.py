@@ -15,13 +15,6 @@ OF_ALL_FAMILIES = {f"dnnlib.families.{name}" for name in ("interface", "layout")
 LONGEST_FUNCTION = 49  # lines
 SOLVER = "utils.method.low_rank.split"  # one loop, whose parts share all of its arrays
 
-# What does not hold yet. A line that is not needed any more is an error, too.
-EXCEPTIONS = {
-    "utils.editing.codes imports dnnlib.containers.array_file",
-    "utils.editing.codes imports dnnlib.latents",
-    "utils.editing.codes._assumed_space is long",
-}
-
 
 def tracked_files() -> list[str]:
     """All files of the repository, by their paths in it; new ones too."""
@@ -123,12 +116,7 @@ def long_functions() -> set[str]:
 @pytest.mark.parametrize("broken", [forbidden_imports, mentions, long_functions])
 def test_rules(broken):
     """Arrows between rooms; nothing said of what is not here; no function of 50 lines or more."""
-    assert sorted(broken() - EXCEPTIONS) == []
-
-
-def test_exceptions_are_needed():
-    """An exception goes when its reason has gone."""
-    assert sorted(EXCEPTIONS - forbidden_imports() - mentions() - long_functions()) == []
+    assert sorted(broken()) == []
 
 
 def test_no_circle_of_imports():

@@ -18,7 +18,6 @@ import itertools
 import math
 import os
 import pickle
-import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -41,7 +40,7 @@ from dnnlib.containers.safe_pickle import (
 )
 from dnnlib.containers.torch_file import ZIP_START, Tensor
 from dnnlib.errors import InputError
-from dnnlib.foreign import START_SIZE, name_of_foreign
+from dnnlib.foreign import START_SIZE, name_of_foreign, name_of_old_pickle
 from dnnlib.reading import open_file
 from dnnlib.text import one_line
 
@@ -49,7 +48,6 @@ from dnnlib.text import one_line
 CODE_KEYS = ("w", "dlatents", "latents", "latent", "z")
 DIRECTION_KEYS = ("lat_comp", "comp", "eigvec", "directions", "direction", "boundary")
 PICKLE_START = b"\x80"  # of protocol 2 and later
-_OLD_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|\([dl]p\d+\n")  # of protocol 0
 _BYTES_PER_LIST_ITEM = 512  # what the views of an array in a list take
 _NUMBERS_AT_ONCE = _BYTES_AT_ONCE = 1 << 18
 
@@ -62,12 +60,7 @@ def is_array_file(start: bytes) -> bool:
 def name_of_other(start: bytes) -> str:
     """What a file is that begins with these bytes and is none of arrays, as a message says it after
     "is"."""
-    if _OLD_PICKLE.match(start):
-        return (
-            "a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save the "
-            "array"
-        )
-    return name_of_foreign(start) or "no .npy, .npz, .pt or .pkl file"
+    return name_of_old_pickle(start) or name_of_foreign(start) or "no .npy, .npz, .pt or .pkl file"
 
 
 @contextlib.contextmanager
@@ -319,6 +312,11 @@ def _expect_array(value: Any) -> tuple[int, ...]:
                 "holds plain numbers, or lists in lists; save them as an array, with numpy.save"
             )
         raise InputError(f"holds an object of type {_type_name(value)}, which is no array")
+    if isinstance(value, NpyArray) and value.header.spare:
+        raise InputError(
+            f"has {value.header.spare} bytes behind its array, as a file of several arrays has; "
+            "save each by itself"
+        )
     if is_jacobian(shape):
         raise InputError(
             f"has shape {list(shape)}, as a Jacobian has, in which compute_directions.py finds "

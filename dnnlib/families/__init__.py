@@ -19,7 +19,7 @@ from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
 from dnnlib.families import recognise, stylegan2
 from dnnlib.families.interface import Family, Network
-from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign
+from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
 from dnnlib.reading import open_file
 from dnnlib.record import IgnoredSettings, NetworkRecord
 from dnnlib.text import one_line
@@ -108,10 +108,14 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
                 f"is a whole PyTorch module: it {refusal}. Save its state_dict instead, with "
                 "torch.save(network.state_dict(), FILE)"
             ) from None
+        if start.lstrip(b"(").startswith(b"ccopy_reg\n"):  # as every object begins in these
+            raise InputError(f"is {name_of_old_pickle(start)}") from None
         raise
     except InputError:
         raise
     except Exception:
         if start.startswith((b"\x80", ZIP_START)):
             raise
-        raise InputError(f"begins with {start[:8]!r}, as no network file does") from None
+        name = name_of_old_pickle(start)
+        found = f"is {name}" if name else f"begins with {start[:8]!r}, as no network file does"
+        raise InputError(found) from None

@@ -177,6 +177,15 @@ def test_per_layer(tmp_path, array):
         ),
         (npy(ROWS * np.nan), "holds NaN"),
         (npy([[1e154, 1]]), "numbers beyond float32"),
+        (npy(ROWS * 0), "holds nothing but zeros in float32, which change no image"),
+        (
+            npy(ROWS * np.float32(1e-44)),
+            "holds nothing but zeros in float32, which change no image",
+        ),
+        (
+            npy(ROWS.astype(float) * 1e-60),
+            "holds nothing but zeros in float32, which change no image",
+        ),
         (npy(["a"]), "of type <U1"),
         (npy(ROWS)[:-1], "truncated or damaged"),
         (npz(eigvec=ROWS[:4]), r"an eigvec of shape \[4, 24\], which is not sq"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign
+from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
 
 
 def picture(form):
@@ -93,6 +93,20 @@ def saved(write):
 def test_not_foreign(content):
     """What a reader of this toolkit has to look into is not called something else."""
     assert name_of_foreign(content[:START_SIZE]) is None
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+@pytest.mark.parametrize(
+    "content",
+    [np.zeros(3), [np.zeros(3)], {"w": np.zeros(3)}, (np.zeros(3),), {}, [], np.float64(1)],
+    ids=str,
+)
+def test_old_pickle(protocol, content):
+    """A pickle of an old protocol is named by that protocol; of today's, and text, by none."""
+    words = f"a pickle of protocol {protocol}, as Python 2 wrote them: load it in Python, and num"
+    assert name_of_old_pickle(pickle.dumps(content, protocol)).startswith(words)
+    assert name_of_old_pickle(pickle.dumps(content, protocol + 2)) is None
+    assert name_of_old_pickle(b"}question") is None
 
 
 def test_folder(tmp_path):

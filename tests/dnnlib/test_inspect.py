@@ -17,8 +17,8 @@ from dnnlib.containers.tensorflow_network import NETWORKS
 from dnnlib.containers.torch_file import CHECKPOINTS
 from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe
+from dnnlib.latents import fit_codes
 from utils.cli.parser import run as run_command
-from utils.editing.codes import codes_for_network
 
 
 @pytest.fixture
@@ -454,7 +454,7 @@ def test_latent_codes(inspect, tmp_path, name, content, space, words):
     assert re.search(rf"taken for     {re.escape(space)}\W*( |$)", out, re.M), out
     assert all(word in out for word in [*words, f"--latent_path {tmp_path / name}"]), out
     layers = 7 if len(content) == 6 else 6  # a network for which [6, 512] are six codes
-    taken = codes_for_network(name, read_latents(tmp_path / name), "auto", 512, 512, layers)[0]
+    taken = fit_codes(name, read_latents(tmp_path / name), "auto", 512, 512, layers).space
     assert {"wp": "w+"}.get(taken, taken) == space
 
 
@@ -573,3 +573,11 @@ def test_without_tensorflow(root, data):
     ) as process:
         process.stdout.close()
         assert (process.stderr.read(), process.wait(60)) == ("", 141)
+
+
+def test_unreadable_facts(inspect, found):
+    """A JSON file that is there but tells nothing is not taken for none."""
+    for name in ("w_dataset_x", "rgb", "eyes"):
+        (found / f"{name}.json").write_text("{")
+        status, out, _ = inspect("inspect", found / f"{name}.npy")
+        assert (status, out.splitlines()[-1]) == (0, "  JSON file     beside it, but not readable")

@@ -277,6 +277,7 @@ UNUSABLE = [
         pickle.dumps(WP, 0),
         "is a pickle of protocol 0, as Python 2 wrote them: load it in Python, and numpy.save",
     ),
+    (npy(WP) + npy(WP), "has [0-9]+ bytes behind its array, as a file of several arrays has"),
     (npy(np.zeros((2, 3, 4, 1, 5))), r"has shape \[2, 3, 4, 1, 5\], as a Jacobian has"),
     (npz(lat_comp=WP, lat_stdev=WP), "holds directions, under the key lat_comp"),
     (npy(np.ones(9000)), "than the 8192"),

@@ -1,146 +1,27 @@
 """Latent codes and labels: random by seed, or those of a file."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
 
-from dnnlib.containers.array_file import CODE_KEYS, row_lengths
 from dnnlib.errors import InputError
-from dnnlib.latents import W_KEYS, Latents, are_short, size_of_layers, space_of_rows
-from utils.cli.options import CodeOptions, LatentSpace
+from utils.cli.options import CodeOptions
 from utils.cli.parser import warn
 
 CodeSpace = Literal["z", "w", "wp"]
 SPACES: dict[CodeSpace, str] = {"z": "z", "w": "w", "wp": "w+"}  # as people read them
+# Random z are sqrt(D) long, and the w of published networks, of 512 numbers, from 1.3 to 77. What
+# is FAR sqrt(D) long is 3000 times as long as any of these, so none of a network as it was trained;
+# what is less absurd, as a far walk, may be meant. Lengths are those from 0, not from the mean w,
+# which may be absurd itself.
+FAR = 1e4
 
 
 def random_codes(seed: int, total_num: int, z_dim: int) -> np.ndarray:
     """z [total_num, z_dim] in float64: the codes that the original program draws for this seed."""
     return np.random.RandomState(seed).randn(total_num, z_dim)
-
-
-def codes_for_network(
-    path: str, latents: Latents, space: LatentSpace, z_dim: int, w_dim: int, num_layers: int
-) -> tuple[CodeSpace, np.ndarray]:
-    """The codes of a file as a network takes them, and what they are, which is printed.
-
-    `space` is auto, z, w or wp. Returns z, w or wp, and z [N, z_dim], or w+ [N, num_layers, w_dim],
-    in which w is repeated. Raises InputError if the codes do not fit the network, or it cannot be
-    told what they are.
-    """
-    found, assumed = (
-        _assumed_space(path, latents, z_dim, w_dim, num_layers) if space == "auto" else (space, "")
-    )
-    codes = _checked_codes(path, latents, found, assumed, z_dim, w_dim, num_layers)
-    names = latents.names
-    shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
-    if latents.choice:
-        shown += f", {f'under {latents.key}, ' if latents.key else ''}{latents.choice}"
-    print(
-        f"latent codes: {len(codes)} of {SPACES[found]}{shown}{', ' if assumed else ''}{assumed}",
-        flush=True,
-    )
-    return found, codes if found != "w" else np.repeat(codes[:, None], num_layers, axis=1)
-
-
-def _checked_codes(
-    path: str,
-    latents: Latents,
-    space: CodeSpace,
-    assumed: str,
-    z_dim: int,
-    w_dim: int,
-    num_layers: int,
-) -> np.ndarray:
-    """The codes, z or w [N, dim] or w+ [N, num_layers, w_dim]; a single one as [1, ...].
-
-    `assumed` says why they are taken for codes of that space. Raises InputError if they do not fit
-    the network.
-    """
-    values = latents.values
-    shape, size = list(values.shape), 2 if space == "wp" else 1  # dimensions of a code
-    codes = values[None] if values.ndim == size and latents.names is None else values
-    if space != "wp" and codes.ndim == 3 and 1 in codes.shape[:2]:
-        codes = codes.reshape(-1, codes.shape[-1])
-    what, dim = f"{SPACES[space]} codes", z_dim if space == "z" else w_dim
-    why = f" ({assumed})" if assumed else ""
-    if codes.ndim != size + 1:
-        expected = f"[N, {num_layers}, {dim}]" if space == "wp" else f"[N, {dim}]"
-        raise InputError(
-            f"{path} has shape {shape}; expected {what} {expected}: choose another",
-            option="latent_space",
-        )
-    if codes.shape[-1] != dim:
-        raise InputError(
-            f"{path} has {what} of {codes.shape[-1]} dimensions{why}; expected {dim} for this "
-            "network: use codes of this network"
-        )
-    if space == "wp" and codes.shape[1] != num_layers:
-        pixels = size_of_layers(codes.shape[1])
-        fits = f", as a network of {pixels} x {pixels} pixels has" if pixels else ""
-        may_be_other = values.ndim == 2 or len(values) == 1
-        raise InputError(
-            f"{path} has {what} of {codes.shape[1]} layers{fits}; expected {num_layers}: use codes "
-            f"of this network{', or choose z or w' if may_be_other else ''}",
-            option="latent_space" if may_be_other else None,
-        )
-    return codes
-
-
-def _assumed_space(
-    path: str, latents: Latents, z_dim: int, w_dim: int, num_layers: int
-) -> tuple[CodeSpace, str]:
-    """What codes are taken for that nobody has named, and on which grounds, to be printed; "" if
-    that is certain.
-
-    The key decides, or the shape, or the dimensions if those of z and w differ; else the numbers.
-    Raises InputError if they cannot tell, or the codes look like directions.
-    """
-    values, key, names, _ = latents
-    shape, by_numbers = list(values.shape), space_of_rows(values)
-    rows = "the mean length of its rows" if values.ndim > 1 else "its length"
-    if key not in CODE_KEYS and are_short(values) and shape[-1] in (z_dim, w_dim):
-        raise InputError(
-            f"{path} has rows no longer than 1, as directions have; expected latent codes: if they "
-            "are, say which: z, w or wp",
-            option="latent_space",
-        )
-    if values.ndim == 3 and shape[1] > 1 and key != "z":
-        return "wp", ""
-    of_layers = names is None and shape[:-1] == [num_layers]
-    w: CodeSpace = "wp" if of_layers else "w"
-    other = "w reads codes of w" if of_layers else "z reads codes of z"
-    space: CodeSpace
-    if key in (*W_KEYS, "z"):
-        space = "z" if key == "z" else w
-        if by_numbers and (by_numbers == "z") != (space == "z"):
-            warn(
-                f"{path} has codes under the key {key} that are as long as those of {by_numbers}: "
-                f"if they are, --latent_space {by_numbers} reads them"
-            )
-        grounds = f"the key {key} and the shape {shape}"
-    elif shape[-1] not in (z_dim, w_dim):
-        expected = f"{w_dim}" if z_dim == w_dim else f"{z_dim} of z or {w_dim} of w"
-        raise InputError(
-            f"{path} has codes of {shape[-1]} dimensions; expected {expected} for this network: "
-            "use codes of this network"
-        )
-    elif z_dim != w_dim:
-        space, grounds = "z" if shape[-1] == z_dim else w, f"the shape {shape}"
-    elif by_numbers is None or (by_numbers == "z" and of_layers):
-        found, usual = row_lengths(values).mean(), math.sqrt(shape[-1])
-        may_be = "z, w or wp" if of_layers else "z or w"
-        raise InputError(
-            f"{path} has codes {shape} that may be of z or of w by {rows}, {found:.3g} where that "
-            f"of random z is about {usual:.3g}; expected to be told which: {may_be}",
-            option="latent_space",
-        )
-    else:
-        space, grounds = "z" if by_numbers == "z" else w, f"the shape {shape} and {rows}"
-    if space == "z":
-        other = "wp reads one code of w+" if of_layers else "w reads codes of w"
-    return space, f"assumed from {grounds}; --latent_space {other}"
 
 
 def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.ndarray:
@@ -176,6 +57,21 @@ class MappingNetwork(Protocol):
     def truncate(self, ws: np.ndarray, psi: float, cutoff: int | None = None) -> np.ndarray: ...
 
 
+class FittedCodes(Protocol):
+    """The codes of a file as the network takes them, and what is to be said of them."""
+
+    @property
+    def space(self) -> CodeSpace: ...
+    @property
+    def values(self) -> np.ndarray: ...
+    @property
+    def names(self) -> list[str] | None: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def doubts(self) -> Sequence[str]: ...
+
+
 class Codes:
     """The latent codes of a run: random ones of z, or those of a file, of z or w+.
 
@@ -184,9 +80,9 @@ class Codes:
     """
 
     def __init__(
-        self, options: CodeOptions, network: MappingNetwork, latents: Latents | None = None
+        self, options: CodeOptions, network: MappingNetwork, found: FittedCodes | None = None
     ) -> None:
-        """`latents` is the content of options.latent_path, if that is given.
+        """`found` are those of options.latent_path, if that is given.
 
         Raises InputError for options that do not fit them or the network.
         """
@@ -201,12 +97,13 @@ class Codes:
                 "network has",
                 option="trunc_layers",
             )
-        if latents is None:
+        self._is_far_said = False
+        if found is None:
             if options.total_num is None:
                 raise ValueError("the number of random codes is not given")
             self.values = random_codes(options.seed, options.total_num, network.z_dim)
         else:
-            self._take(options, latents)
+            self._take(options, found)
         if self.space == "z":
             self.labels = class_labels(options.class_index, len(self.values), network.label_dim)
         else:
@@ -214,20 +111,19 @@ class Codes:
                 trunc_psi=options.trunc_psi != 1, class_index=options.class_index is not None
             )
 
-    def _take(self, options: CodeOptions, latents: Latents) -> None:
+    def _take(self, options: CodeOptions, found: FittedCodes) -> None:
         """All codes of a file, or as many as asked for."""
-        path, network = str(options.latent_path), self._network
-        self.space, values = codes_for_network(
-            path, latents, options.latent_space, network.z_dim, network.w_dim, network.num_layers
-        )
-        if (options.total_num or 0) > len(values):
+        for doubt in found.doubts:
+            warn(doubt)
+        print(found.note, flush=True)
+        if (options.total_num or 0) > len(found.values):
             raise InputError(
-                f"{options.total_num} of {path}; expected at most {len(values)}, the number of its "
-                "codes",
+                f"{options.total_num} of {options.latent_path}; expected at most "
+                f"{len(found.values)}, the number of its codes",
                 option="total_num",
             )
-        self.values = values[: options.total_num]
-        self.names = latents.names and latents.names[: options.total_num]
+        self.space, self.values = found.space, found.values[: options.total_num]
+        self.names = found.names and found.names[: options.total_num]
 
     def expect_z(self, **is_asked: bool) -> None:
         """Raises InputError if the codes are not of z, and one of these options is asked for."""
@@ -255,8 +151,21 @@ class Codes:
         return self._network.truncate(ws, self._psi, self._cutoff)
 
     def w_plus(self, samples: slice = slice(None)) -> np.ndarray:
-        """w+ [N, L, w_dim] of some samples: from z mapped and truncated, else as they are."""
-        if self.labels is None:
-            return self.values[samples]
-        ws = self._network.mapping(self.values[samples], self.labels[samples])
-        return self._network.truncate(ws, self._psi, self._cutoff)
+        """w+ [N, L, w_dim] of some samples: from z mapped and truncated, else as they are. Codes of
+        an absurd length are said, once."""
+        ws = self.values[samples]
+        if self.labels is not None:
+            ws = self._network.mapping(ws, self.labels[samples])
+            ws = self._network.truncate(ws, self._psi, self._cutoff)
+        limit = FAR * math.sqrt(ws.shape[-1])
+        with np.errstate(all="ignore"):
+            longest = float(np.linalg.norm(ws.astype(np.float64), axis=-1).max(initial=0))
+        if not (self._is_far_said or longest <= limit):
+            self._is_far_said = True
+            whose = f"{self._path} has" if self.labels is None else "the mapping makes"
+            warn(
+                f"{whose} codes of length {longest:.3g}, where those of other networks are less "
+                "than 100 long: their images hardly show anything; expected codes of a network as "
+                "it was trained"
+            )
+        return ws

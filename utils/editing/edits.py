@@ -13,7 +13,7 @@ from dnnlib.text import stem
 from utils.cli.parser import warn
 from utils.editing.walk import Edit
 from utils.pictures.images import PICTURE_SIZE
-from utils.regions.region import FRAME, RegionSource, region_from_facts
+from utils.regions.region import FRAME, RegionSource, expect_unchanged, region_from_facts
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,12 @@ class DirectionFile:
             )
 
     def region(self, samples: int) -> RegionSource | None:
-        """The recorded region, if there is one and it can still be drawn for every sample."""
+        """The recorded region, if there is one, it is still what it was, and it can be drawn for
+        every sample."""
         try:
             region = region_from_facts(dict(self.facts))
             if region:
+                expect_unchanged(region, self.facts)
                 for sample in range(samples):
                     region.mask(sample, FRAME, FRAME)
             return region

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dnnlib.reading import open_file
+from utils.cli.parser import warn
 from utils.files.writing import replacing
 
 FACTS_SIZE = 1 << 20  # bytes, of a JSON file
@@ -56,6 +58,18 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
         return None
     is_known = isinstance(content, dict) and isinstance(content.get("options", {}), dict)
     return content if is_known and not _is_deeper(content, FACTS_LEVELS) else None
+
+
+def read_facts(path: str | Path, unknown: str) -> dict[str, Any]:
+    """The facts of `read_json`, none without a file. Of a file that is there, but has none that
+    can be read, it is said that what they would tell, `unknown`, is not known."""
+    facts = read_json(path)
+    if facts is None and os.path.lexists(path):
+        warn(
+            f"{path} is there, but cannot be read as compute_jacobian.py and compute_directions.py "
+            f"write it: {unknown} not known"
+        )
+    return facts or {}
 
 
 def _is_deeper(content: Any, levels: int) -> bool:

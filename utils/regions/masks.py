@@ -20,6 +20,8 @@ from dnnlib.text import one_line
 
 MOST_PIXELS = 1 << 24  # 4096 x 4096: a small file can have as many
 BYTES_A_PIXEL = 20  # of memory that a map of one may take
+BITS = "bits of a number"  # in the `info` of a picture
+DARK = 16  # of 255: what is no brighter has too few shades left if its lower bits are dropped
 BAND = 1 << 20  # pixels of a large map that are looked at together
 SHADES, CLEAR_SHARE = 64, 0.85  # of a painted mask, two of so many shades cover at least this share
 TOLERATED_STRETCH = 1.02  # of one axis against the other: sizes are rounded
@@ -120,7 +122,18 @@ def _painted(path: Path, what: str) -> np.ndarray:
     if picture.mode.startswith("I") or picture.mode == "1":
         return np.asarray(picture)
     with naming(path, what):  # a palette may be too short
-        return np.asarray(picture.convert("RGBA"))
+        pixels = np.asarray(picture.convert("RGBA"))
+    if picture.info[BITS] == 16 and all(band[..., :3].max() < DARK for band in bands(pixels)):
+        raise too_deep(path, "is dark, and ", what)
+    return pixels
+
+
+def too_deep(path: Path, more: str, what: str) -> InputError:
+    """The error for a picture of which Pillow drops what counts."""
+    return InputError(
+        f"{path} {more}has 16 bits for each colour, of which only the upper 8 can be read; "
+        f"expected {what}: save it with 8 bits, or as grey of 16"
+    )
 
 
 def _brightness(pixels: np.ndarray) -> np.ndarray:
@@ -163,6 +176,11 @@ def read_npy_map(path: Path, what: str, kinds: str) -> np.ndarray:
     InputError, speaking of `what` was expected.
     """
     with NpyFile(path, what, kinds) as file:
+        if file.spare:
+            raise InputError(
+                f"{path} has {file.spare} bytes behind its array, as a file of several arrays has; "
+                f"expected {what}: save it by itself"
+            )
         shape = file.shape
         if len(shape) == 3 and 1 in (shape[0], shape[2]):
             shape = shape[1:] if shape[0] == 1 else shape[:2]
@@ -196,10 +214,14 @@ def _limit(pixels: int) -> str:
 
 
 def read_png(path: Path, what: str) -> Image.Image:
-    """The picture in a PNG file. Raises InputError, speaking of `what` was expected, if it cannot
-    be read."""
+    """The picture in a PNG file; its `info[BITS]` says of how many bits its numbers are there.
+
+    Pillow scales grey of 2 and 4 bits to 8, and of colours, and grey with opacity, of 16 bits it
+    drops the lower 8. Raises InputError, speaking of `what` was expected, if it cannot be read.
+    """
     with naming(path, what), open_file(path) as file:
-        found = name_of_foreign(file.read(START_SIZE))
+        start = file.read(START_SIZE)
+        found = name_of_foreign(start)
         if found and found.endswith(" picture") and found != "a PNG picture":
             raise InputError(
                 f"{path} is {found}{LOSSY.get(found, '')}; expected {what}, as PNG or .npy: "
@@ -214,6 +236,9 @@ def read_png(path: Path, what: str) -> Image.Image:
                     f"{what}{_limit(pixels)}"
                 )
             picture.load()
+            if start[12:16] != b"IHDR":
+                raise ValueError("its header is not at its beginning")
+            picture.info[BITS] = start[24]
             return picture
 
 

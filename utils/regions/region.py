@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from dnnlib.errors import InputError
 from dnnlib.text import one_line, stem
-from utils.regions.masks import Drawn, SampleFiles, read_mask
+from utils.regions.masks import MOST_PIXELS, Drawn, SampleFiles, read_mask
 from utils.regions.segmentations import (
     MOST_LABELS,
     Label,
@@ -25,6 +25,7 @@ from utils.regions.segmentations import (
 FRAME = 256
 MOST_BOX = 10_000  # of its numbers: whoever gives more means something else
 KEPT_MASKS = 2048  # of those read from files, in bits
+MOST_SAMPLES = 100_000  # of a recorded pool
 LONGEST_NAME = 60  # characters, of a region that is named after its labels
 SHOWN_DOUBTS = 4  # lines
 # [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by
@@ -290,10 +291,32 @@ def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
                 raise ValueError(f"its {name} is {one_line(recorded[name], 80)}")
         return region_source(**recorded)
     except (TypeError, ValueError) as error:
+        raise _unusable(error) from None
+
+
+def expect_unchanged(region: RegionSource, facts: Mapping[str, Any]) -> None:
+    """Raises InputError if a region covers other pixels now than the JSON file beside directions
+    records, whose earlier versions cannot tell."""
+    if "region_size" not in facts:
+        return
+    for name in ("region_sha256", "region_size", "sample", "samples"):
+        if not _RECORDED_OF_SIZE[name](facts.get(name)):
+            raise _unusable(f"its {name} is {one_line(facts.get(name), 80)}")
+    sample, (height, width) = facts["sample"], facts["region_size"]
+    samples = range(facts["samples"]) if sample == "pool" else range(sample, sample + 1)
+    if region.digest(samples, height, width) != facts["region_sha256"]:
+        path = region.files.path if region.files else f"the region {region.name}"
         raise InputError(
-            f"the region recorded beside the directions cannot be used ({one_line(error, 300)}); "
-            "expected one that compute_directions.py has written: name the region yourself"
-        ) from None
+            f"{path} has changed since the directions were found: it covers other pixels; expected "
+            "it as it was: name the region yourself"
+        )
+
+
+def _unusable(reason: object) -> InputError:
+    return InputError(
+        f"the region recorded beside the directions cannot be used ({one_line(reason, 300)}); "
+        "expected one that compute_directions.py has written: name the region yourself"
+    )
 
 
 def _is_box(value: Any) -> bool:
@@ -305,6 +328,15 @@ def _is_labels(value: Any) -> bool:
         isinstance(value, list)
         and len(value) <= MOST_LABELS
         and all(type(n) in (int, str) for n in value)
+    )
+
+
+def _is_size(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(n) is int and n > 0 for n in value)
+        and value[0] * value[1] <= MOST_PIXELS
     )
 
 
@@ -327,4 +359,10 @@ _RECORDED: dict[str, Callable[[Any], bool]] = {
     "labels": _is_labels,
     "parser": _is_name,
     "invert": lambda value: isinstance(value, bool),
+}
+_RECORDED_OF_SIZE: dict[str, Callable[[Any], bool]] = {
+    "region_sha256": _is_name,
+    "region_size": _is_size,
+    "sample": lambda value: value == "pool" or (type(value) is int and value >= 0),
+    "samples": lambda value: type(value) is int and 0 < value <= MOST_SAMPLES,
 }

@@ -99,6 +99,7 @@ def plan_sets(
                 region=region.name,
                 region_options=region.facts,
                 region_sha256=region.digest(group, *size),
+                region_size=list(size),
                 sample="pool" if options.pool else group[0],
                 samples=len(group),
                 method=options.method,

@@ -13,7 +13,7 @@ from dnnlib.errors import InputError
 from utils.cli.options import JacobianOptions, plain_options
 from utils.cli.parser import say
 from utils.files.samples import SampleFile, find_samples
-from utils.files.sidecar import provenance, read_json, write_json
+from utils.files.sidecar import provenance, read_facts, read_json, write_json
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
 FREE_OPTIONS = (
@@ -59,8 +59,8 @@ def origin_of_jacobian(jaco_path: str | Path) -> dict[str, Any]:
     """What identifies a Jacobian, for the JSON files beside its directions: from the one beside it,
     or else what the file system knows."""
     path = Path(jaco_path)
-    facts = read_json(path.with_suffix(".json"))
-    if facts is None:
+    facts = read_facts(path.with_suffix(".json"), "its seed and network are")
+    if not facts:
         return {"jacobian": {"bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}}
     options = facts.get("options", {})
     made = {

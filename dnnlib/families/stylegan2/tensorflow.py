@@ -3,9 +3,9 @@ read.
 
 A network is a `dnnlib.tflib.network.Network`, whose state is a dict: `build_func_name`, its
 function; `static_kwargs`, its settings (tensorflow_settings.py), which its components repeat;
-`components`, the networks mapping and synthesis; `variables`, a list of (name, array);
-`build_module_src`, its source code, which is never executed. Some programs keep Gs alone, a network
-instead of a tuple, or G and D, a tuple of two. Functions of the synthesis network:
+`components`, the networks mapping and synthesis, and no others; `variables`, a list of (name,
+array); `build_module_src`, its source code, which is never executed. Some programs keep Gs alone, a
+network instead of a tuple, or G and D, a tuple of two. Functions of the synthesis network:
 
     G_synthesis_stylegan2            of StyleGAN2; architecture skip (default), orig or resnet
     G_synthesis_stylegan_revised     the same as orig
@@ -79,6 +79,7 @@ def to_record(
     if function != "G_main":
         raise InputError(f"its generator function is {brief(function)}; expected G_main: {ADVICE}")
     mapping, synthesis = (main["components"][name].state for name in ("mapping", "synthesis"))
+    _expect_no_other_components(main, mapping, synthesis)
     given = collect_settings((main, mapping, synthesis))
     _expect_functions(mapping, synthesis)
     is_ada = synthesis["build_func_name"] == "G_synthesis"
@@ -99,6 +100,19 @@ def to_record(
         _skip_lower_outputs(variables, record)
     variables.expect_none_left()
     return record
+
+
+def _expect_no_other_components(*networks: dict[str, Any]) -> None:
+    """Raises InputError for a network in them that is neither mapping nor synthesis, as what it
+    does would be left out."""
+    for network, known in zip(networks, (("mapping", "synthesis"), (), ()), strict=True):
+        for name in network.get("components") or ():
+            if name not in known:
+                whose = "" if known else f" in {brief(network['build_func_name'])}"
+                raise InputError(
+                    f"has a component {brief(name)}{whose}, which is not known; expected mapping "
+                    f"and synthesis alone: {ADVICE}"
+                )
 
 
 def _expect_functions(mapping: dict[str, Any], synthesis: dict[str, Any]) -> None:

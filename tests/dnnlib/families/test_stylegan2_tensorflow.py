@@ -31,6 +31,16 @@ def setting_of_one(name, value):
     return edit
 
 
+def component(part=None):
+    """An edit that adds a component to the network, or to one of its components."""
+
+    def edit(state):
+        network = state["components"][part] if part else state
+        network["components"]["attention"] = {"build_func_name": "attention", "components": {}}
+
+    return edit
+
+
 def array(name, change, part="synthesis"):
     """An edit that replaces one array of a component with change(array); None removes it."""
 
@@ -249,6 +259,8 @@ def absent(part):
         ),
         (array("4x4/Conv/bias", poisoned(np.inf)), "synthesis/4x4/Conv/bias holds NaN or infinity"),
         (array("dlatent_avg", poisoned(-np.inf), None), "dlatent_avg holds NaN or infinity"),
+        (component(), "has a component 'attention', which is not known; expected mapping and syn"),
+        (component("mapping"), "has a component 'attention' in 'G_mapping', which is not known"),
         (absent("static_kwargs"), "damaged: its networks lack a field"),
         (absent("variables"), "damaged: its networks lack a field"),
         (absent("components"), "damaged: its networks lack a field"),
@@ -490,6 +502,15 @@ def test_other_pickle(tmp_path, content):
     path.write_bytes(pickle.dumps(content))
     with pytest.raises(InputError, match=f"holds a {type(content).__name__}.*expected a tuple"):
         read_network(path)
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+def test_old_protocol(edited, protocol):
+    """A network pickled in a protocol that is not read is named so, by whatever looks at it."""
+    path = edited("tf_orig_16", protocol=protocol)
+    for read in (read_network, describe):
+        with pytest.raises(InputError, match=f"protocol {protocol}, .* pickle it with protocol 2"):
+            read(path)
 
 
 @pytest.mark.parametrize("lrmul", [0.01, 1.0])

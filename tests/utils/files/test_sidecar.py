@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from utils.files.sidecar import FACTS_SIZE, provenance, read_json, sha256, write_json
+from utils.files.sidecar import FACTS_SIZE, provenance, read_facts, read_json, sha256, write_json
 
 
 def test_json(tmp_path):
@@ -42,6 +43,28 @@ def test_json_of_another_program(tmp_path, content):
     path = tmp_path / "facts.json"
     path.write_bytes(content)
     assert read_json(path) is None
+
+
+@pytest.mark.parametrize("kind", ["missing", "good", "cut", "empty", "pipe", "folder", "link"])
+def test_facts_that_cannot_be_read(capsys, tmp_path, kind):
+    """A JSON file that is there but tells nothing is named, with what is not known without it."""
+    path = tmp_path / "facts.json"
+    content = {"good": '{"a": 1}', "cut": '{"a": ', "empty": ""}
+    if kind in content:
+        path.write_text(content[kind])
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        path.symlink_to("nowhere")
+    assert read_facts(path, "its region is") == ({"a": 1} if kind == "good" else {})
+    said = capsys.readouterr().err
+    if kind in ("missing", "good"):
+        assert said == ""
+    else:
+        assert said.startswith(f"WARNING: {path} is there, but cannot be read")
+        assert said.endswith(": its region is not known\n")
 
 
 def test_json_without_infinity(tmp_path):

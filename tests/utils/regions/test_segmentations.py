@@ -340,3 +340,63 @@ def test_doubts(tmp_path):
 def test_percent(share, text):
     """A share as people read it."""
     assert percent(share) == text
+
+
+def png(values, depth, colour_type=0):
+    """A PNG file of numbers [H, W] or [H, W, C], of `depth` bits each."""
+
+    def chunk(name, content):
+        checked = name + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    height, width = values.shape[:2]
+    lines = values.reshape(height, -1)
+    if depth == 16:
+        rows = [line.astype(">u2").tobytes() for line in lines]
+    else:
+        bits = np.unpackbits(lines.astype(np.uint8)[..., None], axis=-1)[..., -depth:]
+        rows = [np.packbits(line).tobytes() for line in bits]
+    head = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    content = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + content + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_bits_of_grey(tmp_path, depth):
+    """The labels of a grey map are the numbers in the file, of however many bits."""
+    numbers = np.arange(35).reshape(5, 7) * 11 % (1 << depth)
+    path = tmp_path / "map.png"
+    path.write_bytes(png(numbers, depth))
+    for label in np.unique(numbers).tolist():
+        np.testing.assert_array_equal(read_labels(path, [label]).inside, numbers == label)
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_colours_of_16_bits(tmp_path, colour_type, channels):
+    """What Pillow reads of 16 bits only in part is refused for that reason: as a label map, and as
+    a mask if nothing of it may be left."""
+    numbers = np.repeat(LABEL_MAP[..., None], channels, axis=-1)
+    if channels != 3:
+        numbers[..., -1] = 0xFFFF
+    path = tmp_path / "map.png"
+    path.write_bytes(png(numbers, 16, colour_type))
+    for read in (lambda: read_labels(path, [4]), lambda: read_mask(path)):
+        with pytest.raises(InputError, match="16 bits for each colour, of which only the upper 8"):
+            read()
+    bright = np.where(INSIDE[..., None], 0xFFFF, 0x100) | (np.arange(channels) > 2) * 0xFFFF
+    path.write_bytes(png(bright.astype(int) | numbers * 0, 16, colour_type))
+    if channels != 2:
+        np.testing.assert_array_equal(read_mask(path).inside, INSIDE)
+
+
+@pytest.mark.parametrize("size", [16, 64, 100, 200, 256, 512])
+def test_smeared(root, tmp_path, size):
+    """A map that was scaled smoothly gets a warning; a sharp one of any size does not."""
+    for path in sorted((root / "demo/label_maps").iterdir()):
+        grey = Image.fromarray(np.asarray(Image.open(path)))
+        for how in (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC):
+            small = tmp_path / f"{how}.png"
+            grey.resize((size, size), how).save(small)
+            doubts = read_labels(small, [1, 13]).doubts
+            looks = any("looks smeared" in doubt for doubt in doubts)
+            assert looks == (how != Image.Resampling.NEAREST)
