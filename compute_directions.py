@@ -38,7 +38,7 @@ def main() -> None:
     for doubt in doubts:
         warn(doubt)
     sets = plan_sets(options, region, samples, jacobians.size)
-    if sets[0].facts.get("space") == "z":
+    if sets[0].facts.get("latent_space") == "z":
         say("the Jacobian is with respect to z: so are its directions, which move z, not w")
     part = file_name_part(f"{region.name}_{options.name}")
 

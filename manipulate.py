@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
-  python manipulate.py stylegan2-ffhq-config-f-1024x1024.pkl eyes_size.npy --mani_layers 4-7
+  python manipulate.py ffhq ffhq1024/eyes_size --total_num 20
 """
 
 

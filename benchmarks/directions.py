@@ -21,7 +21,8 @@ from dnnlib import load_generator
 from utils.editing.codes import random_codes
 from utils.editing.strength import Effect, Probe
 from utils.editing.walk import Edit, Walker
-from utils.files import arrays as files
+from utils.files.arrays import read_npy
+from utils.files.writing import replacing
 from utils.method.directions import (
     default_lamb,
     gram_matrices,
@@ -153,7 +154,7 @@ def method_table(results: dict[tuple[str, str], list[Measured]]) -> str:
 def write_table(marker: str, table: str) -> None:
     """Put a table between the markers of the docs."""
     before, rest = DOCS.read_text(encoding="utf-8").split(f"<!-- {marker} -->\n")
-    with files.replacing(DOCS) as partial:
+    with replacing(DOCS) as partial:
         partial.write_text(
             f"{before}<!-- {marker} -->\n{table}<!-- end -->" + rest.split("<!-- end -->", 1)[1],
             encoding="utf-8",
@@ -161,7 +162,7 @@ def write_table(marker: str, table: str) -> None:
 
 
 def main() -> None:
-    jacobians = files.read_npy(JACOBIAN, "the Jacobian of the demo", mmap=True)
+    jacobians = read_npy(JACOBIAN, "the Jacobian of the demo")
     results = measure_all(jacobians, Judge(load_generator(ROOT / NETWORK)))
     for marker, table in (("pool", pool_table(results)), ("methods", method_table(results))):
         print(table)

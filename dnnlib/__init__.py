@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnnlib.device import import_tensorflow, select_device
+from dnnlib.directions import read_directions
 from dnnlib.errors import InputError
 from dnnlib.families import read_network
 from dnnlib.latents import read_latents
@@ -28,6 +29,7 @@ __all__ = [
     "InputError",
     "NetworkError",
     "load_generator",
+    "read_directions",
     "read_latents",
     "read_network",
     "select_device",

@@ -229,7 +229,7 @@ def _describe_directions(path: Path, found: Directions, facts: Mapping[str, Any]
     if "region" in facts:
         try:
             about |= _origin(facts)
-            if "layers" in facts:  # a chosen one
+            if "distance" in facts:  # a chosen one
                 layers = ",".join(f"{layer:d}" for layer in facts["layers"])
                 options = f"--mani_layers {layers} --distance {facts['distance']:g}"
             table = _changes(facts, len(rows))
@@ -240,8 +240,7 @@ def _describe_directions(path: Path, found: Directions, facts: Mapping[str, Any]
             "directions, for the length of the rows: there is no JSON file beside it with their "
             "region"
         )
-    if "z" not in (facts.get("latent_space"), found.space):  # manipulate.py edits w
-        about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"
+    about["next"] = f"python manipulate.py NETWORK {_quoted(path)} {options}"
     return "\n".join(_lines(f"{path}: directions", about) + table)
 
 

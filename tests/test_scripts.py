@@ -20,6 +20,7 @@ from PIL import Image
 
 from dnnlib import catalogue
 from dnnlib.catalogue import Entry
+from dnnlib.describe import describe
 from dnnlib.generator import Generator
 from utils.editing.edits import unique_names
 from utils.files.samples import partial_files
@@ -162,7 +163,11 @@ def test_published_facts(published, data):
     assert facts["options"]["lamb"] == 8
     assert facts["foreground"]["rank"] == len(np.load(cwd / EYES)) == len(facts["norm_kept"])
     assert max(facts["foreground"]["error_bound"], facts["background"]["error_bound"]) <= 1e-5
-    assert json.loads((cwd / EYES_PROJECTED.with_suffix(".json")).read_text())["projected"] is True
+    facts = json.loads((cwd / EYES_PROJECTED.with_suffix(".json")).read_text())
+    assert facts["projected"] is True
+    assert "  --start   inside  outside  ratio  norm kept" in describe(
+        cwd / EYES_PROJECTED, (), facts
+    )
 
 
 def test_published_pictures(published, golden, generator):
@@ -289,11 +294,11 @@ def test_compute_z(run_script, data, golden):
         )
         assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
         facts = json.loads((folder / f"{space}_dataset_ffhq.json").read_text())
-        assert (facts["latent_space"], facts["space"], facts["layers"]) == (space, space, "all")
+        assert facts["latent_space"] == space
     run = run_script("compute_directions", folder / "z_dataset_ffhq.npy", "--lamb", 8)
     assert "its directions, which move z" in run.out
     (record,) = Path("outputs/directions").glob("*_00_*_projected.json")
-    assert json.loads(record.read_text())["space"] == "z"
+    assert json.loads(record.read_text())["latent_space"] == "z"
 
 
 def test_no_fused_channel(run_script, data, golden):

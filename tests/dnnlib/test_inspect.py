@@ -195,7 +195,7 @@ def found(tmp_path, root):
     """A directions file with facts as compute_directions.py writes them, and a Jacobian with its
     own."""
     facts = json.loads((root / "directions/demo128/eyes.json").read_text(encoding="utf-8"))
-    del facts["row"], facts["layers"]
+    del facts["row"], facts["layers"], facts["distance"]
     facts["norm_kept"] = [0.75, 0.5]
     facts["after_projection"] = {
         "inside": [0.5, 0.25],

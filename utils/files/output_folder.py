@@ -12,7 +12,7 @@ from utils.files.sidecar import as_json, read_json
 
 # What may differ between two runs that write the same: where to, and paths whose content is
 # compared instead.
-FREE_OPTIONS = ("output_dir", "restore_path", "latent_path", "jaco_path")
+PATH_OPTIONS = ("output_dir", "restore_path", "latent_path", "jaco_path")
 
 
 @contextlib.contextmanager
@@ -22,9 +22,10 @@ def claim_folder(
     part: str = "",
     elsewhere_if_in_use: bool = False,
 ) -> Iterator[Path]:
-    """The first of folder, folder_2, folder_3, ... that does not hold results of another run;
-    another than the first is said. It is locked, for the files of the name `part` only if that is
-    given.
+    """The first of folder, folder_2, folder_3, ... that does not hold results of another run; if it
+    is not the first, a line says so.
+
+    It is locked, for the files of the name `part` only if that is given.
 
     Raises InUseError if another run is writing to one of them; `elsewhere_if_in_use` takes the next
     one then.
@@ -55,7 +56,7 @@ def is_same_run(path: Path, facts: dict[str, Any]) -> bool:
 
 def _identity(facts: dict[str, Any]) -> dict[str, Any]:
     options = {
-        name: value for name, value in facts.get("options", {}).items() if name not in FREE_OPTIONS
+        name: value for name, value in facts.get("options", {}).items() if name not in PATH_OPTIONS
     }
     inputs = {name: value for name, value in facts.items() if name.endswith("_sha256")}
     others = {name: facts.get(name) for name in ("jacobian", "samples", "latent_space")}

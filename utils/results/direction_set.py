@@ -249,8 +249,10 @@ def save_region_picture(path: Path, source: Path, mask: np.ndarray) -> str | Non
         picture = on_paper(
             np.asarray(mask_files.read_png(source, "the picture of a sample").convert("RGBA"))
         )
-    except (InputError, OSError):
+    except (InputError, OSError) as error:
+        is_there = not isinstance(error, FileNotFoundError)
+        found = f"{source} cannot be read ({error})" if is_there else f"no picture {source}"
         picture = np.full((*mask.shape, 3), PLAIN, np.uint8)
-        note = f"no picture {source}: the region is drawn on a plain ground, in {path}"
+        note = f"{found}: the region is drawn on a plain ground, in {path}"
     save_png(path, region_picture(picture, mask_files.resize(mask, *picture.shape[:2])))
     return note

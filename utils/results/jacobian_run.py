@@ -16,7 +16,7 @@ from utils.files.samples import SampleFile, find_samples
 from utils.files.sidecar import provenance, read_facts, read_json, write_json
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
-FREE_OPTIONS = (
+RESUMABLE_OPTIONS = (
     "restore_path",
     "output_dir",
     "total_num",
@@ -25,7 +25,6 @@ FREE_OPTIONS = (
     "gpu_id",
     "latent_path",
 )
-LAYERS = "all"  # that the shift is added to, of which a Jacobian is the derivative
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def origin_of_jacobian(jaco_path: str | Path) -> dict[str, Any]:
         return {"jacobian": {"bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}}
     options = facts.get("options", {})
     made = {
-        "options": {name: options[name] for name in options if name not in FREE_OPTIONS},
+        "options": {name: options[name] for name in options if name not in RESUMABLE_OPTIONS},
         "device": facts.get("device"),
         "batch_size": facts.get("batch_size"),
     }
@@ -72,8 +71,6 @@ def origin_of_jacobian(jaco_path: str | Path) -> dict[str, Any]:
     known = ("seed", "network_sha256", "latents_sha256")
     return {name: facts.get(name) for name in known} | {
         "latent_space": space,
-        "space": space,
-        "layers": facts.get("layers", LAYERS),
         "jacobian": made,
     }
 
@@ -82,10 +79,10 @@ class JacobianRun:
     """The Jacobian files of one output folder, which is locked for this run, and the facts beside
     them.
 
-    While a run lasts, a partial file grows and `..npy.partial.json` holds the options, device and
-    batch size that the remaining samples need, too. Whatever the moment at which it is killed, one
-    of the two files of each space is there, with a header that counts its finished samples. What
-    header, length and JSON file say must agree.
+    While a run lasts, a partial file grows, and `w_dataset_{d_name}.npy.partial.json` holds the
+    options, device and batch size that the remaining samples need, too. Whatever the moment at
+    which it is killed, one of the two files of each space is there, with a header that counts its
+    finished samples. What header, length and JSON file say must agree.
     """
 
     def __init__(
@@ -148,7 +145,7 @@ class JacobianRun:
         changed = [
             f"--{name} {str(options.get(name))[:80]}"
             for name, value in self.facts["options"].items()
-            if name not in FREE_OPTIONS and options.get(name, value) != value
+            if name not in RESUMABLE_OPTIONS and options.get(name, value) != value
         ]
         if previous.get("network_sha256") != self.facts["network_sha256"]:
             changed.append("another network")
@@ -173,7 +170,8 @@ class JacobianRun:
         )
         if found and self._previous is None:
             raise InputError(
-                f"{found} has no JSON file beside it that says how it was made; {remedy}"
+                f"{found} has no JSON file beside it that can be read and says how it was made; "
+                f"{remedy}"
             )
         if is_unfinished or self._previous is None:  # a run was killed: only the header knows
             return False
@@ -216,8 +214,8 @@ class JacobianRun:
         if previous.get("device", device) != device:
             raise InputError(
                 f"the finished samples of {self.folder} were made on "
-                f"{str(previous['device'])[:80]}; expected the same, not {device}: choose it by "
-                "--gpu_id, or --overwrite"
+                f"{str(previous['device'])[:80]}; expected the same, not {device}: go on there, "
+                "choose it by --gpu_id, or --overwrite"
             )
         if previous:
             self._expect_shapes(sample_shapes)
@@ -288,8 +286,6 @@ class JacobianRun:
     def _write_facts(self, space: str, output: SampleFile, is_complete: bool) -> None:
         facts = {
             "latent_space": space,
-            "space": space,
-            "layers": LAYERS,
             "samples": output.count,
             "complete": is_complete,
             "sample_shape": output.sample_shape,
