@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnnlib import load_generator, read_latents, select_device
-from dnnlib.catalogue import doubt_of_directions
+from dnnlib.catalogue import doubt_of_directions, network_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
 from dnnlib.latents import fit_codes
@@ -104,6 +104,9 @@ def check_directions(
     note = expect_fit(path, file.rows, dimensions, generator.num_layers)
     if note:
         say(f"{path}: {note}")
+    known_space = file.says_space or network_of_directions(file.sha256)
+    if not known_space and generator.z_dim == generator.edit_dim and generator.space == "w":
+        say(f"{path}: taken for directions of w, as no JSON file beside it says otherwise")
     if of_z:
         layers = ",".join(map(str, options.mani_layers))
         say(f"{path}: found in z, so z is moved and mapped, for the layers {layers}")

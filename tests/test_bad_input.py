@@ -493,12 +493,12 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
         (
             "directions.npy",
             ["--mani_layers", "1", "--distance", "auto"],
-            ["no region is recorded beside directions", "such as --region eyes"],
+            ["directions has no region beside it", "such as --region eyes"],
         ),
         (
             "directions.npy",
             ["--mani_layers", "1", "--contact_sheet"],
-            ["no region is recorded beside directions", "such as --region eyes"],
+            ["directions has no region beside it", "such as --region eyes"],
         ),
     ],
 )

@@ -31,6 +31,11 @@ class DirectionFile:
         """Whether they were found in z."""
         return "z" in (self.space, self.facts.get("latent_space"))
 
+    @property
+    def says_space(self) -> bool:
+        """Whether it is known whether they were found in z or in w."""
+        return bool(self.space or self.facts.get("latent_space"))
+
     def doubt(self, network_sha256: str) -> str | None:
         """What is odd if they are used on the network of this checksum, the rest of a sentence
         about the file; None: nothing."""
@@ -62,7 +67,10 @@ class DirectionFile:
                     region.mask(sample, FRAME, FRAME)
             return region
         except (InputError, OSError) as error:
-            warn(f"the region recorded beside {self.path} is not measured: {error}")
+            why = str(error)
+            if isinstance(error, OSError):
+                why = f"{error.filename} cannot be read ({error.strerror})"
+            warn(f"the region recorded beside {self.path} is not measured: {why}")
             return None
 
 

@@ -32,8 +32,8 @@ class Edit:
         """Raises InputError if there is none."""
         if self.region is None:
             raise InputError(
-                f"no region is recorded beside {self.file}; expected one to measure: name it, such "
-                "as --region eyes"
+                f"{self.file} has no region beside it that can be measured; expected one: name it, "
+                "such as --region eyes"
             )
         return self.region
 
