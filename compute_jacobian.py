@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dnnlib import load_generator, read_latents, select_device
-from dnnlib.download import find_file, list_names
+from dnnlib.download import find_file
 from dnnlib.latents import fit_codes
 from utils.cli.cost import announce
 from utils.cli.options import JacobianOptions, add_jacobian_options
@@ -32,7 +32,7 @@ EXAMPLES = """\
 
 def main() -> None:
     parser = Parser(__doc__, EXAMPLES)
-    add_jacobian_options(parser, list_names())
+    add_jacobian_options(parser)
     arguments = parser.parse_args()
     network = find_file(arguments.restore_path, "network")
     options = JacobianOptions.from_arguments(arguments, network)

@@ -89,8 +89,8 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     if kind not in (None, entry.kind):
         raise InputError(
             f"{name} is the name of {entry.what} ({entry.kind}); expected "
-            f"{'a network' if kind == 'network' else kind}: --list shows all, and --help their "
-            "order"
+            f"{'a network' if kind == 'network' else kind}: manipulate.py --list shows all, and "
+            "--help their order"
         )
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 

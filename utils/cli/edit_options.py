@@ -129,7 +129,13 @@ def _expect_effect(arguments: argparse.Namespace) -> None:
 
 def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
     """Those of manipulate.py; `names` is what --list shows."""
-    add_network_options(parser, names)
+    add_network_options(parser)
+    parser.add_argument(
+        "--list",
+        action="version",
+        version=names,
+        help="show the networks and directions that have a name",
+    )
     add = parser.add_argument
     add(
         "matrix_path",

@@ -123,13 +123,13 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_network_options(parser: argparse.ArgumentParser, names: str) -> None:
-    """restore_path, --ignore_setting and --list, which shows the `names` of what is known."""
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """restore_path and --ignore_setting."""
     add = parser.add_argument
     add(
         "restore_path",
         help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
-        "its http(s) address; or a name of --list",
+        "its http(s) address; or a name that python manipulate.py --list shows",
     )
     add(
         "--ignore_setting",
@@ -137,12 +137,6 @@ def add_network_options(parser: argparse.ArgumentParser, names: str) -> None:
         metavar="NAME",
         help="load the network without its setting NAME, which is not known; may be given several "
         "times",
-    )
-    add(
-        "--list",
-        action="version",
-        version=names,
-        help="show the networks and directions that have a name",
     )
 
 
@@ -297,9 +291,9 @@ class JacobianOptions:
         )
 
 
-def add_jacobian_options(parser: argparse.ArgumentParser, names: str) -> None:
-    """Those of compute_jacobian.py; `names` is what --list shows."""
-    add_network_options(parser, names)
+def add_jacobian_options(parser: argparse.ArgumentParser) -> None:
+    """Those of compute_jacobian.py."""
+    add_network_options(parser)
     add = parser.add_argument
     add("--image_size", type=positive_int, default=256, help="size that the image is resized to")
     add(
