@@ -20,7 +20,9 @@ from utils.cli.parser import layer_list
 from utils.editing.codes import random_codes
 from utils.editing.strength import Probe
 from utils.editing.walk import Edit, Walker
-from utils.files import arrays as files
+from utils.files.arrays import write_npy
+from utils.files.sidecar import read_json, write_json
+from utils.files.writing import replacing
 from utils.regions.region import region_source
 
 NETWORK = "demo/demo128.pkl"
@@ -82,10 +84,10 @@ def main() -> None:
         region = region_source(region=choice.region)
         edit = Edit(choice.name, choice.row, direction, np.zeros(1), region)
         effect = probe.effect_of_change(edit, CHANGE_INSIDE)
-        files.write_npy(FOLDER / f"{choice.name}.npy", direction[None])
-        files.write_json(
+        write_npy(FOLDER / f"{choice.name}.npy", direction[None])
+        write_json(
             FOLDER / f"{choice.name}.json",
-            (files.read_json(source.with_suffix(".json")) or {})
+            (read_json(source.with_suffix(".json")) or {})
             | {
                 "command": ["python", *command.split()],
                 "row": choice.row,
@@ -115,7 +117,7 @@ def write_table(lines: list[str]) -> None:
         "|---|---|---|---|---|---|---|---|---|---|\n"
     )
     after = rest.split("<!-- end -->")[1]
-    with files.replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_text(
             before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after,
             encoding="utf-8",
