@@ -1,5 +1,6 @@
 """A log-log plot of what something costs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ class Line(NamedTuple):
     """One line of a panel."""
 
     name: str
-    points: dict[float, float]
+    points: Mapping[int, float]
 
 
 def save_log_log(path: Path, title: str, panels: list[tuple[str, list[Line]]]) -> None:

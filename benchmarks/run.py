@@ -62,7 +62,7 @@ class Row(NamedTuple):
 def best_times(*functions: Callable[[], object], repeats: int = 3) -> list[float]:
     """Seconds of the fastest of several calls of each, in turns, so that what else goes on meets
     all of them alike."""
-    seconds = []
+    seconds: list[list[float]] = []
     for _ in range(1 + repeats):
         seconds.append([])
         for function in functions:
@@ -105,7 +105,7 @@ def image_and_sample_times(
     first = [partial(push, batch, 1) for batch in batches]
     part = [partial(push, batch, few[batch]) for batch in batches]
     seconds = np.reshape(best_times(*images, *first, *part), (3, len(batches)))
-    times: tuple[dict[int, float], ...] = {}, {}, {}
+    times: tuple[dict[int, float], dict[int, float], dict[int, float]] = {}, {}, {}
     for batch, an_image, a_first, a_part in zip(batches, *seconds, strict=True):
         a_batch = (a_part - a_first) / (few[batch] - 1) if few[batch] > 1 else a_first
         times[0][batch], times[1][batch] = an_image / batch, a_batch / batch
@@ -201,9 +201,9 @@ def jacobian_1024() -> list[Row]:
 
 
 def jacobian_demo() -> list[Row]:
-    row, _ = jacobian_row(
-        read_network(DEMO), "demo, 128 x 128, w of 64", 128, "none", (1, 4, 16, 32, 64), 64
-    )
+    record = read_network(DEMO)
+    assert isinstance(record, StyleGAN2Record)
+    row, _ = jacobian_row(record, "demo, 128 x 128, w of 64", 128, "none", (1, 4, 16, 32, 64), 64)
     return [row]
 
 
@@ -291,7 +291,7 @@ def angle(space: np.ndarray, truth: Subspace) -> float | None:
     None: another rank."""
     if space.shape[1] != truth.rank:
         return None
-    return float(np.arcsin(min(1, np.linalg.norm(truth.complement @ space, 2))))
+    return float(np.arcsin(min(1.0, float(np.linalg.norm(truth.complement @ space, 2)))))
 
 
 def angle_text(radians: float | None) -> str:

@@ -151,7 +151,7 @@ def palette(t: np.ndarray, stops: np.ndarray) -> np.ndarray:
 
 def mix(t: np.ndarray | float, start: np.ndarray | float, end: np.ndarray | float) -> np.ndarray:
     """From start at t = 0 to end at t = 1; numbers or colours, broadcast."""
-    return start + (end - start) * t
+    return np.asarray(start + (end - start) * t)
 
 
 def tinted(hue: np.ndarray, lightness: np.ndarray) -> np.ndarray:

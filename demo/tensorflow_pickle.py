@@ -92,7 +92,8 @@ def _mapping(record: StyleGAN2Record, lrmul: float) -> dict[str, np.ndarray]:
 
 def _synthesis(record: StyleGAN2Record) -> dict[str, np.ndarray]:
     """The variables of the synthesis network."""
-    arrays, noises = record.arrays, {}
+    arrays = record.arrays
+    noises: dict[str, np.ndarray] = {}
     variables = {"4x4/Const/const": arrays["const"].transpose(2, 0, 1)[None]}
     for size in record.resolutions:
         for key, last in _NAMES.items():
