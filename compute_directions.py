@@ -47,7 +47,7 @@ def main() -> None:
 
     with claim_folder(options.output_dir, is_taken, part) as folder:
         saved = compute_sets(options, jacobians, sets, folder)
-    number = f"{'pool_' * options.pool}{'00' if len(samples) == 1 else '*'}"
+    number = "00" if len(samples) == 1 else "*"
     pictures = folder / region_picture_name(options, region, number)
     say(f"{pictures}: the region over the picture{'s' * (len(samples) > 1)}")
     whose = sets[0].title if options.pool else f"{saved} sample{'s' * (saved > 1)}"

@@ -51,8 +51,7 @@ class DirectionSet:
 
     def region_picture(self, sample: int) -> str:
         """The name of a picture that it has for each of its samples."""
-        pool = "pool_" if self.options.pool else ""
-        return region_picture_name(self.options, self.region, f"{pool}{sample:02d}")
+        return region_picture_name(self.options, self.region, f"{sample:02d}")
 
     def is_taken(self, folder: Path) -> bool:
         """Whether the folder holds such files of a run with other options."""
@@ -110,7 +109,9 @@ def plan_sets(
 
 
 def region_picture_name(options: DirectionsOptions, region: RegionSource, number: str) -> str:
-    return f"region_img_{number}_{region.name}_{options.name}.png"
+    """The name of the picture of a region in the sample of this number, or the pattern of all."""
+    pool = "pool_" if options.pool else ""
+    return f"region_img_{pool}{number}_{region.name}_{options.name}.png"
 
 
 # Numbers ------------------------------------------------------------------------------------------
