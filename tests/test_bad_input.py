@@ -5,13 +5,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from script_process import run_process
 
 MODEL, LABELS = (
     "model.pkl",
@@ -567,18 +566,6 @@ def test_latent_codes(run_script, inputs, script, arguments, words):
     assert not Path("marker").exists()
 
 
-def process(root, cwd, script, *arguments, **options):
-    """A script as a process of its own."""
-    return subprocess.run(
-        [sys.executable, root / f"{script}.py", *map(str, arguments)],
-        cwd=cwd,
-        text=True,
-        capture_output=True,
-        timeout=120,
-        **options,
-    )
-
-
 @pytest.mark.parametrize(
     ("script", "arguments", "words"),
     [
@@ -592,7 +579,7 @@ def test_as_a_process(root, inputs, script, arguments, words):
     """The same holds for a process: status 2, one line, also under TensorFlow's start-up
     chatter."""
     before = listing(inputs)
-    done = process(root, inputs, script, *arguments)
+    done = run_process(root, inputs, script, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -609,7 +596,7 @@ def test_disk_full_under_directions(root, inputs, limit):
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    done = process(
+    done = run_process(
         root, inputs, "compute_directions", "jacobian.npy", "--lamb", 3, preexec_fn=limited
     )
     assert done.returncode == 2
@@ -630,16 +617,18 @@ def test_disk_full_under_the_jacobian(root, inputs):
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))
 
-    done = process(root, inputs, "compute_jacobian", MODEL, *CPU, preexec_fn=limited)
+    done = run_process(root, inputs, "compute_jacobian", MODEL, *CPU, preexec_fn=limited)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
     path = inputs / "outputs/jacobian_seed_4/w_dataset_ffhq.npy"
     assert len(np.load(path)) == 2  # of 24,576 bytes each
     assert not list(inputs.rglob("*.partial*"))
-    assert process(root, inputs, "compute_jacobian", MODEL, *CPU).returncode == 0
+    assert run_process(root, inputs, "compute_jacobian", MODEL, *CPU).returncode == 0
     assert (
-        process(root, inputs, "compute_jacobian", MODEL, *CPU, "--output_dir", "whole").returncode
+        run_process(
+            root, inputs, "compute_jacobian", MODEL, *CPU, "--output_dir", "whole"
+        ).returncode
         == 0
     )
     assert path.read_bytes() == (inputs / "whole" / path.name).read_bytes()

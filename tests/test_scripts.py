@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from script_process import run_process
 
 from dnnlib import catalogue
 from dnnlib.catalogue import Entry
@@ -35,17 +36,6 @@ EYES = Path("outputs/directions/directions_img_00_region_eyes_lowrankgan.npy")
 EYES_PROJECTED = EYES.with_name("directions_img_00_region_eyes_lowrankgan_projected.npy")
 STEM = EYES_PROJECTED.stem
 EDITS = Path("outputs/manipulations") / STEM
-
-
-def run_process(root, cwd, script, *arguments):
-    """Run a script as a user does, in the folder cwd."""
-    return subprocess.run(
-        [sys.executable, root / f"{script}.py", *map(str, arguments)],
-        cwd=cwd,
-        text=True,
-        capture_output=True,
-        timeout=120,
-    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:
