@@ -41,16 +41,18 @@ def load_generator(
     dtype: str = "float32",
     allow_tf32: bool = False,
     ignore_settings: Iterable[str] = (),
+    truncation: float = 1.0,
 ) -> "Generator":
     """The generator in a network file of any family, ready to run on all visible devices.
 
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits;
     `ignore_settings` names settings of the file to load it without, although they are not known.
-    The generator's `notes` are lines that say what was ignored or guessed.
+    `truncation` is a BigGAN's, which chooses the statistics of its batch norms (above 0, 1 at most;
+    other families truncate codes alone). The generator's `notes` are lines that say what was ignored or guessed.
 
     Raises InputError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
     """
-    record = read_network(path, ignore_settings)
+    record = read_network(path, ignore_settings).at_truncation(truncation)
     import_tensorflow(allow_tf32)
     from dnnlib.generator import Generator
 

@@ -131,6 +131,10 @@ class NetworkRecord:
         """How many of the image's channels are colours: the fourth of four is taken for alpha."""
         return 3 if self.num_channels == 4 else self.num_channels
 
+    def at_truncation(self, psi: float) -> "NetworkRecord":
+        """The network with the statistics of truncation psi, where a family has such: itself."""
+        return self
+
     def facts(self) -> dict[str, str]:
         """What people may want to know of it besides its layers: short texts by what they are
         about."""

@@ -17,7 +17,7 @@ from dnnlib.containers import safe_pickle, torch_file
 from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
-from dnnlib.families import recognise, stylegan2
+from dnnlib.families import biggan, recognise, stylegan2
 from dnnlib.families.interface import Family, Network
 from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
 from dnnlib.reading import open_file
@@ -26,6 +26,7 @@ from dnnlib.text import one_line
 
 FAMILIES = {
     "stylegan2": Family("dnnlib.families.stylegan2.network:StyleGAN2", stylegan2.READERS),
+    "biggan": Family("dnnlib.families.biggan.network:BigGAN", biggan.READERS),
 }
 READERS = tuple(reader for family in FAMILIES.values() for reader in family.readers)
 
