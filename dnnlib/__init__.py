@@ -48,7 +48,8 @@ def load_generator(
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits;
     `ignore_settings` names settings of the file to load it without, although they are not known.
     `truncation` is a BigGAN's, which chooses the statistics of its batch norms (above 0, 1 at most;
-    other families truncate codes alone). The generator's `notes` are lines that say what was ignored or guessed.
+    other families truncate codes alone). The generator's `notes` are lines that say what was
+    ignored or guessed.
 
     Raises InputError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
     """

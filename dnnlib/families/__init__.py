@@ -5,6 +5,7 @@ What a family is to the rest stands in interface.py. The readers need NumPy alon
 
 import dataclasses
 import importlib
+import json
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -13,11 +14,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dnnlib.containers import safe_pickle, torch_file
+from dnnlib.containers import safe_pickle, saved_model, torch_file
 from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
 from dnnlib.families import biggan, recognise, stylegan2
+from dnnlib.families.biggan import huggingface
 from dnnlib.families.interface import Family, Network
 from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
 from dnnlib.reading import open_file
@@ -33,8 +35,12 @@ READERS = tuple(reader for family in FAMILIES.values() for reader in family.read
 _DAMAGED = "no network file, or a truncated or damaged one"
 _EXPECTED = (
     "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt "
-    "checkpoint): download one from a source you trust"
+    "checkpoint) or a BigGAN (G_ema.pth, pytorch_model.bin, a TF Hub module): download one from a "
+    "source you trust"
 )
+_WEIGHTS = "pytorch_model.bin"  # as HuggingFace names them
+_GZIP_START = b"\x1f\x8b"
+_MOST_SETTINGS = 1 << 20  # bytes of a JSON file
 _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
 
@@ -48,31 +54,72 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
     or holds a setting or an array that its reader does not know; OSError if it cannot be read. For
     its memory see safe_pickle.
     """
-    if os.path.isdir(path):
-        raise InputError(f"{path} is {name_of_folder(path)}; expected a network file")
     ignored = IgnoredSettings(ignore_settings)
+    if os.path.isfile(os.path.join(path, saved_model.GRAPH)):
+        with safe_pickle.naming(path, _DAMAGED, _EXPECTED):
+            memory = safe_pickle.Memory(saved_model.folder_size(path))
+            model = saved_model.read_folder(path, memory)
+        return _make_record(path, model, memory, ignored)
+    path = _weights_of(path)
     with open_file(path) as file:
         memory = safe_pickle.Memory(os.fstat(file.fileno()).st_size)
         with safe_pickle.naming(path, _DAMAGED, _EXPECTED):
             content = _load(file, memory)
-        where = f"{path}"
-        try:
-            found = recognise.find_generator(content, memory, READERS)
-            where += ":"  # what follows is said of the generator
-            del content  # the other networks go before the weights of this one are copied
-            with np.errstate(
-                all="ignore"
-            ):  # what is not finite is an error, not a warning before it
-                record = found.reader.to_record(found.generator, memory, ignored)
-            ignored.expect_all_used()
-        except InputError as error:
-            raise InputError(f"{where} {one_line(error)}", error.option) from None
-        except Exception as error:  # fields of the wrong kind
+        return _make_record(path, content, memory, ignored)
+
+
+def _weights_of(path: str | Path) -> str | Path:
+    """The file with the weights: of a folder or of a file of settings, that beside it."""
+    name = os.path.basename(path)
+    if os.path.isdir(path):
+        weights = os.path.join(path, _WEIGHTS)
+        if not os.path.isfile(weights):
             raise InputError(
-                f"{path} is not as its program writes it, or damaged: its networks lack a field or "
-                f"hold one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); "
-                "expected another copy, or a network of the original program"
-            ) from None
+                f"{path} is {name_of_folder(path)}; expected a network file, or a folder with "
+                f"{_WEIGHTS} or {saved_model.GRAPH} in it"
+            )
+        return weights
+    if name.endswith(huggingface.SETTINGS_FILE):
+        start = name.removesuffix(huggingface.SETTINGS_FILE)
+        return os.path.join(os.path.dirname(path), start + _WEIGHTS)
+    return path
+
+
+def _read_settings_beside(path: str | Path, name: str) -> Any:
+    """What the JSON file of that name beside a network holds; None if there is none that can be
+    read. A prefix of the network's name is one of its name, too."""
+    folder, own = os.path.split(path)
+    prefix = own.removesuffix(_WEIGHTS) if own.endswith(_WEIGHTS) else ""
+    try:
+        with open_file(os.path.join(folder, prefix + name)) as file:
+            text = file.read(_MOST_SETTINGS + 1)
+        return json.loads(text) if len(text) <= _MOST_SETTINGS else None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _make_record(
+    path: str | Path, content: Any, memory: safe_pickle.Memory, ignored: IgnoredSettings
+) -> NetworkRecord:
+    """The record of the generator in what a file holds."""
+    where = f"{path}"
+    try:
+        found = recognise.find_generator(content, memory, READERS)
+        where += ":"  # what follows is said of the generator
+        del content  # the other networks go before the weights of this one are copied
+        if name := found.reader.settings_file:
+            found.generator[name] = _read_settings_beside(path, name)
+        with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
+            record = found.reader.to_record(found.generator, memory, ignored)
+        ignored.expect_all_used()
+    except InputError as error:
+        raise InputError(f"{where} {one_line(error)}", error.option) from None
+    except Exception as error:  # fields of the wrong kind
+        raise InputError(
+            f"{path} is not as its program writes it, or damaged: its networks lack a field or "
+            f"hold one of the wrong kind ({type(error).__name__}: {one_line(error, 200)}); "
+            "expected another copy, or a network of the original program"
+        ) from None
     alpha = (
         "images have 4 channels, taken for RGB and alpha: a mean over the channels is over RGB",
     )
@@ -91,6 +138,8 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
     """What is in a file. May raise nearly anything."""
     start = file.read(START_SIZE)
     file.seek(0)
+    if start.startswith(_GZIP_START):
+        return saved_model.read_tar(file, memory)
     if name := name_of_foreign(start):
         raise InputError(f"is {name}")
     if start.startswith(NPY_START):

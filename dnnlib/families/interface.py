@@ -65,10 +65,11 @@ class Reader(NamedTuple):
     # unless it is ignored, or an array that it does not know; for fields of the wrong kind it may
     # raise nearly anything.
     to_record: Callable[[Any, Memory, IgnoredSettings], NetworkRecord]
-    container: Literal["tensorflow", "modules", "state_dict"]
+    container: Literal["tensorflow", "modules", "state_dict", "saved_model"]
     # Names of arrays that a generator of this format has, and few others: one is enough.
     marks: tuple[str, ...]
     beside: str | None = None  # an array that may stand beside a state dict and belongs to it
+    settings_file: str | None = None  # whose JSON, beside the file, is put into the state dict
 
 
 class Family(NamedTuple):

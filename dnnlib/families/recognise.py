@@ -2,7 +2,7 @@
 is named.
 
 A generator may stand alone or among other networks, which are never looked into. It comes in one of
-three containers:
+four containers:
 
     tensorflow   a network of TensorFlow's programs: Gs of a tuple (G, D, Gs), G of (G, D), or one
                  network by itself
@@ -10,6 +10,7 @@ three containers:
                  only Generator there
     state_dict   arrays by their dotted names, perhaps all behind a common prefix, in a dict or in
                  dicts of dicts
+    saved_model  TensorFlow's, as TF Hub gives them out
 
 In each of them, the reader is the one of whose marks, names of arrays, the generator has one.
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dnnlib.containers.safe_pickle import Array, Memory, brief
+from dnnlib.containers.saved_model import SavedModel
 from dnnlib.containers.tensorflow_network import NETWORKS, TensorFlowNetwork
 from dnnlib.containers.torch_file import CHECKPOINTS, Tensor
 from dnnlib.containers.torch_modules import MODULES, Module, PlainModule
@@ -56,6 +58,8 @@ def find_generator(content: Any, memory: Memory, readers: Sequence[Reader]) -> F
     Raises InputError, naming what it holds, if there is none, or several of which none is said to
     be averaged.
     """
+    if isinstance(content, SavedModel):
+        return Found(next(each for each in readers if each.container == "saved_model"), content)
     if isinstance(content, Module):
         return Found(_reader_of_module(content, readers), content)
     if isinstance(content, PlainModule):

@@ -230,7 +230,9 @@ class Block:
         for norm, conv, kept_norm in zip(self.norms, self.convs, kept.norms, strict=True):
             dt = conv.tangent(norm.tangent(kept_norm, dt, dc))
         dy = dt + (self.shortcut.tangent(dx) if self.shortcut else self._first_channels(dx, dt))
-        return dy if self.attention is None else self.attention.tangent(kept.attention, dy)
+        if self.attention is None or kept.attention is None:
+            return dy
+        return self.attention.tangent(kept.attention, dy)
 
     def _first_channels(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
         x = x[..., : output.shape[3]]
@@ -313,9 +315,7 @@ class BigGAN:
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
         """The derivative of the image along dcode [T, Z], added to the z of all layers."""
         dx = self._first_layer(self._dcondition(dcode, self._slots[0]), 0)
-        for block, kept_block, slot in zip(
-            self._blocks, kept.blocks, self._slots[1:], strict=True
-        ):
+        for block, kept_block, slot in zip(self._blocks, kept.blocks, self._slots[1:], strict=True):
             dx = block.tangent(kept_block, dx, self._dcondition(dcode, slot))
         size = dx.shape[1] // step
         image = convolve(dx * kept.mask, self._last_weight, size) * kept.slope

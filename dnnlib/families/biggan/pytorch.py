@@ -8,9 +8,9 @@ and .sv0, .u1, .sv1, ... have no influence.
     shared.weight                       [classes, S]; lacking: every batch norm has tables
     linear.weight, .bias                [C 4 4, in], laid out [C, 4, 4]
     blocks.{i}.0.conv1, conv2, conv_sc  .weight, .bias; deep: conv1 ... conv4
-    blocks.{i}.0.bn1, bn2 (... bn4)     .gain.weight, .bias.weight [C, in], .stored_mean, .stored_var
-                                        [C]; tables: [classes, C]; .bn.stored_mean and so on where
-                                        it was trained with its own batch norm
+    blocks.{i}.0.bn1, bn2 (... bn4)     .gain.weight, .bias.weight [C, in]; tables: [classes, C];
+                                        .stored_mean, .stored_var [C], or .bn.stored_mean and so on
+                                        where it was trained with its own batch norm
     blocks.{i}.1.theta, phi, g, o       .weight: attention after block i, with .gamma []
     output_layer.0.gain, .bias, .stored_mean, .stored_var   [C]
     output_layer.2.weight, .bias        [3, C, 3, 3], [3]
@@ -26,9 +26,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dnnlib.containers.named_arrays import NamedArrays
+from dnnlib.containers.named_arrays import NamedArrays, Shape
 from dnnlib.containers.safe_pickle import Memory
 from dnnlib.errors import InputError
+from dnnlib.families.biggan.arrays import ArrayReader, Names
 from dnnlib.families.biggan.record import MOST_BLOCKS, BigGANRecord
 from dnnlib.families.biggan.spectral_norm import power_iteration
 from dnnlib.record import IgnoredSettings
@@ -78,7 +79,8 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
         z_is_truncated=False,
     )
     record.check_settings()
-    _Arrays(arrays, record, chunk, 0 if has_tables else class_dim).read_all()
+    has_attention = tuple(f"blocks.{i}.1.gamma" in arrays for i in range(blocks))
+    _Arrays(arrays, record, chunk, 0 if has_tables else class_dim).read_all(has_attention)
     arrays.expect_none_left()
     return record
 
@@ -98,12 +100,12 @@ def _expect_statistics(arrays: NamedArrays) -> None:
             "nonorm; expected those of bn"
         )
     for name in arrays.names():
-        if name.endswith(".accumulation_counter"):
-            if arrays.take(name, arrays.shape(name) or ()).any():
-                raise InputError(
-                    f"has sums in its statistics that are not divided yet ({name} is not 0); "
-                    "expected averages: save it in evaluation mode"
-                )
+        is_counter = name.endswith(".accumulation_counter")
+        if is_counter and arrays.take(name, arrays.shape(name) or ()).any():
+            raise InputError(
+                f"has sums in its statistics that are not divided yet ({name} is not 0); "
+                "expected averages: save it in evaluation mode"
+            )
 
 
 def _count_blocks(arrays: NamedArrays) -> int:
@@ -113,125 +115,33 @@ def _count_blocks(arrays: NamedArrays) -> int:
     return count
 
 
-class _Arrays:
-    """The arrays of a file on their way into a record."""
+class _Arrays(ArrayReader):
+    class_comes_first = True
+    first_is_channels_first = True
+    names = Names(
+        embedding="shared.weight",
+        first="linear",
+        norm="blocks.{i}.0.bn{number}.",
+        convolution="blocks.{i}.0.conv{number}",
+        shortcut="blocks.{i}.0.conv_sc",
+        attention="blocks.{i}.1.",
+        attention_output="o",
+        parts=("gain", "bias"),
+        output_norm="output_layer.0.",
+        output_parts=("gain", "bias"),
+        output="output_layer.2",
+    )
 
-    def __init__(
-        self, source: NamedArrays, record: BigGANRecord, chunk: int, class_dim: int
-    ) -> None:
-        self.source, self.record, self.to = source, record, record.arrays
-        self.chunk, self.class_dim = chunk, class_dim
-
-    def read_all(self) -> None:
-        if self.class_dim:
-            self.to["embedding"] = self.source.take(
-                "shared.weight", (self.record.label_dim, self.class_dim)
-            )
-        channels = self._read_first()
-        for i in range(len(self.record.up_samples)):
-            channels = self._read_block(i, channels)
-        for name, stored in _STATISTICS:
-            self.to[f"output/norm/{name}"] = self._take_statistics("output_layer.0.", stored, channels)
-        for name in ("gain", "bias"):
-            self.to[f"output/norm/{name}"] = self.source.take(f"output_layer.0.{name}", (channels,))
-        self._read_convolution("output_layer.2", "output", channels, 3, 3)
-
-    def _normalized(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-        """name.weight over its spectral norm."""
+    def take_matrix(self, name: str, shape: Shape) -> np.ndarray:
         weight = self.source.take(f"{name}.weight", shape)
         if f"{name}.u0" in self.source:
             u = self.source.take(f"{name}.u0", (1, len(weight)))[0]
             weight /= np.float32(power_iteration(weight, u))
         return weight
 
-    def _read_first(self) -> int:
-        record = self.record
-        inputs = {
-            "hierarchical": self.chunk,
-            "deep": self.class_dim + self.chunk,
-            "flat": record.z_dim,
-        }[record.variant]
-        weight = self._normalized("linear", (None, inputs))
-        channels, rest = divmod(len(weight), 16)
-        if rest:
-            raise InputError(
-                f"has {len(weight)} outputs of its first layer; expected 4 x 4 for each channel"
-            )
-        weight = weight.reshape(channels, 4, 4, inputs).transpose(3, 1, 2, 0)
-        weight = weight.reshape(inputs, 16 * channels)
-        self.to["linear/weight"] = self._z_first(weight) if record.variant == "deep" else weight
-        bias = self.source.take("linear.bias", (16 * channels,)).reshape(channels, 4, 4)
-        self.to["linear/bias"] = bias.transpose(1, 2, 0).ravel()
-        return channels
-
-    def _read_block(self, i: int, inputs: int) -> int:
-        """Reads a block and its attention, and gives the number of its output channels."""
-        name = f"blocks.{i}.0"
-        deep = self.record.variant == "deep"
-        kernels, hidden = (1, 3, 3, 1) if deep else (3, 3), inputs // 4
-        last = f"{name}.conv{len(kernels)}.weight"
-        outputs = self.source.sizes(last, 4)[0]
-        if deep:
-            widths = [inputs, hidden, hidden, hidden, outputs]
-        else:
-            widths = [inputs, outputs, outputs]
-        for k, kernel in enumerate(kernels):
-            self._read_norm(f"{name}.bn{k + 1}.", f"{i}/norm{k}", widths[k])
-            self._read_convolution(
-                f"{name}.conv{k + 1}", f"{i}/conv{k}", widths[k], widths[k + 1], kernel
-            )
-        if not deep:
-            self._read_convolution(f"{name}.conv_sc", f"{i}/shortcut", inputs, outputs, 1)
-        elif outputs > inputs:
-            raise InputError(
-                f"its block {i} has {outputs} channels after {inputs}; expected no more than before"
-            )
-        if f"blocks.{i}.1.gamma" in self.source:
-            self._read_attention(f"blocks.{i}.1", f"{i}/attention", outputs)
-        return outputs
-
-    def _read_norm(self, name: str, layer: str, channels: int) -> None:
-        record, is_table = self.record, not self.class_dim
-        for part in ("gain", "bias"):
-            if is_table:
-                shape = (record.label_dim, channels)
-                self.to[f"{layer}/{part}"] = self.source.take(f"{name}{part}.weight", shape)
-                continue
-            weight = self._normalized(f"{name}{part}", (channels, self.class_dim + self.chunk))
-            self.to[f"{layer}/{part}"] = self._z_first(weight.T)
-        for part, stored in _STATISTICS:
-            self.to[f"{layer}/{part}"] = self._take_statistics(name, stored, channels)
-
-    def _z_first(self, weight: np.ndarray) -> np.ndarray:
-        """Rows [class, z] -> rows [z, class]."""
-        return np.roll(weight, self.chunk, axis=0)
-
-    def _take_statistics(self, name: str, stored: str, channels: int) -> np.ndarray:
-        own = f"{name}bn.{stored}"
-        return self.source.take(own if own in self.source else f"{name}{stored}", (channels,))
-
-    def _read_convolution(
-        self, name: str, layer: str, inputs: int, outputs: int, kernel: int
-    ) -> None:
-        weight = self._normalized(name, (outputs, inputs, kernel, kernel))
-        self.to[f"{layer}/weight"] = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
-        self.to[f"{layer}/bias"] = self.source.take(f"{name}.bias", (outputs,))
-
-    def _read_attention(self, name: str, layer: str, channels: int) -> None:
-        narrow, wide = channels // 8, channels // 2
-        shapes = {
-            "theta": (narrow, channels),
-            "phi": (narrow, channels),
-            "g": (wide, channels),
-            "o": (channels, wide),
-        }
-        for part, (outputs, inputs) in shapes.items():
-            weight = self._normalized(f"{name}.{part}", (outputs, inputs, 1, 1))
-            self.to[f"{layer}/{part}"] = np.ascontiguousarray(weight[:, :, 0, 0].T)
-        gamma = self.source.take(f"{name}.gamma", self.source.shape(f"{name}.gamma") or ())
-        if gamma.size != 1:
-            raise InputError(f"its {name}.gamma has {gamma.size} numbers; expected one")
-        self.to[f"{layer}/gamma"] = gamma.reshape(())
+    def take_statistics(self, name: str, index: int, channels: int) -> tuple[np.ndarray, ...]:
+        own = f"{name}bn." if f"{name}bn.stored_mean" in self.source else name
+        return tuple(self.source.take(own + each, (channels,)) for each in _STATISTICS)
 
 
-_STATISTICS = (("mean", "stored_mean"), ("variance", "stored_var"))
+_STATISTICS = ("stored_mean", "stored_var")
