@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from dnnlib.device import import_tensorflow, select_device
 from dnnlib.directions import read_directions
 from dnnlib.errors import InputError
-from dnnlib.families import read_network
+from dnnlib.families import network_files, read_network
 from dnnlib.latents import read_latents
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "InputError",
     "NetworkError",
     "load_generator",
+    "network_files",
     "read_directions",
     "read_latents",
     "read_network",

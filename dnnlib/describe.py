@@ -27,7 +27,7 @@ from dnnlib.containers.npy import NPY_START, NpyHeader
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.directions import Directions, read_directions
 from dnnlib.errors import InputError
-from dnnlib.families import read_network
+from dnnlib.families import GZIP_START, SETTINGS_FILE, is_network_folder, read_network
 from dnnlib.foreign import START_SIZE
 from dnnlib.latents import W_KEYS, Latents, are_short, read_latents, size_of_layers, space_of_rows
 from dnnlib.reading import open_file
@@ -55,9 +55,11 @@ def describe(
     read.
     """
     path = Path(path)
-    with open_file(path) as file:
-        start = file.read(START_SIZE)
-    if ignore_settings:  # it is said to be a network
+    start = b""
+    if not (is_network := is_network_folder(path) or path.name.endswith(SETTINGS_FILE)):
+        with open_file(path) as file:
+            start = file.read(START_SIZE)
+    if ignore_settings or is_network or start.startswith(GZIP_START):
         return _describe_network(path, read_network(path, ignore_settings))
     if not is_array_file(start):
         raise InputError(f"{path} is {name_of_other(start)}; expected {_EXPECTED}")
@@ -111,21 +113,29 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
         first, *rest = textwrap.wrap(one_line(note), 84)
         lines += [f"  {'note':14}{first}", *(f"  {'':14}{line}" for line in rest)]
     space = record.space
-    lines += ["", f"   {space}  scale   image        layer                    channels in, out"]
+    heading = "scale" if space == "w" else ""
+    lines += ["", f"   {space}  {heading:7} image        layer                    channels in, out"]
     for layer in record.layers:
         code, scale = "-", ""
         if layer.code is not None:
-            code, scale = f"{layer.code}", _SCALES[min(layer.code // 4, 2)]
+            code = f"{layer.code}"
+            scale = _SCALES[min(layer.code // 4, 2)] if space == "w" else ""
         image = f"{layer.size} x {layer.size}"
         lines.append(
             f"  {code:>2}  {scale:7} {image:12} {layer.kind:24} {layer.inputs:11} "
             f"{layer.outputs:>4}"
         )
+    rule = "the first are pose and shape, the last colour and texture"
+    if space == "w":
+        rule = "coarse is pose and shape, middle is parts such as eyes and hair, fine is "
+        rule += "colour and texture"
     lines += [
         "",
-        f"{space} is what --mani_layers takes: layers of one {space} change together. As a rule, "
-        "coarse",
-        "is pose and shape, middle is parts such as eyes and hair, fine is colour and texture.",
+        *textwrap.wrap(
+            f"{space} is what --mani_layers takes: layers of one {space} change together. As a "
+            f"rule, {rule}.",
+            88,
+        ),
     ]
     return "\n".join(lines)
 

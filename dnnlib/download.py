@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from dnnlib.catalogue import ENTRIES, Entry
 from dnnlib.errors import InputError
+from dnnlib.families import is_network_folder
 from dnnlib.partial_file import LARGEST, PartialFile, on_disk
 from dnnlib.reading import is_regular, open_own
 from dnnlib.text import file_name_part, one_line
@@ -65,7 +66,7 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     fetched whole and right; OSError if there is no looking for it.
     """
     path = Path(name)
-    if is_regular(path):
+    if is_regular(path) or (kind != "directions" and is_network_folder(path)):
         return path
     if name.lower().startswith(SCHEMES):
         return _fetch_address(name, kind)

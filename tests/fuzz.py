@@ -19,6 +19,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import warnings
 from collections.abc import Callable
@@ -41,8 +42,9 @@ from dnnlib.containers.torch_file import CHECKPOINTS
 from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe
 from dnnlib.directions import read_directions
+from dnnlib.families.biggan.record import BigGANRecord
+from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.latents import fit_codes
-from dnnlib.record import NetworkRecord
 from utils.cli.options import JacobianOptions
 from utils.files.arrays import read_npy
 from utils.files.output_folder import is_same_run
@@ -96,6 +98,14 @@ DATA = ROOT / "tests" / "data"
 CODES = np.linspace(-2, 2, 3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
 
 
+def packed(folder: str) -> bytes:
+    """A .tar.gz of a folder, not compressed: else hardly any damage would get past gzip."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz", compresslevel=0) as archive:
+        archive.add(DATA / folder, ".")
+    return file.getvalue()
+
+
 def networks() -> dict[str, bytes]:
     """Those of the golden data, and their networks in other forms."""
     files = {path.name: path.read_bytes() for path in sorted(DATA.glob("*.p[kt]*"))}
@@ -109,6 +119,8 @@ def networks() -> dict[str, bytes]:
         "pt_alone_16.pkl": dumps(ada_16),
         "pt_tuned_16.pt": archive(ada_16),
         "pt_arrays_16.pt": archive({"G_ema": dict(arrays_of(ada_16)), "G": {}}),
+        "biggan_hub_32.tar.gz": packed("biggan_hub_32"),
+        "biggan_hub_deep_32.tar.gz": packed("biggan_hub_deep_32"),
     }
     return files
 
@@ -268,7 +280,7 @@ def originals() -> dict[str, dict[str, bytes]]:
 class Untaken:
     """The arrays of a record that were not checked yet."""
 
-    def __init__(self, record: NetworkRecord) -> None:
+    def __init__(self, record: StyleGAN2Record) -> None:
         self.arrays = dict(record.arrays)
 
     def take(self, name: str, *shape: int | None) -> tuple[int, ...]:
@@ -286,14 +298,43 @@ class Untaken:
 
 def check_network(path: Path) -> None:
     """The arrays are finite, fit one another, and are those of the settings."""
-    record: NetworkRecord = read_network(path)
-    for name in ("z_dim", "w_dim", "label_dim", "resolution", "num_channels"):
+    record = read_network(path)
+    for name in ("z_dim", "label_dim", "resolution", "num_channels"):
         expect(type(getattr(record, name)) is int, f"{name} is no whole number")
     expect(
         all(note.isprintable() and len(note) < 300 for note in record.notes),
         f"notes {record.notes}",
     )
     expect(record.num_channels <= 64, f"{record.num_channels} channels of images")
+    {"biggan": check_biggan, "stylegan2": check_stylegan2}[record.family](record)
+
+
+def check_biggan(record: BigGANRecord) -> None:
+    """Every layer takes what the one before gives, and reads what its slot has."""
+    arrays = record.at_truncation(0.5).arrays
+    expect(all(np.isfinite(values).all() for values in arrays.values()), "an array is not finite")
+    expect(record.resolution == record.layers[-1].size, "the blocks do not end in the image's size")
+    classes = record.embedding_dim
+    channels, deep = arrays["linear/bias"].size // 16, record.variant == "deep"
+    for i, slot in enumerate(record.slots[1:]):
+        condition, x = slot.stop - slot.start + classes * slot.reads_class, channels
+        for k in range(4 if deep else 2):
+            for part in ("gain", "bias"):
+                shape = arrays[f"{i}/norm{k}/{part}"].shape
+                expect(shape == (condition, x), f"block {i}: {part} of shape {shape}")
+            for part in ("mean", "variance"):
+                expect(arrays[f"{i}/norm{k}/{part}"].shape == (x,), f"block {i}: {part}")
+            _, _, inputs, outputs = arrays[f"{i}/conv{k}/weight"].shape
+            expect(inputs == x, f"block {i}: convolution {k} takes {inputs} channels, not {x}")
+            x = outputs
+        expect(not deep or x <= channels, f"block {i} has more channels than before")
+        channels = x
+    expect(arrays["output/weight"].shape[2:] == (channels, 3), "the last convolution")
+
+
+def check_stylegan2(record: StyleGAN2Record) -> None:
+    """The layers of all resolutions fit the settings."""
+    expect(type(record.w_dim) is int, "w_dim is no whole number")
     expect(record.conv_clamp is None or record.conv_clamp > 0, f"conv_clamp is {record.conv_clamp}")
     expect(
         np.isfinite(record.resample_kernel).all(), f"resample_kernel is {record.resample_kernel}"
@@ -314,7 +355,7 @@ def check_network(path: Path) -> None:
     expect(not untaken.arrays, f"arrays besides: {list(untaken.arrays)[:3]}")
 
 
-def check_block(record: NetworkRecord, untaken: Untaken, size: int, inputs: int) -> int:
+def check_block(record: StyleGAN2Record, untaken: Untaken, size: int, inputs: int) -> int:
     """The channels that the layers of a resolution give."""
     layers = ["conv0"] * (size > 4) + ["conv1"]
     layers += ["rgb"] * (record.architecture == "skip" or size == record.resolution)

@@ -17,8 +17,9 @@ A value there is a message: 1 type (1: float32), 2 shape (2 dimension: 1 size), 
 5 size. The entry of the empty key is about the whole.
 
 The graph: 2 meta graph, in it 2 graph, in it 1 node: 1 name, 2 operation, 3 input, 5 attributes
-(1 key, 2 value: 8 tensor: 1 type, 2 shape, 4 numbers). A message is fields: a varint of the field's
-number and its kind (0 varint, 1 eight bytes, 2 a length and so many bytes, 5 four bytes), the value.
+(1 key, 2 value: 8 tensor: 1 type, 2 shape, 4 numbers). A message is fields: a varint of the
+field's number and its kind (0 varint, 1 eight bytes, 2 a length and so many bytes, 5 four bytes),
+then the value.
 
 Whatever is declared is compared with what is there before it is used.
 """
@@ -40,7 +41,7 @@ from dnnlib.reading import open_file
 GRAPH = "saved_model.pb"
 _INDEX = "variables/variables.index"
 _DATA = "variables/variables.data-00000-of-00001"
-_FILES = (GRAPH, _INDEX, _DATA)
+FILES = (GRAPH, _INDEX, _DATA)
 _FOOTER = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _FLOAT32 = 1
@@ -71,10 +72,10 @@ def read_folder(path: str | Path, memory: Memory) -> SavedModel:
 
 def folder_size(path: str | Path) -> int:
     """Of the files that are read, in bytes. Raises InputError if one is lacking."""
-    for name in _FILES:
+    for name in FILES:
         if not os.path.isfile(os.path.join(path, name)):
             raise InputError(f"lacks {name}; expected the whole folder of a TF Hub module")
-    return sum(os.path.getsize(os.path.join(path, name)) for name in _FILES)
+    return sum(os.path.getsize(os.path.join(path, name)) for name in FILES)
 
 
 def read_tar(file: BinaryIO, memory: Memory) -> SavedModel:
@@ -86,14 +87,14 @@ def read_tar(file: BinaryIO, memory: Memory) -> SavedModel:
             if count >= _MOST_MEMBERS:
                 raise InputError("holds too many files; expected those of a TF Hub module")
             name = member.name.removeprefix("./").lstrip("/")
-            if name in _FILES and member.isfile():
+            if name in FILES and member.isfile():
                 memory.take(member.size)
                 content = archive.extractfile(member)
                 found[name] = content.read() if content else b""
             elif member.size:
                 memory.take(member.size)  # it is unpacked on the way to the next one
                 memory.give_back(member.size)
-    for name in _FILES:
+    for name in FILES:
         if name not in found:
             raise InputError(f"is an archive without {name}; expected one of a TF Hub module")
     return _read(found.pop)

@@ -8,6 +8,8 @@ import importlib
 import json
 import os
 import re
+import tarfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +21,7 @@ from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
 from dnnlib.families import biggan, recognise, stylegan2
-from dnnlib.families.biggan import huggingface
+from dnnlib.families.biggan.huggingface import SETTINGS_FILE as SETTINGS_FILE
 from dnnlib.families.interface import Family, Network
 from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
 from dnnlib.reading import open_file
@@ -39,7 +41,7 @@ _EXPECTED = (
     "source you trust"
 )
 _WEIGHTS = "pytorch_model.bin"  # as HuggingFace names them
-_GZIP_START = b"\x1f\x8b"
+GZIP_START = b"\x1f\x8b"
 _MOST_SETTINGS = 1 << 20  # bytes of a JSON file
 _MODULE_WITHIN = 1 << 20  # bytes of a file in which the names of a module's parts are looked for
 
@@ -68,6 +70,22 @@ def read_network(path: str | Path, ignore_settings: Iterable[str] = ()) -> Netwo
         return _make_record(path, content, memory, ignored)
 
 
+def is_network_folder(path: str | Path) -> bool:
+    """Whether this is a folder that a network is saved in."""
+    return any(os.path.isfile(os.path.join(path, name)) for name in (saved_model.GRAPH, _WEIGHTS))
+
+
+def network_files(path: str | Path) -> list[Path]:
+    """The files that the network of a path is made of, those that decide its images: one, but of
+    folders and of weights with a file of settings beside them."""
+    if os.path.isfile(os.path.join(path, saved_model.GRAPH)):
+        return [Path(path, name) for name in saved_model.FILES]
+    weights = Path(_weights_of(path))
+    settings = _settings_beside(weights, SETTINGS_FILE)
+    is_pair = weights.name.endswith(_WEIGHTS) and settings.is_file()
+    return [weights, settings] if is_pair else [weights]
+
+
 def _weights_of(path: str | Path) -> str | Path:
     """The file with the weights: of a folder or of a file of settings, that beside it."""
     name = os.path.basename(path)
@@ -79,19 +97,22 @@ def _weights_of(path: str | Path) -> str | Path:
                 f"{_WEIGHTS} or {saved_model.GRAPH} in it"
             )
         return weights
-    if name.endswith(huggingface.SETTINGS_FILE):
-        start = name.removesuffix(huggingface.SETTINGS_FILE)
+    if name.endswith(SETTINGS_FILE):
+        start = name.removesuffix(SETTINGS_FILE)
         return os.path.join(os.path.dirname(path), start + _WEIGHTS)
     return path
 
 
-def _read_settings_beside(path: str | Path, name: str) -> Any:
-    """What the JSON file of that name beside a network holds; None if there is none that can be
-    read. A prefix of the network's name is one of its name, too."""
-    folder, own = os.path.split(path)
-    prefix = own.removesuffix(_WEIGHTS) if own.endswith(_WEIGHTS) else ""
+def _settings_beside(weights: Path, name: str) -> Path:
+    """The file of settings of that name, before which stands what stands before that of weights."""
+    is_known = weights.name.endswith(_WEIGHTS)
+    return weights.with_name((weights.name.removesuffix(_WEIGHTS) if is_known else "") + name)
+
+
+def _read_settings(path: Path) -> Any:
+    """What a JSON file holds; None if it cannot be read."""
     try:
-        with open_file(os.path.join(folder, prefix + name)) as file:
+        with open_file(path) as file:
             text = file.read(_MOST_SETTINGS + 1)
         return json.loads(text) if len(text) <= _MOST_SETTINGS else None
     except (OSError, ValueError, RecursionError):
@@ -108,7 +129,7 @@ def _make_record(
         where += ":"  # what follows is said of the generator
         del content  # the other networks go before the weights of this one are copied
         if name := found.reader.settings_file:
-            found.generator[name] = _read_settings_beside(path, name)
+            found.generator[name] = _read_settings(_settings_beside(Path(path), name))
         with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
             record = found.reader.to_record(found.generator, memory, ignored)
         ignored.expect_all_used()
@@ -138,8 +159,13 @@ def _load(file: BinaryIO, memory: safe_pickle.Memory) -> Any:
     """What is in a file. May raise nearly anything."""
     start = file.read(START_SIZE)
     file.seek(0)
-    if start.startswith(_GZIP_START):
-        return saved_model.read_tar(file, memory)
+    if start.startswith(GZIP_START):
+        try:
+            return saved_model.read_tar(file, memory)
+        except (tarfile.TarError, EOFError, OSError, zlib.error):
+            raise InputError(
+                f"is {name_of_foreign(start)}; only that of a TF Hub module is read, whole"
+            ) from None
     if name := name_of_foreign(start):
         raise InputError(f"is {name}")
     if start.startswith(NPY_START):

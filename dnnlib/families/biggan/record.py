@@ -85,14 +85,15 @@ class BigGANRecord(NetworkRecord):
         """The first layer, the blocks, each perhaps with attention, and the last convolution."""
         arrays, size = self.arrays, 4
         inputs, outputs = arrays["linear/weight"].shape
-        found = [Layer(0, 4, "first layer", inputs, outputs // 16)]
-        flat = self.variant == "flat"
+        flat, chunked = self.variant == "flat", self.variant == "hierarchical"
+        reads = [f", z {slot.start} to {slot.stop - 1}" if chunked else "" for slot in self.slots]
+        found = [Layer(0, 4, f"first layer{reads[0]}", inputs, outputs // 16)]
         last = 3 if self.variant == "deep" else 1
         for i, up in enumerate(self.up_samples):
             size *= 1 + up
             channels = arrays[f"{i}/norm0/mean"].shape[-1]
             outputs = arrays[f"{i}/conv{last}/weight"].shape[3]
-            kind = "up-sampling block" if up else "block"
+            kind = ("up-sampling" if up else "block") + reads[i + 1]
             found.append(Layer(None if flat else i + 1, size, kind, channels, outputs))
             if f"{i}/attention/gamma" in arrays:
                 found.append(Layer(None, size, "attention", outputs, outputs))
