@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from dnnlib import load_generator, read_latents, select_device
+from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.download import find_file
 from dnnlib.latents import fit_codes
 from utils.cli.cost import announce
@@ -44,12 +44,11 @@ def compute_missing(options: JacobianOptions) -> None:
     """All of the run that is not there yet."""
     path = options.codes.latent_path
     latents, latents_hash = (read_latents(path), sha256(path)) if path else (None, None)
-    jacobians = JacobianRun(options, sha256(options.restore_path), latents_hash)
+    network_hash = sha256(*network_files(options.restore_path))
+    jacobians = JacobianRun(options, network_hash, latents_hash)
     if jacobians.is_complete:
-        say(
-            f"{jacobians.names.jacobian('w')}: complete, with {jacobians.previous_count} samples; "
-            "--overwrite makes it anew"
-        )
+        file = jacobians.names.jacobian(jacobians.spaces[0])
+        say(f"{file}: complete, with {jacobians.previous_count} samples; --overwrite makes it anew")
         return
     device = select_device(options.gpu_id)
     say(device)
@@ -57,10 +56,16 @@ def compute_missing(options: JacobianOptions) -> None:
         options.restore_path,
         allow_tf32=options.allow_tf32,
         ignore_settings=options.ignore_setting or (),
+        truncation=options.codes.trunc_psi,
     )
     for note in generator.notes:
         warn(f"{options.restore_path}: {note}")
-    sizes = generator.z_dim, generator.w_dim, generator.num_layers
+    if generator.space == "z" and options.compute_z:
+        raise InputError(
+            "this network has no w, and its Jacobian is of z: leave it out", "compute_z"
+        )
+    jacobians.set_space(generator.space)
+    sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
     found = latents and fit_codes(str(path), latents, options.codes.latent_space, *sizes)
     codes = Codes(options.codes, generator, found)
     codes.expect_z(compute_z=options.compute_z)
@@ -100,10 +105,11 @@ def compute_samples(
             code = codes.w_plus(one)
             if options.save_png:
                 save_png(jacobians.names.picture(i), to_uint8(generator.synthesis(code))[0])
-            sample = {"w": compute_jacobian(options, generator, code, jacobians, bar)}
+            jacobian = compute_jacobian(options, generator, code, jacobians, bar)
+            sample: dict[str, np.ndarray] = {generator.space: jacobian}
             if options.compute_z:
                 labels = None if codes.labels is None else codes.labels[one]
-                sample["z"] = generator.chain_to_z(sample["w"], codes.values[one], labels)
+                sample["z"] = generator.chain_to_z(jacobian, codes.values[one], labels)
             jacobians.append(sample)
 
 
@@ -114,7 +120,7 @@ def compute_jacobian(
     jacobians: JacobianRun,
     bar: tqdm,
 ) -> np.ndarray:
-    """The Jacobian at a code [1, L, w_dim], in smaller batches if the memory does not suffice."""
+    """The Jacobian at a code [1, L, .], in smaller batches if the memory does not suffice."""
     size, fused, start = options.image_size, options.fused_channel, bar.n
     while True:
         try:

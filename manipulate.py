@@ -6,7 +6,7 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnnlib import load_generator, read_latents, select_device
+from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.catalogue import doubt_of_directions, network_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
@@ -45,18 +45,21 @@ def main() -> None:
     latents = read_latents(latent_path) if latent_path else None
 
     say(select_device(options.gpu_id))
-    generator = load_generator(network, ignore_settings=options.ignore_setting)
+    generator = load_generator(
+        network, ignore_settings=options.ignore_setting, truncation=options.codes.trunc_psi
+    )
     for note in generator.notes:
         warn(f"{network}: {note}")
-    network_hash = sha256(network)
+    options = options.with_layers(generator.default_edit_layers)
+    network_hash = sha256(*network_files(network))
     for file in directions:
         check_directions(file, options, generator, network_hash)
-    sizes = generator.z_dim, generator.w_dim, generator.num_layers
+    sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
     found = latents and fit_codes(str(latent_path), latents, options.codes.latent_space, *sizes)
     codes = Codes(options.codes, generator, found)
     samples = options.count_of(len(codes))
     walker = Walker(
-        codes.w_plus(slice(samples)), list(options.mani_layers), codes.z, codes.w_plus_of
+        codes.w_plus(slice(samples)), list(options.mani_layers or ()), codes.z, codes.w_plus_of
     )
     expect_layers(walker.layers, generator.num_layers)  # errors before anything is written
     distances = even_distances(options.start_distance, options.end_distance, options.step)
@@ -100,6 +103,17 @@ def check_directions(
     """Raise InputError if directions do not fit the network; say how they were read, and warn of
     those that were found on another one."""
     path, of_z = file.path, file.is_of_z and generator.space != "z"
+    if file.is_of_w and generator.space == "z":
+        raise InputError(
+            f"{path} was found in w, which this network does not have; expected directions found "
+            "in its z"
+        )
+    psi = options.codes.trunc_psi
+    if generator.truncation == "threshold" and file.truncation not in (None, psi):
+        warn(
+            f"{path} was found at truncation {file.truncation:g}, not at {psi:g}: --trunc_psi "
+            f"{file.truncation:g} edits the network that it was found in"
+        )
     dimensions = generator.z_dim if of_z else generator.edit_dim
     note = expect_fit(path, file.rows, dimensions, generator.num_layers)
     if note:
@@ -108,7 +122,7 @@ def check_directions(
     if not known_space and generator.z_dim == generator.edit_dim and generator.space == "w":
         say(f"{path}: taken for directions of w, as no JSON file beside it says otherwise")
     if of_z:
-        layers = ",".join(map(str, options.mani_layers))
+        layers = ",".join(map(str, options.mani_layers or ()))
         say(f"{path}: found in z, so z is moved and mapped, for the layers {layers}")
     for doubt in (doubt_of_directions(file.sha256, network_hash), file.doubt(network_hash)):
         if doubt:

@@ -89,11 +89,19 @@ def fit_codes(
     z_dim: int,
     w_dim: int,
     num_layers: int,
+    has_w: bool = True,
 ) -> FittedCodes:
-    """The latent codes of the file at `path` for a network of these sizes.
+    """The latent codes of the file at `path` for a network of these sizes, z if it has no w.
 
     Raises InputError if they do not fit the network, or, for auto, it cannot be told what they are.
     """
+    if not has_w:
+        if space not in ("auto", "z"):
+            raise InputError(
+                f"{space}; expected z, as this network has no w: leave it out",
+                option="latent_space",
+            )
+        space = "z"
     found, assumed, doubts = (
         _assumed_space(path, latents, z_dim, w_dim, num_layers)
         if space == "auto"

@@ -1,7 +1,8 @@
 """The options of manipulate.py, settled once."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from dnnlib.errors import InputError
 from utils.cli.options import (
@@ -45,7 +46,7 @@ class EditOptions:
     start: int
     end: int  # the row after the last one; -1: all
     per_layer: bool
-    mani_layers: tuple[int, ...]
+    mani_layers: tuple[int, ...] | None  # None: those that the network's family edits by default
     start_distance: float
     end_distance: float
     distance: float | str | None  # "auto": found for each direction, by `change`
@@ -55,6 +56,10 @@ class EditOptions:
     animate: str | None
     contact_sheet: bool
     name: str
+
+    def with_layers(self, default: Iterable[int]) -> "EditOptions":
+        """These options with the layers to edit settled."""
+        return self if self.mani_layers else replace(self, mani_layers=tuple(default))
 
     @property
     def finds_distances(self) -> bool:
@@ -197,8 +202,8 @@ def _add_walk_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--mani_layers",
         type=layer_list,
-        default="4,5,6,7",
-        help="layers to edit, such as 4,5,6,7 or 4-7",
+        help="layers to edit, such as 4,5,6,7 or 4-7 (default: 4-7, and all of a network without "
+        "w)",
     )
     add("--start_distance", type=finite_float, help="distance of the first step (default: -4)")
     add("--end_distance", type=finite_float, help="distance of the last step (default: 4)")

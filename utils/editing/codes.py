@@ -24,11 +24,13 @@ def random_codes(seed: int, total_num: int, z_dim: int) -> np.ndarray:
     return np.random.RandomState(seed).randn(total_num, z_dim)
 
 
-def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.ndarray:
+def class_labels(
+    class_index: int | None, total_num: int, label_dim: int, is_needed: bool = False
+) -> np.ndarray:
     """Labels [total_num, label_dim]: one-hot for a class, zeros without one, which is said aloud if
     it matters.
 
-    Raises InputError for a class that the network does not have.
+    Raises InputError for a class that the network does not have, or without one if it `is_needed`.
     """
     labels = np.zeros((total_num, label_dim), np.float32)
     if class_index is not None:
@@ -39,6 +41,12 @@ def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.
                 option="class_index",
             )
         labels[:, class_index] = 1
+    elif label_dim and is_needed:
+        raise InputError(
+            f"no class; expected one of 0 to {label_dim - 1}: this network makes images of a class "
+            "only",
+            option="class_index",
+        )
     elif label_dim:
         print(f"no --class_index given: all {label_dim} labels are zero")
     return labels
@@ -47,10 +55,12 @@ def class_labels(class_index: int | None, total_num: int, label_dim: int) -> np.
 class MappingNetwork(Protocol):
     """What `Codes` needs of a generator."""
 
-    z_dim: int
-    w_dim: int
+    space: Literal["w", "z"]
+    truncation: Literal["mean", "threshold"] | None
     num_layers: int
     label_dim: int
+
+    def sample(self, random: np.random.RandomState, count: int, psi: float) -> np.ndarray: ...
 
     def mapping(self, z: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray: ...
 
@@ -97,15 +107,29 @@ class Codes:
                 "network has",
                 option="trunc_layers",
             )
+        if network.truncation != "mean" and options.trunc_layers is not None:
+            raise InputError(
+                "this network does not truncate layer by layer; expected none: leave it out",
+                option="trunc_layers",
+            )
+        if network.truncation is None and options.trunc_psi != 1:
+            raise InputError(
+                f"{options.trunc_psi:g}; expected 1, as this network has no truncation: leave it "
+                "out",
+                option="trunc_psi",
+            )
         self._is_far_said = False
         if found is None:
             if options.total_num is None:
                 raise ValueError("the number of random codes is not given")
-            self.values = random_codes(options.seed, options.total_num, network.z_dim)
+            random = np.random.RandomState(options.seed)
+            self.values = network.sample(random, options.total_num, options.trunc_psi)
         else:
             self._take(options, found)
         if self.space == "z":
-            self.labels = class_labels(options.class_index, len(self.values), network.label_dim)
+            self.labels = class_labels(
+                options.class_index, len(self.values), network.label_dim, network.space == "z"
+            )
         else:
             self.expect_z(
                 trunc_psi=options.trunc_psi != 1, class_index=options.class_index is not None

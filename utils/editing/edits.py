@@ -32,9 +32,22 @@ class DirectionFile:
         return "z" in (self.space, self.facts.get("latent_space"))
 
     @property
+    def is_of_w(self) -> bool:
+        """Whether they are said to be found in w."""
+        return "w" in (self.space, self.facts.get("latent_space"))
+
+    @property
     def says_space(self) -> bool:
         """Whether it is known whether they were found in z or in w."""
         return bool(self.space or self.facts.get("latent_space"))
+
+    @property
+    def truncation(self) -> float | None:
+        """That of the Jacobian they were found in, if it is known."""
+        made = self.facts.get("jacobian")
+        options = made.get("options") if isinstance(made, dict) else None
+        psi = options.get("trunc_psi") if isinstance(options, dict) else None
+        return psi if isinstance(psi, (int, float)) else None
 
     def doubt(self, network_sha256: str) -> str | None:
         """What is odd if they are used on the network of this checksum, the rest of a sentence

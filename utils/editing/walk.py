@@ -60,14 +60,15 @@ def walk(
     """w + a direction on `layers`, other layers untouched, for each distance a (Zhu et al. 2021,
     eq. 7).
 
-    ws [N, L, D], direction [D] or [L, D], distances [S] -> [N, S, L, D]. Raises InputError for a
-    layer that is not there.
+    ws [N, L, D + E], direction [D] or [L, D], distances [S] -> [N, S, L, D + E], of which the last
+    E numbers do not move. Raises InputError for a layer that is not there.
     """
     expect_layers(layers, ws.shape[1])
     edited = np.repeat(ws[:, None], len(distances), axis=1)
-    vectors = np.broadcast_to(direction, ws.shape[1:])[layers]  # one a layer: [len(layers), D]
+    dimensions = direction.shape[-1]
+    vectors = np.broadcast_to(direction, (ws.shape[1], dimensions))[layers]  # one a layer
     with np.errstate(over="ignore"):  # what is too far is an error of the synthesis
-        edited[:, :, layers] += (distances[:, None, None] * vectors).astype(ws.dtype)
+        edited[:, :, layers, :dimensions] += (distances[:, None, None] * vectors).astype(ws.dtype)
     return edited
 
 

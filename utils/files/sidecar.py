@@ -86,11 +86,13 @@ def _is_deeper(content: Any, levels: int) -> bool:
     )
 
 
-def sha256(path: str | Path) -> str:
+def sha256(*paths: str | Path) -> str:
+    """That of the content of files, one after the other."""
     digest = hashlib.sha256()
-    with open_file(path) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in paths:
+        with open_file(path) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 

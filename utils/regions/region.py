@@ -28,8 +28,8 @@ KEPT_MASKS = 2048  # of those read from files, in bits
 MOST_SAMPLES = 100_000  # of a recorded pool
 LONGEST_NAME = 60  # characters, of a region that is named after its labels
 SHOWN_DOUBTS = 4  # lines
-# [row centre, column centre, height, width] in a 256 x 256 frame. The first nine as published by
-# Zhu et al. 2021.
+# [row centre, column centre, height, width] in a 256 x 256 frame. The first nine, of faces, as
+# published by Zhu et al. 2021; the last seven, of objects, by Zhu et al. 2022 (ReSeFa).
 BOXES: dict[str, tuple[int, int, int, int]] = {
     "left_eye": (120, 95, 20, 38),
     "right_eye": (120, 159, 20, 38),
@@ -42,6 +42,13 @@ BOXES: dict[str, tuple[int, int, int, int]] = {
     "point_mouth": (184, 127, 2, 2),
     "brows": (103, 127, 22, 110),
     "hair": (44, 128, 52, 150),
+    "center0": (120, 120, 80, 80),
+    "center1": (120, 120, 130, 130),
+    "center2": (120, 120, 200, 200),
+    "left_side": (128, 64, 256, 128),
+    "top_side": (64, 128, 128, 256),
+    "head0": (89, 115, 49, 70),
+    "head1": (93, 110, 48, 70),
 }
 
 

@@ -47,7 +47,7 @@ def write_edits(
             write_contact_sheets(record, options.name, probe.originals, effects, facts)
             return
         edits = [with_strength(edit, effect) for edit, effect in effects]
-    seed, layers = options.codes.seed, ", ".join(map(str, options.mani_layers))
+    seed, layers = options.codes.seed, ", ".join(map(str, options.mani_layers or ()))
     subject = Subject(
         network=Path(options.restore_path).stem,
         codes=options.codes.latent_path or f"random, seed {seed}",

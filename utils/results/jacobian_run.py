@@ -95,7 +95,7 @@ class JacobianRun:
         """
         self.folder, self.batch_size = options.output_dir, options.batch_size
         self.names = JacobianNames(options.output_dir, options.d_name)
-        self.spaces = ("w", "z") if options.compute_z else ("w",)
+        self.spaces: tuple[str, ...] = ("w", "z") if options.compute_z else ("w",)
         self._asked_batch_size, self._asked_num = options.batch_size, options.codes.total_num
         self.facts = provenance(
             plain_options(options),
@@ -108,7 +108,14 @@ class JacobianRun:
         self.is_complete = False
         if not options.overwrite:
             self._previous = self._read_previous()
+            if not self.names.facts("w").exists() and self.names.facts("z").exists():
+                self.set_space("z")
             self.is_complete = self._is_finished() and self._has_enough_samples()
+
+    def set_space(self, space: str) -> None:
+        """Say where directions of the network live: a network without w has one Jacobian, of z."""
+        if space == "z":
+            self.spaces = ("z",)
 
     @property
     def count(self) -> int:
@@ -123,6 +130,7 @@ class JacobianRun:
     def _read_previous(self) -> dict[str, Any] | None:
         """The facts of an earlier run. Raises InputError if they are none of the same options."""
         previous = read_json(self.names.unfinished_facts) or read_json(self.names.facts("w"))
+        previous = previous or read_json(self.names.facts("z"))
         if previous is None:
             return None
         for name in ("samples", "batch_size"):
