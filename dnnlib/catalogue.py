@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 STYLEGAN2 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks"
 ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained"
 ADA_PYTORCH = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
+TF_HUB = "https://tfhub.dev/deepmind"
 AUTHORS = tuple(
     f"https://raw.githubusercontent.com/zhujiapeng/LowRankGAN/{branch}/directions"
     for branch in ("master", "main")
@@ -28,6 +29,8 @@ class Entry(NamedTuple):
         """Where it lies below the cache folder, or below directions/."""
         if self.kind == "directions":
             return f"{self.name}.npy"
+        if self.addresses[0].startswith(TF_HUB):  # its addresses end in a version
+            return f"{self.name}/{self.name}.tar.gz"
         return f"{self.name}/{self.addresses[0].rsplit('/', 1)[1]}"
 
 
@@ -85,6 +88,16 @@ ENTRIES = (
             (f"{ADA_PYTORCH}/{name}.pkl",),
         )
         for name, what in ADA_NETWORKS.items()
+    ),
+    *(
+        Entry(
+            f"{name}-{size}",
+            "network",
+            f"{what}, 1000 classes of ImageNet, {size} x {size}",
+            (f"{TF_HUB}/{name}-{size}/{version}?tf-hub-format=compressed",),
+        )
+        for name, what, version in (("biggan", "BigGAN", 2), ("biggan-deep", "BigGAN-deep", 1))
+        for size in (128, 256, 512)
     ),
     _directions(
         "ffhq1024/expression",
