@@ -44,12 +44,7 @@ def main() -> None:
     latent_path = options.codes.latent_path
     latents = read_latents(latent_path) if latent_path else None
 
-    say(select_device(options.gpu_id))
-    generator = load_generator(
-        network, ignore_settings=options.ignore_setting, truncation=options.codes.trunc_psi
-    )
-    for note in generator.notes:
-        warn(f"{network}: {note}")
+    generator = open_generator(options, network)
     options = options.with_layers(generator.default_edit_layers)
     network_hash = sha256(*network_files(network))
     for file in directions:
@@ -84,6 +79,17 @@ def main() -> None:
         announce_cost(generator, options, samples, len(edits), folder)
         batch_size = options.batch_size or generator.batch_size
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
+
+
+def open_generator(options: EditOptions, network: Path) -> "Generator":
+    """The generator on the chosen device, and what there is to say of both."""
+    say(select_device(options.gpu_id))
+    generator = load_generator(
+        network, ignore_settings=options.ignore_setting, truncation=options.codes.trunc_psi
+    )
+    for note in generator.notes:
+        warn(f"{network}: {note}")
+    return generator
 
 
 def read_file(path: Path, options: EditOptions) -> DirectionFile:

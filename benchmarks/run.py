@@ -26,9 +26,11 @@ from benchmarks.cost_model import total
 from benchmarks.make_network import random_network
 from benchmarks.plot import Line, save_log_log
 from benchmarks.published_solver import published_solver
+from benchmarks.random_biggan import random_biggan
 from demo.tensorflow_pickle import write_network
 from dnnlib import load_generator, read_network, select_device
 from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.record import NetworkRecord
 from utils.editing.codes import random_codes
 from utils.files.writing import replacing
 from utils.method.directions import default_lamb, gram_matrices
@@ -72,7 +74,7 @@ def best_times(*functions: Callable[[], object], repeats: int = 3) -> list[float
     return [min(times) for times in zip(*seconds[1:], strict=True)]  # the first calls do not count
 
 
-def make_generator(record: StyleGAN2Record) -> "Generator":
+def make_generator(record: NetworkRecord) -> "Generator":
     from dnnlib.generator import (
         Generator,
     )  # imports TensorFlow, which the workers of a factorization do not need
@@ -81,7 +83,10 @@ def make_generator(record: StyleGAN2Record) -> "Generator":
 
 
 def codes(generator: "Generator", number: int = 1) -> np.ndarray:
-    return generator.mapping(random_codes(4, number, generator.z_dim))
+    labels = None
+    if generator.label_dim:
+        labels = np.tile(np.eye(1, generator.label_dim, dtype=np.float32), (number, 1))
+    return generator.mapping(random_codes(4, number, generator.z_dim), labels)
 
 
 def image_and_sample_times(
@@ -93,10 +98,12 @@ def image_and_sample_times(
     The last two come from the first batch of tangents and the first few.
     """
     ws = codes(generator, max(batches))
-    whole = {batch: math.ceil(generator.w_dim / batch) for batch in batches}  # batches of tangents
+    whole = {
+        batch: math.ceil(generator.edit_dim / batch) for batch in batches
+    }  # batches of tangents
     few = {batch: min(1 + math.ceil(tangents / batch), whole[batch]) for batch in batches}
 
-    directions = np.eye(generator.w_dim)
+    directions = np.eye(generator.edit_dim)
 
     def push(batch: int, number: int) -> np.ndarray:
         return generator.linearize(ws[:1], image_size).push(directions[: number * batch], batch)
@@ -198,6 +205,23 @@ def jacobian_1024() -> list[Row]:
         random_network("f", 1024), "config-f, 1024 x 1024 at 256", 256, "0.85", (1, 2, 4), 8
     )
     return [row]
+
+
+def jacobian_biggan() -> list[Row]:
+    """BigGAN 256, whose Jacobian has 140 columns; without the counts of operations of the rest."""
+    generator = make_generator(random_biggan(256))
+    images, tangents, samples = image_and_sample_times(generator, 256, (2, 4), 8)
+    batch, forward = min(images.items(), key=lambda item: item[1])
+    of_tangents, seconds = min(samples.items(), key=lambda item: item[1])
+    columns = generator.edit_dim
+    how = (
+        f"{seconds:.0f} s a sample, from {8 + of_tangents} of {columns} tangents; a tangent "
+        f"{tangents[of_tangents]:.2f} s in batches of {of_tangents}, an image {forward:.2f} s in "
+        f"batches of {batch}; the toolkit's own batch is {generator.batch_size}"
+    )
+    ratio = f"{seconds / (forward * columns):.2f}"
+    name = f"Jacobian of a sample over {columns} plain forward passes, BigGAN 256, ch 96"
+    return [Row(name, ratio, "1.0", how)]
 
 
 def jacobian_demo() -> list[Row]:
@@ -371,7 +395,7 @@ loaded = peak()
 ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim))
 # The part of it that is timed leaves most untouched.
 whole = np.ones((256, 256, 1, generator.w_dim), np.float32)
-generator.linearize(ws, 256).push(np.eye(generator.w_dim)[: 3 * generator.batch_size])
+generator.linearize(ws, 256).push(np.eye(generator.edit_dim)[: 3 * generator.batch_size])
 print(loaded - imports, peak() - imports)
 """
 
@@ -507,6 +531,7 @@ PARTS = {
     for part in (
         jacobian_256,
         jacobian_1024,
+        jacobian_biggan,
         jacobian_demo,
         factorization,
         manipulate,

@@ -28,7 +28,11 @@ def test_golden_codes(golden):
 class Network:
     """Maps z to w+ by repeating the first numbers, plus the label; truncates towards 0."""
 
-    z_dim, w_dim, num_layers, label_dim = Z_DIM, W_DIM, LAYERS, 2
+    z_dim, num_layers, label_dim = Z_DIM, LAYERS, 2
+    space, truncation = "w", "mean"
+
+    def sample(self, random, count, psi):
+        return random.randn(count, Z_DIM)
 
     def mapping(self, z, labels):
         return np.repeat(z[:, None, :W_DIM] + labels[:, None, :1], LAYERS, axis=1)

@@ -31,6 +31,13 @@ TABLE = {
     "point_mouth": (184, 127, 2, 2),
     "brows": (103, 127, 22, 110),
     "hair": (44, 128, 52, 150),
+    "center0": (120, 120, 80, 80),
+    "center1": (120, 120, 130, 130),
+    "center2": (120, 120, 200, 200),
+    "left_side": (128, 64, 256, 128),
+    "top_side": (64, 128, 128, 256),
+    "head0": (89, 115, 49, 70),
+    "head1": (93, 110, 48, 70),
 }
 SIZES = [4, 5, 8, 16, 31, 64, 128, 255, 256, 300, 512, 1024]
 
@@ -63,7 +70,7 @@ def test_box_at_256(region):
 @pytest.mark.parametrize("size", SIZES)
 def test_rounded_outwards(region, size):
     """At any size a box contains the scaled one, exceeds it by less than a pixel, and is never
-    empty or everything."""
+    empty, or everything of more than a few pixels."""
     row, column, height, width = TABLE[region]
     top, bottom, left, right = box(region_mask(region, size, size))
     for start, stop, centre, length in ((top, bottom, row, height), (left, right, column, width)):
@@ -72,7 +79,9 @@ def test_rounded_outwards(region, size):
         )
         assert start <= exact_start < start + 1
         assert stop - 1 < exact_stop <= stop
-    assert 0 < (bottom - top) * (right - left) < size**2
+    pixels = (bottom - top) * (right - left)
+    assert 0 < pixels
+    assert pixels < size**2 or (size < 8 and height == 200)  # 200 of 256 are all of 5
 
 
 def test_height_and_width_are_separate():
