@@ -8,6 +8,7 @@ Shapes: N codes; T tangents that share one code; h x w pixels, P = h w; Ci, Co c
 Activations are [N, h, w, C].
 """
 
+import functools
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -234,6 +235,12 @@ class Block:
             return dy
         return self.attention.tangent(kept.attention, dy)
 
+    def zeros(self, x: tf.Tensor) -> tf.Tensor:
+        """As the output for an input x of zeros, of which no condition moves."""
+        scale = 1 + self.up
+        shape = [tf.shape(x)[0], scale * x.shape[1], scale * x.shape[2]]
+        return tf.zeros([*shape, self.convs[-1].weight.shape[3]], x.dtype)
+
     def _first_channels(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
         x = x[..., : output.shape[3]]
         return double(x) if self.up else x
@@ -316,7 +323,11 @@ class BigGAN:
         """The derivative of the image along dcode [T, Z], added to the z of all layers."""
         dx = self._first_layer(self._dcondition(dcode, self._slots[0]), 0)
         for block, kept_block, slot in zip(self._blocks, kept.blocks, self._slots[1:], strict=True):
-            dx = block.tangent(kept_block, dx, self._dcondition(dcode, slot))
+            run = functools.partial(block.tangent, kept_block, dx, self._dcondition(dcode, slot))
+            # Chunks that do not move leave the first blocks at rest, whose work is spared.
+            moves = tf.reduce_any(dcode[:, : slot.stop] != 0)
+            rest = functools.partial(block.zeros, dx)
+            dx = tf.cond(moves, run, rest) if self._variant == "hierarchical" else run()
         size = dx.shape[1] // step
         image = convolve(dx * kept.mask, self._last_weight, size) * kept.slope
         return tf.reduce_mean(image, axis=3, keepdims=True) if kept.mean_rgb else image

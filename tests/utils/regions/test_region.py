@@ -80,7 +80,7 @@ def test_rounded_outwards(region, size):
         assert start <= exact_start < start + 1
         assert stop - 1 < exact_stop <= stop
     pixels = (bottom - top) * (right - left)
-    assert 0 < pixels
+    assert pixels > 0
     assert pixels < size**2 or (size < 8 and height == 200)  # 200 of 256 are all of 5
 
 
