@@ -17,7 +17,7 @@ from utils.files.output_folder import claim_folder
 from utils.method.directions import gram_matrices_of_blocks, projected_directions
 from utils.method.workers import factorize_all
 from utils.regions.region import RegionSource
-from utils.results.direction_set import DirectionSet, plan_sets, region_picture_name, report
+from utils.results.direction_set import DirectionSet, plan_sets, report
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy
@@ -38,8 +38,8 @@ def main() -> None:
     for doubt in doubts:
         warn(doubt)
     sets = plan_sets(options, region, samples, jacobians.size)
-    if sets[0].facts.get("latent_space") == "z":
-        say("the Jacobian is with respect to z: so are its directions, which move z, not w")
+    if sets[0].facts.latent_space == "z":
+        say("the Jacobian is with respect to z: so are its directions")
     part = file_name_part(f"{region.name}_{options.name}")
 
     def is_taken(folder: Path) -> bool:
@@ -47,8 +47,7 @@ def main() -> None:
 
     with claim_folder(options.output_dir, is_taken, part) as folder:
         saved = compute_sets(options, jacobians, sets, folder)
-    number = "00" if len(samples) == 1 else "*"
-    pictures = folder / region_picture_name(options, region, number)
+    pictures = folder / sets[0].names.region_picture(0 if len(samples) == 1 else None)
     say(f"{pictures}: the region over the picture{'s' * (len(samples) > 1)}")
     whose = sets[0].title if options.pool else f"{saved} sample{'s' * (saved > 1)}"
     say(f"{folder}: directions of {'a ' * options.pool}{whose}, principal and _projected")

@@ -51,7 +51,7 @@ def compute_missing(options: JacobianOptions) -> None:
         say(f"{file}: complete, with {jacobians.previous_count} samples; --overwrite makes it anew")
         return
     device = select_device(options.gpu_id)
-    say(device)
+    say(str(device))
     generator = load_generator(
         options.restore_path,
         allow_tf32=options.allow_tf32,
@@ -70,7 +70,7 @@ def compute_missing(options: JacobianOptions) -> None:
     codes = Codes(options.codes, generator, found)
     codes.expect_z(compute_z=options.compute_z)
     shapes = sample_shapes(options, generator)
-    with jacobians.resumed(device.split(" (")[0], generator.batch_size, shapes, len(codes)):
+    with jacobians.resumed(f"device: {device.name}", generator.batch_size, shapes, len(codes)):
         missing = len(codes) - jacobians.count
         space = 4 * missing * sum(int(np.prod(shapes[space])) for space in jacobians.spaces)
         expect_room(options.output_dir, space)

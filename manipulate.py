@@ -3,6 +3,7 @@
 import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
 from utils.editing.edits import DirectionFile, check_regions, edits_of, regions_of
 from utils.editing.walk import Walker, even_distances, expect_layers
-from utils.files.sidecar import provenance, read_facts, sha256
+from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
 from utils.regions.region import FRAME
 from utils.results.edit_results import claim_results_folder
@@ -63,7 +64,7 @@ def main() -> None:
     check_regions(edits, samples, generator.resolution, needed=options.finds_distances)
 
     hashes = [file.sha256 for file in directions]
-    facts = provenance(
+    facts = ResultFacts.of_run(
         plain_options(options) | {"total_num": samples},
         seed=None if latents else options.codes.seed,
         network_sha256=network_hash,
@@ -75,7 +76,7 @@ def main() -> None:
     names = [str(path) for path in paths]
     written = names_written(options, edits, samples)
     with claim_results_folder(options.output_dir, names, options.record, facts, written) as folder:
-        facts["options"]["output_dir"] = str(folder)
+        facts = replace(facts, options=facts.options | {"output_dir": str(folder)})
         announce_cost(generator, options, samples, len(edits), folder)
         batch_size = options.batch_size or generator.batch_size
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
@@ -83,7 +84,7 @@ def main() -> None:
 
 def open_generator(options: EditOptions, network: Path) -> "Generator":
     """The generator on the chosen device, and what there is to say of both."""
-    say(select_device(options.gpu_id))
+    say(str(select_device(options.gpu_id)))
     generator = load_generator(
         network, ignore_settings=options.ignore_setting, truncation=options.codes.trunc_psi
     )
@@ -97,7 +98,7 @@ def read_file(path: Path, options: EditOptions) -> DirectionFile:
     found = read_directions(path, options.per_layer)
     for note in found.notes:
         say(f"{path}: {note}")
-    facts = read_facts(path.with_suffix(".json"), "its region and network are")
+    facts = read_facts(path.with_suffix(".json"), DirectionFacts, "its region and network are")
     file = DirectionFile(path, found.rows, facts, sha256(path), found.space)
     file.expect_rows(options.start, options.end)
     return file

@@ -26,9 +26,10 @@ from benchmarks.cost_model import total
 from benchmarks.make_network import random_network
 from benchmarks.plot import Line, save_log_log
 from benchmarks.published_solver import published_solver
-from benchmarks.random_biggan import random_biggan
+from demo.initial_biggan import initial_biggan
 from demo.tensorflow_pickle import write_network
 from dnnlib import load_generator, read_network, select_device
+from dnnlib.families.biggan.record import BigGANRecord
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.record import NetworkRecord
 from utils.editing.codes import random_codes
@@ -207,9 +208,15 @@ def jacobian_1024() -> list[Row]:
     return [row]
 
 
+def random_biggan() -> BigGANRecord:
+    """BigGAN 256 with random weights, ch 96."""
+    channels = tuple(96 * multiple for multiple in (16, 16, 8, 8, 4, 2, 1))
+    return initial_biggan(channels, 20, 1000, 128, attention_after=4, seed=1)
+
+
 def jacobian_biggan() -> list[Row]:
     """BigGAN 256, whose Jacobian has 140 columns; without the counts of operations of the rest."""
-    generator = make_generator(random_biggan(256))
+    generator = make_generator(random_biggan())
     some, columns, batch = codes(generator, 4), generator.edit_dim, 4
     linear = generator.linearize(some[:1], 256)
     linear.push(np.eye(columns)[:batch], batch)  # compiles it
@@ -573,7 +580,7 @@ def main() -> None:
     before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")
     with replacing(path) as partial:
         partial.write_text(
-            f"{before}<!-- table -->\n{device.split(' (')[0]}\n\n{table(rows)}<!-- end -->"
+            f"{before}<!-- table -->\ndevice: {device.name}\n\n{table(rows)}<!-- end -->"
             + rest.split("<!-- end -->")[1],
             encoding="utf-8",
         )

@@ -7,6 +7,7 @@ python demo/find_directions.py                   about a minute on two cores
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from utils.editing.codes import random_codes
 from utils.editing.strength import Probe
 from utils.editing.walk import Edit, Walker
 from utils.files.arrays import write_npy
-from utils.files.sidecar import read_json, write_json
+from utils.files.sidecar import DirectionFacts, read_facts, write_facts
 from utils.files.writing import replacing
 from utils.regions.region import region_source
 
@@ -85,18 +86,18 @@ def main() -> None:
         edit = Edit(choice.name, choice.row, direction, np.zeros(1), region)
         effect = probe.effect_of_change(edit, CHANGE_INSIDE)
         write_npy(FOLDER / f"{choice.name}.npy", direction[None])
-        write_json(
-            FOLDER / f"{choice.name}.json",
-            (read_json(source.with_suffix(".json")) or {})
-            | {
-                "command": ["python", *command.split()],
-                "row": choice.row,
-                "layers": layers,
-                "distance": effect.distance,
-                "change_inside": effect.change_inside,
-                "change_outside": effect.change_outside,
-            },
+        facts = read_facts(source.with_suffix(".json"), DirectionFacts, "its region is")
+        assert facts
+        facts = replace(
+            facts,
+            command=["python", *command.split()],
+            row=choice.row,
+            layers=layers,
+            distance=effect.distance,
+            change_inside=effect.change_inside,
+            change_outside=effect.change_outside,
         )
+        write_facts(FOLDER / f"{choice.name}.json", facts)
         lines.append(
             f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | "
             f"{choice.region} | {choice.sample}, {choice.row} | {choice.layers} | "

@@ -10,7 +10,7 @@ from typing import NoReturn
 from dnnlib.describe import describe
 from dnnlib.download import find_file
 from dnnlib.errors import InputError
-from utils.cli.parser import fail, run
+from utils.cli.parser import fail, run, say
 from utils.files.sidecar import read_json
 
 EXAMPLES = """\
@@ -68,7 +68,7 @@ def main() -> None:
         raise InputError(
             f"{path} does not fit into the memory; expected a smaller file, or more memory"
         ) from None
-    print(text, flush=True)
+    say(text)
 
 
 if __name__ == "__main__":

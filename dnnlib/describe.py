@@ -106,7 +106,7 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
         "image": f"{size} x {size}, {record.num_channels} channels"
         + (" (RGB and alpha)" if record.num_channels == 4 else ""),
         "z": f"{record.z_dim} dimensions",
-        "labels": f"{last + 1} (--class_index 0 to {last})" if record.label_dim else "none",
+        "labels": f"{last + 1} (`class_index` 0 to {last})" if record.label_dim else "none",
     }
     lines = _lines(f"{path}: a network", facts | record.facts())
     for note in record.notes:
@@ -132,7 +132,7 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
     lines += [
         "",
         *textwrap.wrap(
-            f"{space} is what --mani_layers takes: layers of one {space} change together. As a "
+            f"{space} is what `mani_layers` takes: layers of one {space} change together. As a "
             f"rule, {rule}.",
             88,
         ),
@@ -197,14 +197,14 @@ def _describe_latents(path: Path, latents: Latents) -> str:
         space = "z" if key == "z" else f"w{or_w_plus}"
         if by_numbers not in (None, space[0]):
             space += (
-                f", for the key, but as long as {by_numbers}: --latent_space {by_numbers} if so"
+                f", for the key, but as long as {by_numbers}: `latent_space` {by_numbers} if so"
             )
     elif by_numbers == "w":
         space = f"w, by the length of its rows{or_w_plus}"
     elif by_numbers == "z":
         space = f"z, by the length of its rows{f'; must be said if{layers}' if layers else ''}"
     else:
-        space = "must be said, as the length of its rows does not tell: --latent_space z, w or wp"
+        space = "must be said, as the length of its rows does not tell: `latent_space` z, w or wp"
     if names and len(names) > 3:
         names = [*names[:3], "..."]
     return "\n".join(

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from dnnlib.errors import InputError
 
@@ -38,12 +39,22 @@ def import_tensorflow(allow_tf32: bool = False) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(allow_tf32)
 
 
-def select_device(gpu_id: str | None) -> str:
+class Device(NamedTuple):
+    """What TensorFlow runs on."""
+
+    name: str
+    hint: str = ""  # how to get a faster one
+
+    def __str__(self) -> str:
+        """The line that people read."""
+        return f"device: {self.name}{f' ({self.hint})' if self.hint else ''}"
+
+
+def select_device(gpu_id: str | None) -> Device:
     """Make TensorFlow run on that GPU, or on several ("0,1"), or on the CPU for "cpu"; None: GPU 0
     if there is one.
 
-    Returns a line that names the device. Call it before anything runs. Raises InputError for a GPU
-    that is not there.
+    Call it before anything runs. Raises InputError for a GPU that is not there.
     """
     import_tensorflow()
     import tensorflow as tf
@@ -52,12 +63,12 @@ def select_device(gpu_id: str | None) -> str:
     if gpu_id == "cpu" or (gpu_id is None and not gpus):
         tf.config.set_visible_devices([], "GPU")
         hint = (
-            "drop --gpu_id cpu to use the GPU"
+            "leave out `gpu_id` to use the GPU"
             if gpus
             else "on Linux with an NVIDIA driver, pip install 'tensorflow[and-cuda]' gets a GPU "
             "working, see README.md"
         )
-        return f"device: CPU, {os.cpu_count()} cores ({hint})"
+        return Device(f"CPU, {os.cpu_count()} cores", hint)
     chosen = (gpu_id or "0").split(",")
     if len(set(chosen)) < len(chosen) or not all(
         each.isdecimal() and int(each) < len(gpus) for each in chosen
@@ -77,4 +88,4 @@ def select_device(gpu_id: str | None) -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model")
         for gpu in gpus
     }
-    return f"device: GPU {', '.join(chosen)}, {', '.join(sorted(names))}"
+    return Device(f"GPU {', '.join(chosen)}, {', '.join(sorted(names))}")

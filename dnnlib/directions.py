@@ -33,7 +33,7 @@ from dnnlib.text import one_line
 
 _SEE = ", in a .npy, .npz, .pt or .pkl file: see docs/formats.md#directions-and-jacobians"
 _EXPECTED = f"Expected directions [K, w_dim] or [K, L, w_dim]{_SEE}"
-_EXPECTED_PER_LAYER = f"Expected a direction [L, w_dim] for --per_layer{_SEE}"
+_EXPECTED_PER_LAYER = f"Expected a direction [L, w_dim] for `per_layer`{_SEE}"
 _STYLES = (6048, 5952, 5760)  # channels of StyleSpace in networks of 1024, 512 and 256 pixels
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
 
@@ -73,7 +73,7 @@ def read_directions(path: str | Path, per_layer: bool = False) -> Directions:
         )
         notes.append(
             f"rows of length {span}, not 1, which is kept: distances are in units of it"
-            + ("; if these are latent codes, --latent_path takes them" if lengths.min() > 1 else "")
+            + ("; if these are latent codes, `latent_path` takes them" if lengths.min() > 1 else "")
         )
     return Directions(rows, key, space, notes)
 
@@ -95,7 +95,7 @@ def expect_fit(path: str | Path, rows: np.ndarray, dimensions: int, num_layers: 
         of_size = f" ({vectors} are those of a network of {size} x {size} pixels)" if size else ""
         raise InputError(
             f"{path} has {vectors} vectors for a direction; expected {num_layers}, one for each "
-            f"layer of this network{of_size}: {advice}, or leave out --per_layer if it was given"
+            f"layer of this network{of_size}: {advice}, or leave out `per_layer` if it was given"
         )
     if rows.ndim == 2 and vectors > num_layers and size and not are_unit(rows):
         raise InputError(
@@ -104,10 +104,10 @@ def expect_fit(path: str | Path, rows: np.ndarray, dimensions: int, num_layers: 
             f"are {vectors} directions, scale each to length 1"
         )
     if rows.ndim == 3:
-        return f"a vector for each of {num_layers} layers, of which those of --mani_layers are used"
+        return f"a vector for each of {num_layers} layers, of which those of `mani_layers` are used"
     if vectors == num_layers:
         return (
-            f"{vectors} directions; --per_layer reads them as one, a vector for each of the "
+            f"{vectors} directions; `per_layer` reads them as one, a vector for each of the "
             f"{vectors} layers"
         )
     return None

@@ -85,13 +85,13 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
         hint = f"did you mean {similar[0]}? " if similar else ""
         raise InputError(
             f"{name or path} is {found}; expected a file, an http(s) address or a known name: "
-            f"{hint}check the path, or see manipulate.py --list"
+            f"{hint}check the path, or see manipulate.py `list`"
         )
     if kind not in (None, entry.kind):
         raise InputError(
             f"{name} is the name of {entry.what} ({entry.kind}); expected "
-            f"{'a network' if kind == 'network' else kind}: manipulate.py --list shows all, and "
-            "--help their order"
+            f"{'a network' if kind == 'network' else kind}: manipulate.py `list` shows all, and "
+            "`help` their order"
         )
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
 

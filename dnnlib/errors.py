@@ -7,8 +7,9 @@ class InputError(ValueError):
     """A file or an argument that cannot be used.
 
     The message is one line: what was found, what was expected, what to do. `option` names the
-    argument at fault where there is one, as a parameter of a function (`mani_layers`): the command
-    line puts its flag in front of the message.
+    argument at fault where there is one, as a parameter of a function: the command line puts its
+    flag in front of the message. A message that names an option itself has it in backticks,
+    `mani_layers`, which the command line replaces by --mani_layers.
     """
 
     def __init__(self, message: str, option: str | None = None) -> None:

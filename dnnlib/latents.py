@@ -195,7 +195,7 @@ def _assumed_space(
         if by_numbers and (by_numbers == "z") != is_z:
             doubts.append(
                 f"{path} has codes under the key {key} that are as long as those of {by_numbers}: "
-                f"if they are, --latent_space {by_numbers} reads them"
+                f"if they are, `latent_space` {by_numbers} reads them"
             )
     else:
         is_z, grounds = _are_of_z(path, values, of_layers, z_dim, w_dim)
@@ -204,7 +204,7 @@ def _assumed_space(
     else:
         other = "w reads codes of w" if of_layers else "z reads codes of z"
     space: CodeSpace = "z" if is_z else "wp" if of_layers else "w"
-    return space, f"assumed from {grounds}; --latent_space {other}", doubts
+    return space, f"assumed from {grounds}; `latent_space` {other}", doubts
 
 
 def _are_of_z(

@@ -65,7 +65,7 @@ class IgnoredSettings:
         if not self.covers(name):
             raise InputError(
                 f"its setting {one_line(name, 100)} = {brief(value)} is not known, so its images "
-                f"might come out wrong; {expected}, or ignore it with --ignore_setting "
+                f"might come out wrong; {expected}, or ignore it with `ignore_setting` "
                 f"{one_line(name, 100)}"
             )
 

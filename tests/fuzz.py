@@ -48,7 +48,7 @@ from dnnlib.latents import fit_codes
 from utils.cli.options import JacobianOptions
 from utils.files.arrays import read_npy
 from utils.files.output_folder import is_same_run
-from utils.files.sidecar import FACTS_MEMORY, read_json
+from utils.files.sidecar import FACTS_MEMORY, Facts, read_json
 from utils.regions import masks as mask_files
 from utils.regions import segmentations as label_maps
 from utils.regions.region import region_from_facts
@@ -468,7 +468,8 @@ def check_facts(path: Path) -> None:
     """What the scripts and inspect make of the facts beside directions, a Jacobian and results."""
 
     def region() -> None:
-        if source := region_from_facts(read_json(path) or {}):
+        facts = read_json(path) or {}
+        if source := region_from_facts(facts.get("region"), facts.get("region_options")):
             expect(len(source.name) <= 120, f"a region of {len(source.name)} characters")
             expect(source.mask(0, 16, 16).shape == (16, 16), "no mask")
 
@@ -478,7 +479,7 @@ def check_facts(path: Path) -> None:
         check_inspect(path.with_name(f"{name}.npy"))
     options = JacobianOptions("net.pkl", path.parent, image_size=16, d_name="x")
     check_all(
-        region, lambda: JacobianRun(options, "0" * 64), lambda: is_same_run(path, {"options": {}})
+        region, lambda: JacobianRun(options, "0" * 64), lambda: is_same_run(path, Facts.of_run({}))
     )
 
 

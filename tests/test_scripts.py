@@ -286,7 +286,7 @@ def test_compute_z(run_script, data, golden):
         facts = json.loads((folder / f"{space}_dataset_ffhq.json").read_text())
         assert facts["latent_space"] == space
     run = run_script("compute_directions", folder / "z_dataset_ffhq.npy", "--lamb", 8)
-    assert "its directions, which move z" in run.out
+    assert "with respect to z: so are its directions" in run.out
     (record,) = Path("outputs/directions").glob("*_00_*_projected.json")
     assert json.loads(record.read_text())["latent_space"] == "z"
 
@@ -1031,7 +1031,9 @@ def test_pool(published, run_script, tmp_path, method):
         Path("outputs/directions/directions_img_pool_region_masks_lowrankgan.json").read_text()
     )
     assert (facts["sample"], facts["samples"], facts["region"]) == ("pool", 2, "masks")
-    np.testing.assert_array_equal(region_from_facts(facts).mask(1, 64, 64), masks[1])
+    np.testing.assert_array_equal(
+        region_from_facts(facts["region"], facts["region_options"]).mask(1, 64, 64), masks[1]
+    )
     assert sorted(path.name for path in (tmp_path / "outputs/directions").glob("region_*")) == [
         f"region_img_pool_{i:02d}_masks_lowrankgan.png" for i in range(2)
     ]

@@ -129,7 +129,7 @@ def test_form(tmp_path, save, array, rows):
             None,
             None,
             None,
-            "if these are latent codes, --latent_path",
+            "if these are latent codes, `latent_path`",
         ),
     ],
 )
@@ -219,7 +219,7 @@ def test_unusable(tmp_path, recwarn, content, words):
             "has 18 vectors for a direction; expected 6, .*18 are those of a network of 1024 x "
             "1024 pixels",
         ),
-        (PLUS[None, :3], "has 3 vectors for a direction; expected 6, .* or leave out --per_layer"),
+        (PLUS[None, :3], "has 3 vectors for a direction; expected 6, .* or leave out `per_layer`"),
         (ROWS[:2, :5], "has directions of 5 dimensions; expected 24"),
         (ROWS[:18], None),
         (PLUS[:17], None),

@@ -26,6 +26,7 @@ from utils.cli.parser import (
     step_count,
 )
 from utils.editing.strength import IMAGES_TRIED, PROBES
+from utils.files.names import ResultNames
 
 CHANGE = 0.1  # mean absolute change inside the region, of images in [-1, 1]
 FARTHEST = 4.0  # the published distances are -4 and 4
@@ -69,8 +70,8 @@ class EditOptions:
     @property
     def record(self) -> str:
         """The name of the JSON file that says what the results are of."""
-        kind = "contact_sheet" if self.contact_sheet else "manipulate_results"
-        return f"{kind}_{self.name}.json"
+        names = ResultNames(self.name)
+        return names.contact_sheet_facts if self.contact_sheet else names.facts
 
     def count_of(self, codes: int) -> int:
         """How many of the latent codes at hand are edited."""

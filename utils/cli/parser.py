@@ -50,10 +50,15 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+def with_flags(text: str) -> str:
+    """A text of the library, which names options as `mani_layers`, with --mani_layers instead."""
+    return re.sub("`([a-z_]+)`", r"--\1", text)
+
+
 def say(text: str) -> None:
     """Lines on stdout, above a bar if there is one. What is in them from files cannot steer a
     terminal."""
-    for line in text.split("\n"):
+    for line in with_flags(text).split("\n"):
         tqdm.write(
             line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
         )
@@ -62,11 +67,12 @@ def say(text: str) -> None:
 
 def warn(message: str) -> None:
     """A line on stderr, above a bar if there is one."""
-    tqdm.write(f"WARNING: {one_line(message)}", file=sys.stderr)
+    tqdm.write(f"WARNING: {with_flags(one_line(message))}", file=sys.stderr)
 
 
 def fail(message: str, option: str | None = None) -> NoReturn:
-    print(f"error: {f'--{option}: ' if option else ''}{one_line(message)}", file=sys.stderr)
+    text = f"{f'--{option}: ' if option else ''}{with_flags(one_line(message))}"
+    print(f"error: {text}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -1,10 +1,9 @@
 """From direction files to edits: which rows, under which names, measured in which region."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from dnnlib.errors import InputError
 from dnnlib.text import stem
 from utils.cli.parser import warn
 from utils.editing.walk import Edit
+from utils.files.sidecar import DirectionFacts
 from utils.pictures.images import PICTURE_SIZE
 from utils.regions.region import FRAME, RegionSource, expect_unchanged, region_from_facts
 
@@ -22,29 +22,33 @@ class DirectionFile:
 
     path: Path
     rows: np.ndarray  # [K, D], or [K, L, D] with a vector for each layer
-    facts: Mapping[str, Any]
+    facts: DirectionFacts | None
     sha256: str
     space: str | None  # z or w, where the file itself says so
 
     @property
     def is_of_z(self) -> bool:
         """Whether they were found in z."""
-        return "z" in (self.space, self.facts.get("latent_space"))
+        return "z" in (self.space, self._recorded_space)
 
     @property
     def is_of_w(self) -> bool:
         """Whether they are said to be found in w."""
-        return "w" in (self.space, self.facts.get("latent_space"))
+        return "w" in (self.space, self._recorded_space)
 
     @property
     def says_space(self) -> bool:
         """Whether it is known whether they were found in z or in w."""
-        return bool(self.space or self.facts.get("latent_space"))
+        return bool(self.space or self._recorded_space)
+
+    @property
+    def _recorded_space(self) -> str | None:
+        return self.facts.latent_space if self.facts else None
 
     @property
     def truncation(self) -> float | None:
         """That of the Jacobian they were found in, if it is known."""
-        made = self.facts.get("jacobian")
+        made = self.facts and self.facts.jacobian
         options = made.get("options") if isinstance(made, dict) else None
         psi = options.get("trunc_psi") if isinstance(options, dict) else None
         return psi if isinstance(psi, (int, float)) else None
@@ -52,7 +56,7 @@ class DirectionFile:
     def doubt(self, network_sha256: str) -> str | None:
         """What is odd if they are used on the network of this checksum, the rest of a sentence
         about the file; None: nothing."""
-        origin = self.facts.get("network_sha256")
+        origin = self.facts and self.facts.network_sha256
         if origin in (None, network_sha256):
             return None
         return (
@@ -72,10 +76,12 @@ class DirectionFile:
     def region(self, samples: int) -> RegionSource | None:
         """The recorded region, if there is one, it is still what it was, and it can be drawn for
         every sample."""
+        if self.facts is None:
+            return None
         try:
-            region = region_from_facts(dict(self.facts))
+            region = region_from_facts(self.facts.region, self.facts.region_options)
             if region:
-                expect_unchanged(region, self.facts)
+                expect_unchanged(region, self.facts.to_json())
                 for sample in range(samples):
                     region.mask(sample, FRAME, FRAME)
             return region

@@ -8,7 +8,7 @@ from typing import Any
 
 from utils.cli.parser import say
 from utils.files.locks import InUseError, lock_folder
-from utils.files.sidecar import as_json, read_json
+from utils.files.sidecar import Facts, as_json, read_json
 
 # What may differ between two runs that write the same: where to, and paths whose content is
 # compared instead.
@@ -47,17 +47,17 @@ def claim_folder(
             return
 
 
-def is_same_run(path: Path, facts: dict[str, Any]) -> bool:
+def is_same_run(path: Path, facts: Facts) -> bool:
     """Whether the JSON file at `path` records a run of the same options on the same inputs as
     `facts`."""
     previous = read_json(path)
-    return previous is not None and _identity(previous) == _identity(as_json(facts))
+    return previous is not None and _identity(previous) == _identity(as_json(facts.to_json()))
 
 
 def _identity(facts: dict[str, Any]) -> dict[str, Any]:
     options = {
         name: value for name, value in facts.get("options", {}).items() if name not in PATH_OPTIONS
     }
-    inputs = {name: value for name, value in facts.items() if name.endswith("_sha256")}
+    inputs = {name: value for name, value in facts.items() if name.endswith("_sha256") and value}
     others = {name: facts.get(name) for name in ("jacobian", "samples", "latent_space")}
     return {"options": options, **others, **inputs}

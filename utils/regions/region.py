@@ -284,14 +284,12 @@ def _span(centre: int, length: int, size: int) -> slice:
     return slice(start * size // FRAME, -(-stop * size // FRAME))
 
 
-def region_from_facts(facts: dict[str, Any]) -> RegionSource | None:
-    """The region that the JSON file beside directions records, or None if it records none. Raises
-    InputError."""
-    recorded = facts.get("region_options") or (
-        {"region": facts["region"]} if "region" in facts else None
-    )
-    if recorded is None:
+def region_from_facts(name: Any, options: Any) -> RegionSource | None:
+    """The region of this name and these options, which the JSON file beside directions records, or
+    None if it records none. Raises InputError."""
+    if not options and name is None:
         return None
+    recorded = options or {"region": name}
     try:
         for name, is_kind in _RECORDED.items():
             if name in recorded and not is_kind(recorded[name]):

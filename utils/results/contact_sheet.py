@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from utils.cli.parser import say
 from utils.editing.measure import OUTLINE, outline
 from utils.editing.strength import Effect
 from utils.editing.walk import Edit
-from utils.files.sidecar import write_json
+from utils.files.names import ResultNames
+from utils.files.sidecar import ResultFacts, write_facts
 from utils.pictures.images import contact_sheet, save_png
 
 
@@ -20,32 +22,27 @@ def write_contact_sheets(
     name: str,
     originals: np.ndarray,
     effects: Iterable[tuple[Edit, Effect]],
-    facts: dict[str, Any],
+    facts: ResultFacts,
 ) -> None:
     """A contact sheet for each file of directions, and a JSON file `record` of them all beside.
 
     `originals` are the pictures [N, H, W, 3] that the effects were measured on. The record is there
     from the beginning, so that the sheets of a run that is killed are known as its own.
     """
-    write_json(record, facts | {"complete": False})
+    write_facts(record, replace(facts, complete=False))
     rows: list[dict[str, Any]] = []
     for file, group in itertools.groupby(effects, lambda pair: pair[0].file):
-        path = record.with_name(sheet_name(file, name))
+        path = record.with_name(ResultNames(name).contact_sheet(file))
         pairs = list(group)
         save_png(path, draw_sheet(originals, pairs))
         rows += [facts_of(edit, effect) for edit, effect in pairs]
         say(str(path))
-    write_json(record, facts | {"directions": rows})
-
-
-def sheet_name(file: str, name: str) -> str:
-    """The name of a file's contact sheet."""
-    return f"{file}_contact_sheet_{name}.png"
+    write_facts(record, replace(facts, directions=rows))
 
 
 def sheet_names(edits: Sequence[Edit], name: str) -> list[str]:
     """The names of all of them."""
-    return [sheet_name(edit.file, name) for edit in edits]
+    return [ResultNames(name).contact_sheet(edit.file) for edit in edits]
 
 
 def draw_sheet(originals: np.ndarray, effects: Sequence[tuple[Edit, Effect]]) -> np.ndarray:

@@ -2,7 +2,7 @@
 of the region."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,16 @@ import numpy as np
 from dnnlib.errors import InputError
 from utils.cli.options import DirectionsOptions, plain_options
 from utils.files.arrays import write_npy
+from utils.files.names import DirectionNames, JacobianNames
 from utils.files.output_folder import is_same_run
-from utils.files.sidecar import provenance, write_json
+from utils.files.sidecar import DirectionFacts, write_facts
 from utils.method.directions import NOISE, Directions, PredictedChange, spectrum
 from utils.method.subspace import Subspace
 from utils.pictures.images import on_paper, region_picture, save_png
 from utils.pictures.plots import Spectrum, spectra_picture
 from utils.regions import masks as mask_files
 from utils.regions.region import RegionSource
-from utils.results.jacobian_run import JacobianNames, origin_of_jacobian
+from utils.results.jacobian_run import origin_of_jacobian
 
 INSIDE_COLOUR, OUTSIDE_COLOUR = "#0b7a75", "#c8553d"
 PLAIN = 160  # grey of the ground without a picture
@@ -34,7 +35,7 @@ class DirectionSet:
     samples: range
     region: RegionSource
     size: tuple[int, int]  # of the region's masks
-    facts: dict[str, Any]
+    facts: DirectionFacts
 
     @property
     def title(self) -> str:
@@ -44,22 +45,18 @@ class DirectionSet:
         return f"sample {self.samples[0]}"
 
     @property
-    def stem(self) -> str:
-        """What the names of its files begin with."""
-        number = "pool" if self.options.pool else f"{self.samples[0]:02d}"
-        return f"directions_img_{number}_region_{self.region.name}_{self.options.name}"
-
-    def region_picture(self, sample: int) -> str:
-        """The name of a picture that it has for each of its samples."""
-        return region_picture_name(self.options, self.region, f"{sample:02d}")
+    def names(self) -> DirectionNames:
+        """Of its files."""
+        return direction_names(self.options, self.region)
 
     def is_taken(self, folder: Path) -> bool:
         """Whether the folder holds such files of a run with other options."""
-        ends = (".npy", ".json", "_projected.npy", "_projected.json", "_spectra.png")
-        names = [f"{self.stem}{end}" for end in ends]
-        names += [self.region_picture(sample) for sample in self.samples]
-        there = any(os.path.lexists(folder / name) for name in names)
-        return there and not is_same_run(folder / f"{self.stem}.json", self.facts)
+        names, first = self.names, self.samples[0]
+        written = [names.spectra(first), *map(names.region_picture, self.samples)]
+        for projected in (False, True):
+            written += [names.directions(first, projected), names.facts(first, projected)]
+        there = any(os.path.lexists(folder / name) for name in written)
+        return there and not is_same_run(folder / names.facts(first, False), self.facts)
 
     def save(self, folder: Path, directions: Directions, matrices: np.ndarray) -> list[str]:
         """Its files, and the pictures of its region; what is to be said about these.
@@ -67,17 +64,31 @@ class DirectionSet:
         `matrices` are the Gram matrices inside and outside, [2, D, D].
         """
         options = plain_options(replace(self.options, output_dir=folder))
-        save(folder / self.stem, directions, matrices, self.facts | {"options": options})
-        names = JacobianNames.beside(self.options.jaco_path)
+        facts = replace(self.facts, options=options)
+        self._save_arrays(folder, directions, facts)
+        spectra = spectra_of(directions, matrices)
+        save_png(folder / self.names.spectra(self.samples[0]), spectra_picture(spectra))
+        sources = JacobianNames.beside(self.options.jaco_path)
         notes = [
             save_region_picture(
-                folder / self.region_picture(sample),
-                names.picture(sample),
+                folder / self.names.region_picture(sample),
+                sources.picture(sample),
                 self.region.mask(sample, *self.size),
             )
             for sample in self.samples
         ]
         return [note for note in notes if note]
+
+    def _save_arrays(self, folder: Path, directions: Directions, facts: DirectionFacts) -> None:
+        sample, found = self.samples[0], numbers_of(directions)
+        for projected, rows in ((False, directions.principal), (True, directions.projected)):
+            # The facts first: whatever the moment at which a run is killed, its array is known as
+            # its own.
+            write_facts(
+                folder / self.names.facts(sample, projected),
+                replace(facts, **found, projected=projected),
+            )
+            write_npy(folder / self.names.directions(sample, projected), rows.astype("float32"))
 
 
 def plan_sets(
@@ -92,7 +103,7 @@ def plan_sets(
             group,
             region,
             size,
-            provenance(
+            DirectionFacts.of_run(
                 plain_options(options),
                 **origin,
                 region=region.name,
@@ -108,10 +119,9 @@ def plan_sets(
     ]
 
 
-def region_picture_name(options: DirectionsOptions, region: RegionSource, number: str) -> str:
-    """The name of the picture of a region in the sample of this number, or the pattern of all."""
-    pool = "pool_" if options.pool else ""
-    return f"region_img_{pool}{number}_{region.name}_{options.name}.png"
+def direction_names(options: DirectionsOptions, region: RegionSource) -> DirectionNames:
+    """Of the files of a run."""
+    return DirectionNames(region.name, options.name, options.pool)
 
 
 # Numbers ------------------------------------------------------------------------------------------
@@ -172,16 +182,16 @@ def _solver_line(found: Subspace) -> str:
     )
 
 
-def facts_of(directions: Directions) -> dict[str, Any]:
-    """The numbers of the table, and more, for a JSON file: lists in the order of the rows."""
+def numbers_of(directions: Directions) -> dict[str, Any]:
+    """The numbers of the table, and more, by their names among the facts."""
     return {
         "foreground": _solver_facts(directions.foreground),
         "background": _solver_facts(directions.background),
         "null_space_dimension": directions.null_space_dimension,
         "norm_kept": directions.norm_kept.tolist(),
         "noise": (directions.norm_kept < NOISE).tolist(),
-        "before_projection": _change_facts(directions.principal_change),
-        "after_projection": _change_facts(directions.projected_change),
+        "before_projection": _lists(directions.principal_change),
+        "after_projection": _lists(directions.projected_change),
         "converged": directions.foreground.converged and directions.background.converged,
     }
 
@@ -195,38 +205,22 @@ def _solver_facts(found: Subspace) -> dict[str, Any]:
     }
 
 
-def _change_facts(change: PredictedChange) -> dict[str, list[float]]:
-    return {
-        "inside": change.inside.tolist(),
-        "outside": change.outside.tolist(),
-        "ratio": change.ratio.tolist(),
-    }
+def _lists(change: PredictedChange) -> dict[str, list[float]]:
+    return {name: values.tolist() for name, values in asdict(change).items()}
 
 
 # Files --------------------------------------------------------------------------------------------
 
 
-def save(stem: Path, directions: Directions, matrices: np.ndarray, facts: dict[str, Any]) -> None:
-    """`stem`.npy and `stem`_projected.npy, a JSON file beside each, and `stem`_spectra.png.
-
-    `matrices` are the Gram matrices inside and outside, [2, D, D].
-    """
-    for suffix, rows in (("", directions.principal), ("_projected", directions.projected)):
-        path = stem.with_name(f"{stem.name}{suffix}.npy")
-        # The facts first: whatever the moment at which a run is killed, its array is known as its
-        # own.
-        write_json(
-            path.with_suffix(".json"), facts | facts_of(directions) | {"projected": bool(suffix)}
-        )
-        write_npy(path, rows.astype("float32"))
+def spectra_of(directions: Directions, matrices: np.ndarray) -> list[Spectrum]:
+    """Those inside and outside, of the Gram matrices [2, D, D]."""
     foreground, background = directions.foreground, directions.background
     left = (
         _quotients(foreground)
         if foreground.score_name == "eigenvalue"
         else _spectrum("Inside the region", matrices[0], foreground, "f", INSIDE_COLOUR)
     )
-    right = _spectrum("Outside", matrices[1], background, "b", OUTSIDE_COLOUR)
-    save_png(stem.with_name(f"{stem.name}_spectra.png"), spectra_picture([left, right]))
+    return [left, _spectrum("Outside", matrices[1], background, "b", OUTSIDE_COLOUR)]
 
 
 def _quotients(found: Subspace) -> Spectrum:

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from utils.editing.measure import (
     outline_path,
 )
 from utils.editing.walk import Edit, places
+from utils.files.names import ResultNames, span, spans
 from utils.files.output_folder import claim_folder, is_same_run
-from utils.files.sidecar import write_json
+from utils.files.sidecar import EditFacts, ResultFacts, write_facts
 from utils.files.writing import replacing
 from utils.pictures.images import (
     GAP,
@@ -58,7 +59,7 @@ def claim_results_folder(
     output_dir: str | None,
     matrix_paths: Sequence[str],
     record: str,
-    facts: dict[str, Any],
+    facts: ResultFacts,
     names: Iterable[str] = (),
 ) -> AbstractContextManager[Path]:
     """The folder to write to, locked: `output_dir`, or outputs/manipulations/{stem of the first
@@ -82,28 +83,22 @@ def result_names(
     edits: Sequence[Edit], samples: int, name: str, raw: bool, animation: str | None
 ) -> Iterator[str]:
     """The names of all files and folders that EditResults puts into its folder, but the page's."""
+    names = ResultNames(name)
     if raw:
-        yield from (f"ori_{sample:06d}.png" for sample in range(samples))
+        yield from map(names.original, range(samples))
     one_file = len({edit.file for edit in edits}) == 1
     for edit in edits:
-        start = f"{edit.file}_direction_{edit.row:02d}"
-        ends = [".json", *([f".{animation}"] if animation else [])]
-        yield from (f"{start}_{name}{end}" for end in ends)
-        for part in ("", *(f"_samples_{span}" for span in _grids(samples))):
-            yield from (f"{start}{part}_{name}.png", f"{start}{part}_change_{name}.jpg")
-        for sample in range(samples):
-            if animation:
-                yield f"{start}_sample_{sample:06d}_{name}.{animation}"
-            if raw and one_file:
-                yield f"mani_{sample:06d}_ind_{edit.row:06d}_000000.png"
+        of_row = edit.file, edit.row
+        yield names.facts_of_direction(*of_row)
+        for part in ("", *spans(samples, GRID_ROWS)):
+            yield from (names.grid(*of_row, part), names.heat_maps(*of_row, part))
+        if animation:
+            each = (None, *range(samples))
+            yield from (names.animation(*of_row, animation, sample) for sample in each)
+        if raw and one_file:
+            yield from (names.edited(sample, edit.row, 0) for sample in range(samples))
         if raw and not one_file:
             yield edit.file
-
-
-def _grids(samples: int) -> Iterator[str]:
-    """What tells the grids of many samples from one another."""
-    for first in range(0, samples, GRID_ROWS):
-        yield f"{first:03d}-{min(first + GRID_ROWS, samples) - 1:03d}"
 
 
 def results_of(jobs: Iterable[Future[Result]]) -> list[Result]:
@@ -146,8 +141,8 @@ class EditResults:
     """Takes the images in the order of `edited_codes`. Raw images and grids are written as they
     fill, the page on exit, also when the run is interrupted: what was finished is kept.
 
-    `facts` are recorded; its "names" are those of the samples, None if they have none. `raw` keeps
-    each image at full size, `animation` (gif or webp) makes moving pictures.
+    `facts` are recorded; their `names` are those of the samples, None if they have none. `raw`
+    keeps each image at full size, `animation` (gif or webp) makes moving pictures.
 
     Pictures are measured and encoded by threads while the next batch is synthesized. Jobs are taken
     in order, so that one may wait for those before it. What is measured is what is shown: pictures
@@ -160,12 +155,13 @@ class EditResults:
         edits: Sequence[Edit],
         samples: int,
         name: str,
-        facts: dict[str, Any],
+        facts: ResultFacts,
         subject: Subject,
         raw: bool = False,
         animation: str | None = None,
     ) -> None:
-        self.folder, self.edits, self.samples, self.name = folder, edits, samples, name
+        self.folder, self.edits, self.samples = folder, edits, samples
+        self.names = ResultNames(name)
         self.facts, self.subject, self.raw, self.animation = facts, subject, raw, animation
         self.places = places(samples, edits)
         self.batch: list[Future[np.ndarray]] = []  # the last one
@@ -178,13 +174,12 @@ class EditResults:
         columns = 1 + max(len(edit.distances) for edit in edits)
         self.cell = min(PICTURE_SIZE, GRID_WIDTH // columns - GAP)  # pixels of a picture in a grid
         self.writes_folders = len({edit.file for edit in edits}) > 1
-        self.page_path = folder / f"manipulate_results_{name}.html"
         # Written at once, so that the files of a run that is killed are known as its own. A record
         # that is there already is of the same options.
-        record = self.page_path.with_suffix(".json")
+        record = folder / self.names.facts
         self.is_first = not record.exists()
         if self.is_first:
-            write_json(record, facts | {"rows": 0, "complete": False})
+            write_facts(record, replace(facts, rows=0, complete=False))
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
@@ -210,16 +205,15 @@ class EditResults:
     def _add(self, image: np.ndarray) -> Future[np.ndarray]:
         number, sample, step = next(self.places)
         if number is None:
-            picture = self.pool.submit(self._picture, image, f"ori_{sample:06d}.png")
+            picture = self.pool.submit(self._picture, image, self.names.original(sample))
             self.originals.append(
                 self.pool.submit(lambda: Original(picture.result(), encode(picture.result())))
             )
             return picture
         edit = self.edits[number]
         folder = f"{edit.file}/" if self.writes_folders else ""
-        picture = self.pool.submit(
-            self._picture, image, f"{folder}mani_{sample:06d}_ind_{edit.row:06d}_{step:06d}.png"
-        )
+        raw = folder + self.names.edited(sample, edit.row, step)
+        picture = self.pool.submit(self._picture, image, raw)
         self.steps.append(picture)
         if step == len(edit.distances) - 1:
             self._end_row(number, sample)
@@ -253,7 +247,7 @@ class EditResults:
         edit, (original, encoded) = self.edits[number], self.originals[sample].result()
         shown = results_of(pictures)
         steps = np.stack(shown)
-        names = self.facts.get("names")
+        names = self.facts.names
         row = Row(
             edit.name,
             sample,
@@ -263,14 +257,15 @@ class EditResults:
                 encode(picture) if distance else encoded
                 for picture, distance in zip(steps, edit.distances, strict=True)
             ],
-            name=names and names[sample],
+            name=names[sample] if names else None,
         )
         change: MeasuredChange | None = None
         maps: list[np.ndarray] = []
         if edit.region:
             row, change, maps = self._measured(row, edit.region, steps, original)
         if self.animation:
-            save_animation(self._path(edit, f"_sample_{sample:06d}", self.animation), shown)
+            name = self.names.animation(edit.file, edit.row, self.animation, sample)
+            save_animation(self.folder / name, shown)
         cells = [thumbnail(picture, self.cell) for picture in (original, *steps)]
         return FinishedRow(number, row, change, cells, maps)
 
@@ -311,46 +306,46 @@ class EditResults:
         edit = self.edits[rows[0].number]
         heads = ["original", *map(head_of, edit.distances)]
         first, last = rows[0].page_row.sample, rows[-1].page_row.sample
-        part = "" if self.samples <= GRID_ROWS else f"_samples_{first:03d}-{last:03d}"
-        save_png(self._path(edit, part, "png"), grid([row.pictures for row in rows], heads))
+        of_grid = edit.file, edit.row, "" if self.samples <= GRID_ROWS else span(first, last)
+        path = self.folder / self.names.grid(*of_grid)
+        save_png(path, grid([row.pictures for row in rows], heads))
         if edit.region:
-            save_jpeg(
-                self._path(edit, f"{part}_change", "jpg"), grid([row.heat for row in rows], heads)
-            )
+            path = self.folder / self.names.heat_maps(*of_grid)
+            save_jpeg(path, grid([row.heat for row in rows], heads))
         return rows if self.animation else [row._replace(pictures=[], heat=[]) for row in rows]
 
     def _finish_direction(self, number: int, grids: list[Future[list[FinishedRow]]]) -> str:
         """The line to print of it."""
         edit, rows = self.edits[number], [row for rows in results_of(grids) for row in rows]
-        facts = self.facts | {"direction": edit.row, "distances": edit.distances.tolist()}
+        facts = EditFacts(
+            **asdict(self.facts), direction=edit.row, distances=edit.distances.tolist()
+        )
         changes = [row.change for row in rows if row.change]
         if edit.region:
-            facts |= {
-                "region": edit.region.name,
-                "region_options": edit.region.facts,
-                "mean_of_both_ends": summary(changes),
-                "steps_of_each_sample": [_plain(change) for change in changes],
-            }
+            facts = replace(
+                facts,
+                region=edit.region.name,
+                region_options=edit.region.facts,
+                mean_of_both_ends=summary(changes),
+                steps_of_each_sample=[_plain(change) for change in changes],
+            )
         if self.animation:
             columns = zip(*(row.pictures[1:] for row in rows), strict=True)
-            save_animation(
-                self._path(edit, "", self.animation), [mosaic(column) for column in columns]
-            )
-        write_json(self._path(edit, "", "json"), facts)
-        path = self._path(edit, "_samples_*" if len(grids) > 1 else "", "png")
+            name = self.names.animation(edit.file, edit.row, self.animation)
+            save_animation(self.folder / name, [mosaic(column) for column in columns])
+        write_facts(self.folder / self.names.facts_of_direction(edit.file, edit.row), facts)
+        samples = "_samples_*" if len(grids) > 1 else ""
+        path = self.folder / self.names.grid(edit.file, edit.row, samples)
         return f"{path}{_words_of(edit, summary(changes))}"
-
-    def _path(self, edit: Edit, more: str, kind: str) -> Path:
-        return self.folder / f"{edit.file}_direction_{edit.row:02d}{more}_{self.name}.{kind}"
 
     def _write_results(self) -> None:
         """The page, and the numbers of all that is on it."""
         rows = [row for job in self.grids if not job.exception() for row in job.result()]
         rows += [job.result() for job in self.rows if not job.exception()]  # of an interrupted grid
-        path = self.page_path
+        record = self.folder / self.names.facts
         if not rows:
             if self.is_first:
-                path.with_suffix(".json").unlink(missing_ok=True)
+                record.unlink(missing_ok=True)
             return
         self._write_page(rows)
         changes = [
@@ -367,11 +362,11 @@ class EditResults:
             for edit, measured in zip(self.edits, changes, strict=True)
         ]
         complete = len(rows) == self.samples * len(self.edits)
-        counts = {"rows": len(rows), "complete": complete, "directions": directions}
-        write_json(path.with_suffix(".json"), self.facts | counts)
+        counts = replace(self.facts, rows=len(rows), complete=complete, directions=directions)
+        write_facts(record, counts)
         if any(changes):
-            write_csv(path.with_suffix(".csv"), self.edits, changes)
-        say(str(path))
+            write_csv(self.folder / self.names.table, self.edits, changes)
+        say(str(self.folder / self.names.page))
 
     def _write_page(self, rows: list[FinishedRow]) -> None:
         names = list(dict.fromkeys(edit.file for edit in self.edits))
@@ -383,15 +378,16 @@ class EditResults:
             f"{_count(number, 'direction')} in {_count(len(self.edits[0].distances), 'step')}. "
             "Drag a slider, or focus it and press the arrow keys, to see what a direction changes."
         )
-        versions = self.facts["versions"].items()
+        versions = self.facts.versions.items()
         footer = {
-            "Command": " ".join(self.facts["command"]),
+            "Command": " ".join(self.facts.command),
             "Edit": self.subject.edit,
             "Latent codes": self.subject.codes,
             "Versions": ", ".join(f"{name} {version}" for name, version in versions),
-            "Network": f"SHA-256 {self.facts['network_sha256']}",
+            "Network": f"SHA-256 {self.facts.network_sha256}",
         }
-        write_page(self.page_path, title, words, [row.page_row for row in rows], footer)
+        path = self.folder / self.names.page
+        write_page(path, title, words, [row.page_row for row in rows], footer)
 
 
 def write_csv(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -10,6 +9,7 @@ from tqdm import tqdm
 from utils.cli.edit_options import EditOptions
 from utils.editing.strength import PROBES, Probe, measure_strengths, with_strength
 from utils.editing.walk import Edit, Walker, edited_codes, in_batches
+from utils.files.sidecar import ResultFacts
 from utils.results.contact_sheet import sheet_names, write_contact_sheets
 from utils.results.edit_results import EditResults, Subject, result_names
 
@@ -29,7 +29,7 @@ def write_edits(
     options: EditOptions,
     walker: Walker,
     edits: list[Edit],
-    facts: dict[str, Any],
+    facts: ResultFacts,
     folder: Path,
 ) -> None:
     """Walk along all edits, as far as asked for, and write what is to be seen of them.

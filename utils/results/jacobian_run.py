@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
 from utils.cli.options import JacobianOptions, plain_options
 from utils.cli.parser import say
+from utils.files.names import JacobianNames
 from utils.files.samples import SampleFile, find_samples
-from utils.files.sidecar import provenance, read_facts, read_json, write_json
+from utils.files.sidecar import JacobianFacts, read_facts, read_json, write_facts
 
 # What may differ between the runs that make one file: it does not change a sample that is finished.
 RESUMABLE_OPTIONS = (
@@ -27,51 +28,22 @@ RESUMABLE_OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class JacobianNames:
-    """The names of the files of a run."""
-
-    folder: Path
-    d_name: str  # of the data set
-
-    @classmethod
-    def beside(cls, jaco_path: str | Path) -> "JacobianNames":
-        """Those of the run that has written the Jacobian at `jaco_path`."""
-        return cls(Path(jaco_path).parent, Path(jaco_path).stem.partition("_dataset_")[2])
-
-    def jacobian(self, space: str) -> Path:
-        return self.folder / f"{space}_dataset_{self.d_name}.npy"
-
-    def facts(self, space: str) -> Path:
-        return self.jacobian(space).with_suffix(".json")
-
-    @property
-    def unfinished_facts(self) -> Path:
-        """What the remaining samples need, while a run lasts."""
-        return self.jacobian("w").with_suffix(".npy.partial.json")
-
-    def picture(self, sample: int) -> Path:
-        return self.folder / f"syn_dataset_{self.d_name}_number_{sample:04d}.png"
-
-
 def origin_of_jacobian(jaco_path: str | Path) -> dict[str, Any]:
-    """What identifies a Jacobian, for the JSON files beside its directions: from the one beside it,
-    or else what the file system knows."""
+    """What identifies a Jacobian, for the facts beside its directions: from those beside it, or
+    else what the file system knows."""
     path = Path(jaco_path)
-    facts = read_facts(path.with_suffix(".json"), "its seed and network are")
+    facts = read_facts(path.with_suffix(".json"), JacobianFacts, "its seed and network are")
     if not facts:
         return {"jacobian": {"bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}}
-    options = facts.get("options", {})
-    made = {
-        "options": {name: options[name] for name in options if name not in RESUMABLE_OPTIONS},
-        "device": facts.get("device"),
-        "batch_size": facts.get("batch_size"),
+    options = {
+        name: value for name, value in facts.options.items() if name not in RESUMABLE_OPTIONS
     }
-    space = facts.get("latent_space")
-    known = ("seed", "network_sha256", "latents_sha256")
-    return {name: facts.get(name) for name in known} | {
-        "latent_space": space,
-        "jacobian": made,
+    return {
+        "seed": facts.seed,
+        "network_sha256": facts.network_sha256,
+        "latents_sha256": facts.latents_sha256,
+        "latent_space": facts.latent_space,
+        "jacobian": {"options": options, "device": facts.device, "batch_size": facts.batch_size},
     }
 
 
@@ -97,14 +69,14 @@ class JacobianRun:
         self.names = JacobianNames(options.output_dir, options.d_name)
         self.spaces: tuple[str, ...] = ("w", "z") if options.compute_z else ("w",)
         self._asked_batch_size, self._asked_num = options.batch_size, options.codes.total_num
-        self.facts = provenance(
+        self.facts = JacobianFacts.of_run(
             plain_options(options),
             seed=None if latents_hash else options.codes.seed,
             network_sha256=network_hash,
             latents_sha256=latents_hash,
         )
         self._outputs: dict[str, SampleFile] = {}
-        self._previous: dict[str, Any] | None = None
+        self._previous: JacobianFacts | None = None
         self.is_complete = False
         if not options.overwrite:
             self._previous = self._read_previous()
@@ -125,16 +97,16 @@ class JacobianRun:
     @property
     def previous_count(self) -> int:
         """Number of samples that an earlier run has recorded."""
-        return (self._previous or {}).get("samples") or 0
+        return (self._previous and self._previous.samples) or 0
 
-    def _read_previous(self) -> dict[str, Any] | None:
+    def _read_previous(self) -> JacobianFacts | None:
         """The facts of an earlier run. Raises InputError if they are none of the same options."""
-        previous = read_json(self.names.unfinished_facts) or read_json(self.names.facts("w"))
-        previous = previous or read_json(self.names.facts("z"))
-        if previous is None:
+        paths = self.names.unfinished_facts, self.names.facts("w"), self.names.facts("z")
+        content = next(filter(None, map(read_json, paths)), None)
+        if content is None:
             return None
-        for name in ("samples", "batch_size"):
-            value = previous.get(name)
+        previous = JacobianFacts.from_json(content)
+        for name, value in (("samples", previous.samples), ("batch_size", previous.batch_size)):
             if value is not None and (type(value) is not int or value < 1):
                 raise InputError(
                     f"{self.folder} holds a Jacobian with {name} {str(value)[:80]} in its JSON "
@@ -147,20 +119,20 @@ class JacobianRun:
             )
         return previous
 
-    def _changed_since(self, previous: Mapping[str, Any]) -> list[str]:
+    def _changed_since(self, previous: JacobianFacts) -> list[str]:
         """What an earlier run had otherwise."""
-        options = previous.get("options", {})
+        options = previous.options
         changed = [
             f"--{name} {str(options.get(name))[:80]}"
-            for name, value in self.facts["options"].items()
+            for name, value in self.facts.options.items()
             if name not in RESUMABLE_OPTIONS and options.get(name, value) != value
         ]
-        if previous.get("network_sha256") != self.facts["network_sha256"]:
+        if previous.network_sha256 != self.facts.network_sha256:
             changed.append("another network")
-        if previous.get("latents_sha256") != self.facts["latents_sha256"]:
+        if previous.latents_sha256 != self.facts.latents_sha256:
             changed.append("other latent codes")
-        if self._asked_batch_size not in (None, previous.get("batch_size")):
-            changed.append(f"--batch_size {str(previous.get('batch_size'))[:80]}")
+        if self._asked_batch_size not in (None, previous.batch_size):
+            changed.append(f"--batch_size {str(previous.batch_size)[:80]}")
         return changed
 
     def _is_finished(self) -> bool:
@@ -183,7 +155,7 @@ class JacobianRun:
             )
         if is_unfinished or self._previous is None:  # a run was killed: only the header knows
             return False
-        count, shape = self._previous.get("samples"), self._previous.get("sample_shape")
+        count, shape = self._previous.samples, self._previous.sample_shape
         if not found:
             raise InputError(
                 f"{self.names.facts(space)} counts {count} samples, but {path.name} is not there; "
@@ -198,11 +170,10 @@ class JacobianRun:
         return found == path
 
     def _has_enough_samples(self) -> bool:
-        previous = self._previous or {}
-        if self._asked_num is None:
-            is_of_all = previous.get("options", {}).get("total_num") is None
-            return bool(previous.get("complete")) and is_of_all
-        return self.previous_count >= self._asked_num
+        if self._previous and self._asked_num is None:
+            is_of_all = self._previous.options.get("total_num") is None
+            return bool(self._previous.complete) and is_of_all
+        return self.previous_count >= (self._asked_num or 1)
 
     @contextlib.contextmanager
     def resumed(
@@ -218,17 +189,17 @@ class JacobianRun:
         Raises InputError if the samples so far were made on another device, or are of another shape
         than those of `sample_shapes`, by their space.
         """
-        previous = self._previous or {}
-        if previous.get("device", device) != device:
+        previous = self._previous
+        if previous and previous.device not in (None, device):
             raise InputError(
                 f"the finished samples of {self.folder} were made on "
-                f"{str(previous['device'])[:80]}; expected the same, not {device}: go on there, "
+                f"{str(previous.device)[:80]}; expected the same, not {device}: go on there, "
                 "choose it by --gpu_id, or --overwrite"
             )
         if previous:
             self._expect_shapes(sample_shapes)
-        self.batch_size = self.batch_size or previous.get("batch_size") or batch_size
-        self.facts["device"] = device
+        self.batch_size = self.batch_size or (previous and previous.batch_size) or batch_size
+        self.facts = replace(self.facts, device=device)
         try:
             for space in self.spaces:
                 self._outputs[space] = SampleFile(
@@ -266,8 +237,8 @@ class JacobianRun:
         self._write_unfinished_facts()
 
     def _write_unfinished_facts(self) -> None:
-        self.facts["batch_size"] = self.batch_size
-        write_json(self.names.unfinished_facts, self.facts)
+        self.facts = replace(self.facts, batch_size=self.batch_size)
+        write_facts(self.names.unfinished_facts, self.facts)
 
     def _finish(self, total: int) -> None:
         outputs = self._outputs
@@ -292,13 +263,14 @@ class JacobianRun:
             self.names.unfinished_facts.unlink(missing_ok=True)
 
     def _write_facts(self, space: str, output: SampleFile, is_complete: bool) -> None:
-        facts = {
-            "latent_space": space,
-            "samples": output.count,
-            "complete": is_complete,
-            "sample_shape": output.sample_shape,
-        }
-        write_json(self.names.facts(space), self.facts | facts)
+        facts = replace(
+            self.facts,
+            latent_space=space,
+            samples=output.count,
+            complete=is_complete,
+            sample_shape=list(output.sample_shape),
+        )
+        write_facts(self.names.facts(space), facts)
 
 
 def _shape_of(path: Path) -> tuple[int, ...]:

@@ -57,6 +57,7 @@ class StyleGAN2Record(NetworkRecord):
     label_normalization: Literal["joint", "separate"]
     resample_kernel: tuple[float, ...]
     conv_clamp: float | None
+    w_avg_is_estimated: bool = False  # the file has none
 
     @property
     def resolutions(self) -> list[int]:
@@ -100,7 +101,7 @@ class StyleGAN2Record(NetworkRecord):
             "mapping": f"{self.mapping_layers} layers of {', '.join(map(str, widths))}",
             "clamp": "none" if self.conv_clamp is None else f"{self.conv_clamp:g}",
             "w_avg": "the mean of 4096 random w, as the file has none"
-            if self.format.endswith("without latent_avg")
+            if self.w_avg_is_estimated
             else "in the file",
         }
 

@@ -74,8 +74,8 @@ def to_record(
         resample_kernel=tensors.take_filter(_filters(stages), 4),
         conv_clamp=None,
         arrays={},
-        format="rosinality-style PyTorch checkpoint"
-        + ("" if "latent_avg" in tensors else " without latent_avg"),
+        format="rosinality-style PyTorch checkpoint",
+        w_avg_is_estimated="latent_avg" not in tensors,
         notes=() if has_noise else (note,),
     )
     record.check_settings()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from utils.editing.edits import DirectionFile
+from utils.files.sidecar import DirectionFacts
 from utils.regions.region import region_source
 
 
@@ -18,7 +19,8 @@ def square(path, row):
 
 def beside(facts):
     """Directions with these facts in the JSON file beside them."""
-    return DirectionFile(Path("d.npy"), np.ones((1, 4)), facts, "", None)
+    known = DirectionFacts.from_json(facts)
+    return DirectionFile(Path("d.npy"), np.ones((1, 4)), known, "", None)
 
 
 def facts_of(mask, sample, samples):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from utils.editing.strength import Probe, measure_strengths, with_strength
 from utils.editing.walk import Edit, Walker
+from utils.files.sidecar import ResultFacts
 from utils.regions.region import region_source
 from utils.results.contact_sheet import write_contact_sheets
 
@@ -71,7 +72,18 @@ def test_contact_sheet(tmp_path):
     record."""
     edits = [edit([1, 0.1], 3), edit([2, 1], 4)]
     effects = list(measure_strengths(probe(), edits, 0.2))
-    write_contact_sheets(tmp_path / "sheets.json", "n", probe().originals, effects, {"seed": 4})
+    facts = ResultFacts(
+        command=[],
+        options={},
+        versions={},
+        seed=4,
+        network_sha256="n",
+        directions_sha256="d",
+        latents_sha256=None,
+        regions_sha256=[],
+        names=None,
+    )
+    write_contact_sheets(tmp_path / "sheets.json", "n", probe().originals, effects, facts)
     facts = json.loads((tmp_path / "sheets.json").read_text())
     numbers = facts["directions"]
     assert facts["seed"] == 4

@@ -1,13 +1,20 @@
 """JSON files beside outputs, as this toolkit writes them and as others may."""
 
 import hashlib
-import json
 import os
-from pathlib import Path
 
 import pytest
 
-from utils.files.sidecar import FACTS_SIZE, provenance, read_facts, read_json, sha256, write_json
+from utils.files.sidecar import (
+    FACTS_SIZE,
+    DirectionFacts,
+    JacobianFacts,
+    read_facts,
+    read_json,
+    sha256,
+    write_facts,
+    write_json,
+)
 
 
 def test_json(tmp_path):
@@ -49,7 +56,7 @@ def test_json_of_another_program(tmp_path, content):
 def test_facts_that_cannot_be_read(capsys, tmp_path, kind):
     """A JSON file that is there but tells nothing is named, with what is not known without it."""
     path = tmp_path / "facts.json"
-    content = {"good": '{"a": 1}', "cut": '{"a": ', "empty": ""}
+    content = {"good": '{"seed": 1}', "cut": '{"a": ', "empty": ""}
     if kind in content:
         path.write_text(content[kind])
     elif kind == "pipe":
@@ -58,7 +65,8 @@ def test_facts_that_cannot_be_read(capsys, tmp_path, kind):
         path.mkdir()
     elif kind == "link":
         path.symlink_to("nowhere")
-    assert read_facts(path, "its region is") == ({"a": 1} if kind == "good" else {})
+    facts = read_facts(path, DirectionFacts, "its region is")
+    assert (facts and facts.seed) == (1 if kind == "good" else None)
     said = capsys.readouterr().err
     if kind in ("missing", "good"):
         assert said == ""
@@ -80,13 +88,16 @@ def test_sha256(tmp_path):
     assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
 
 
-def test_provenance(monkeypatch):
-    """The command, the resolved options, further facts and the versions are there, and can be
-    written as JSON."""
+def test_facts(monkeypatch, tmp_path):
+    """The command, the options, the versions and what is known else are read as written; what is
+    not known yet is no key of the file."""
     monkeypatch.setattr("sys.argv", ["script.py", "--seed", "4"])
-    facts = provenance({"seed": 4, "output_dir": Path("a/b")}, region="eyes")
-    assert facts["command"] == ["python", "script.py", "--seed", "4"]
-    assert facts["options"] == {"seed": 4, "output_dir": "a/b"}
-    assert facts["region"] == "eyes"
-    assert {"python", "numpy", "scipy", "pillow", "tensorflow"} == set(facts["versions"])
-    assert json.loads(json.dumps(facts)) == facts
+    facts = JacobianFacts.of_run(
+        {"seed": 4}, seed=4, network_sha256="n", latents_sha256=None, samples=2
+    )
+    assert facts.command == ["python", "script.py", "--seed", "4"]
+    assert {"python", "numpy", "scipy", "pillow", "tensorflow"} == set(facts.versions)
+    write_facts(tmp_path / "a.json", facts)
+    assert read_facts(tmp_path / "a.json", JacobianFacts, "") == facts
+    known = ["command", "options", "versions", "seed", "network_sha256", "latents_sha256"]
+    assert list(read_json(tmp_path / "a.json")) == [*known, "samples"]

@@ -214,9 +214,9 @@ def test_facts_make_the_region_again(painted, monkeypatch, tmp_path, arguments):
     the same name."""
     region = from_options(*arguments)
     expected = region.mask(3, 24, 20)
-    facts = json.loads(json.dumps({"region": region.name, "region_options": region.facts}))
+    options = json.loads(json.dumps(region.facts))
     monkeypatch.chdir(tmp_path / "maps")
-    again = region_from_facts(facts)
+    again = region_from_facts(region.name, options)
     assert (again.name, again.facts) == (region.name, region.facts)
     np.testing.assert_array_equal(again.mask(3, 24, 20), expected)
 
@@ -224,16 +224,12 @@ def test_facts_make_the_region_again(painted, monkeypatch, tmp_path, arguments):
 def test_facts_of_older_directions():
     """Directions that record only a name, and none at all."""
     np.testing.assert_array_equal(
-        region_from_facts({"region": "nose"}).mask(0, 64, 64), region_mask("nose", 64, 64)
+        region_from_facts("nose", None).mask(0, 64, 64), region_mask("nose", 64, 64)
     )
-    assert region_from_facts({"seed": 4}) is None
-    for facts in (
-        {"region": "ears"},
-        {"region_options": {"colour": "red"}},
-        {"region_options": {}, "region": 3},
-    ):
+    assert region_from_facts(None, None) is None
+    for facts in (("ears", None), (None, {"colour": "red"}), (3, {})):
         with pytest.raises(InputError, match="recorded beside the directions"):
-            region_from_facts(facts)
+            region_from_facts(*facts)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +266,7 @@ def test_facts_of_another_program(recorded):
     with pytest.raises(
         InputError, match="the region recorded beside the directions cannot be used"
     ) as caught:
-        region_from_facts({"region_options": recorded})
+        region_from_facts(None, recorded)
     assert len(str(caught.value)) < 1000
 
 

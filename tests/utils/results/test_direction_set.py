@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils.cli.options import DirectionsOptions, add_directions_options
+from utils.cli.parser import Parser
 from utils.method.directions import Directions, projected_directions
 from utils.method.low_rank import factorize
 from utils.method.resefa import resefa
 from utils.pictures.images import region_picture
-from utils.results.direction_set import facts_of, report, save, save_region_picture
+from utils.regions.region import region_source
+from utils.results.direction_set import numbers_of, plan_sets, report, save_region_picture
 
 
 def random_gram(seed, n=12, rank=4):
@@ -46,18 +49,30 @@ def test_report_has_a_line_a_row(method):
 
 @pytest.mark.parametrize("method", ["lowrank", "resefa"])
 def test_files(tmp_path, method):
-    """Two arrays with a JSON each, whose lists have an entry a row, and the picture of the
-    spectra."""
-    directions = found(method)
-    save(tmp_path / "some.name_8", directions, MATRICES, {"seed": 4})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"some.name_8{suffix}"
-        for suffix in (".json", ".npy", "_projected.json", "_projected.npy", "_spectra.png")
-    ]
+    """Two arrays with a JSON each, whose lists have an entry a row, and the pictures of the spectra
+    and of the region."""
+    directions, jacobian = found(method), tmp_path / "w_dataset_x.npy"
+    jacobian.write_bytes(b"")
+    parser = Parser("", "")
+    add_directions_options(parser)
+    arguments = parser.parse_args([str(jacobian), "--name", "n_8", "--method", method])
+    options = DirectionsOptions.from_arguments(arguments, 12)
+    (planned,) = plan_sets(options, region_source(region="eyes"), range(3, 4), (8, 8))
+    planned.save(tmp_path, directions, MATRICES)
+    stem = "directions_img_03_region_eyes_n_8"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        jacobian.name,
+        "region_img_03_eyes_n_8.png",
+        *(
+            f"{stem}{suffix}"
+            for suffix in (".json", ".npy", "_projected.json", "_projected.npy", "_spectra.png")
+        ),
+    }
     for suffix, rows in (("", directions.principal), ("_projected", directions.projected)):
-        np.testing.assert_allclose(np.load(tmp_path / f"some.name_8{suffix}.npy"), rows, atol=1e-7)
-        facts = json.loads((tmp_path / f"some.name_8{suffix}.json").read_text())
-        assert facts == {"seed": 4, "projected": bool(suffix)} | facts_of(directions)
+        np.testing.assert_allclose(np.load(tmp_path / f"{stem}{suffix}.npy"), rows, atol=1e-7)
+        facts = json.loads((tmp_path / f"{stem}{suffix}.json").read_text())
+        assert facts["projected"] == bool(suffix)
+        assert numbers_of(directions).items() <= facts.items()
         columns = [
             facts["norm_kept"],
             facts["noise"],

@@ -14,6 +14,7 @@ from PIL import Image
 from utils.editing.measure import MeasuredChange
 from utils.editing.walk import Edit
 from utils.files.locks import InUseError
+from utils.files.sidecar import ResultFacts
 from utils.regions.region import region_source
 from utils.results.edit_results import (
     EditResults,
@@ -25,20 +26,25 @@ from utils.results.edit_results import (
 )
 
 RECORD = "manipulate_results_lowrankgan.json"
-FACTS = {
-    "network_sha256": "n",
-    "directions_sha256": "d",
-    "options": {"start": 0, "end": 1},
-    "command": ["python", "x"],
-    "versions": {"python": "3"},
-}
+FACTS = ResultFacts(
+    command=["python", "x"],
+    options={"start": 0, "end": 1},
+    versions={"python": "3"},
+    seed=4,
+    network_sha256="n",
+    directions_sha256="d",
+    latents_sha256=None,
+    regions_sha256=[],
+    names=None,
+)
+JSON = FACTS.to_json()
 OTHERS = {
-    "network": {**FACTS, "network_sha256": "m"},
-    "directions": {**FACTS, "directions_sha256": "e"},
-    "region": {**FACTS, "regions_sha256": ["r"]},
-    "codes": {**FACTS, "latents_sha256": "c"},
-    "row": {**FACTS, "options": {"start": 1, "end": 1}},
-    "faces": {**FACTS, "options": {"start": 0, "end": 1, "n": 3}},
+    "network": {**JSON, "network_sha256": "m"},
+    "directions": {**JSON, "directions_sha256": "e"},
+    "region": {**JSON, "regions_sha256": ["r"]},
+    "codes": {**JSON, "latents_sha256": "c"},
+    "row": {**JSON, "options": {"start": 1, "end": 1}},
+    "faces": {**JSON, "options": {"start": 0, "end": 1, "n": 3}},
     "unreadable": "{",
 }
 
@@ -74,7 +80,7 @@ def test_other_results_are_kept(tmp_path, monkeypatch, capsys, output_dir, other
         in capsys.readouterr().out
     )
     leave_results(
-        places[2], FACTS | {"options": {**FACTS["options"], "output_dir": "elsewhere"}, "rows": 7}
+        places[2], JSON | {"options": {**FACTS.options, "output_dir": "elsewhere"}, "rows": 7}
     )
     assert claim() == places[2]
 
@@ -193,7 +199,7 @@ def test_files_and_order(tmp_path, save_raw):
         [grid[30 + 20 * row + 8, 4 + 20 * column + 8, 0] for column in range(4)] for row in range(2)
     ] == [[0, 80, 90, 100], [10, 110, 120, 130]]
     rows = [{"file": "eyes", "row": row, "distances": [-4.0, 0.0, 4.0]} for row in (4, 5)]
-    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == FACTS | {
+    assert json.loads((tmp_path / "manipulate_results_n.json").read_text()) == JSON | {
         "rows": 4,
         "complete": True,
         "directions": rows,

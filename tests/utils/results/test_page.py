@@ -268,7 +268,7 @@ def opened(browser, tmp_path):
     ]
     assert addresses
     fetched = [
-        address for address in addresses if not address.startswith(("data:", "chrome:"))
+        address for address in addresses if not address.startswith(("data:", "chrome"))
     ]  # its own empty tab
     assert fetched == [(tmp_path / "page.html").as_uri()]
 

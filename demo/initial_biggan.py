@@ -1,4 +1,4 @@
-"""BigGANs with random weights and the published channels, of any size: for benchmarks."""
+"""Untrained BigGANs: where training starts, and what benchmarks run on."""
 
 import itertools
 
@@ -6,15 +6,43 @@ import numpy as np
 
 from dnnlib.families.biggan.record import BigGANRecord
 
-_MULTIPLES = {  # of ch, before the first block and after each
-    64: (16, 16, 8, 4, 2),
-    128: (16, 16, 8, 4, 2, 1),
-    256: (16, 16, 8, 8, 4, 2, 1),
-    512: (16, 16, 8, 8, 4, 2, 1, 1),
-}
-_CHUNKS = {64: 20, 128: 20, 256: 20, 512: 16}  # numbers of z that each layer reads
-_CLASSES, _CLASS_DIM = 1000, 128
-_ATTENTION_AFTER = {64: 2, 128: 3, 256: 4, 512: 3}  # blocks
+
+def initial_biggan(
+    channels: tuple[int, ...],
+    chunk: int,
+    classes: int,
+    class_dim: int,
+    attention_after: int,
+    seed: int,
+) -> BigGANRecord:
+    """A hierarchical BigGAN whose activations stay of the size of 1.
+
+    `channels` are those before the first block and after each; every layer reads `chunk` numbers
+    of z; the attention stands after that many blocks.
+    """
+    blocks, arrays = len(channels) - 1, _Arrays(seed)
+    arrays.add_normal("embedding", classes, class_dim)
+    arrays.add_normal("linear/weight", chunk, 16 * channels[0])
+    arrays["linear/bias"] = np.zeros(16 * channels[0], np.float32)
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
+        arrays.add_block(i, chunk + class_dim, inputs, outputs)
+    arrays.add_attention(attention_after - 1, channels[attention_after])
+    arrays["output/norm/gain"] = np.ones(channels[-1], np.float32)
+    arrays["output/norm/bias"] = np.zeros(channels[-1], np.float32)
+    arrays.add_statistics("output/norm", channels[-1])
+    arrays.add_convolution("output", 3, channels[-1], 3)
+    return BigGANRecord(
+        z_dim=chunk * (blocks + 1),
+        label_dim=classes,
+        resolution=4 * 2**blocks,
+        num_channels=3,
+        arrays=dict(arrays),
+        variant="hierarchical",
+        up_samples=(True,) * blocks,
+        epsilon=1e-4,
+        output_epsilon=1e-5,
+        z_is_truncated=False,
+    )
 
 
 class _Arrays(dict[str, np.ndarray]):
@@ -52,32 +80,3 @@ class _Arrays(dict[str, np.ndarray]):
             self.add_normal(f"{i}/attention/{part}", channels, size)
         self.add_normal(f"{i}/attention/o", channels // 2, channels)
         self[f"{i}/attention/gamma"] = np.full((), 0.5, np.float32)
-
-
-def random_biggan(resolution: int, ch: int = 96, seed: int = 1) -> BigGANRecord:
-    """A hierarchical BigGAN whose activations stay of the size of 1."""
-    channels = [ch * multiple for multiple in _MULTIPLES[resolution]]
-    chunk, blocks, arrays = _CHUNKS[resolution], len(channels) - 1, _Arrays(seed)
-    arrays.add_normal("embedding", _CLASSES, _CLASS_DIM)
-    arrays.add_normal("linear/weight", chunk, 16 * channels[0])
-    arrays["linear/bias"] = np.zeros(16 * channels[0], np.float32)
-    for i, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
-        arrays.add_block(i, chunk + _CLASS_DIM, inputs, outputs)
-    after = _ATTENTION_AFTER[resolution]
-    arrays.add_attention(after - 1, channels[after])
-    arrays["output/norm/gain"] = np.ones(channels[-1], np.float32)
-    arrays["output/norm/bias"] = np.zeros(channels[-1], np.float32)
-    arrays.add_statistics("output/norm", channels[-1])
-    arrays.add_convolution("output", 3, channels[-1], 3)
-    return BigGANRecord(
-        z_dim=chunk * (blocks + 1),
-        label_dim=_CLASSES,
-        resolution=resolution,
-        num_channels=3,
-        arrays=dict(arrays),
-        variant="hierarchical",
-        up_samples=(True,) * blocks,
-        epsilon=1e-4,
-        output_epsilon=1e-4,
-        z_is_truncated=True,
-    )
