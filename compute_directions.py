@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dnnlib.errors import InputError
-from dnnlib.text import file_name_part
+from dnnlib.text import counted, file_name_part
 from utils.cli.options import DirectionsOptions, RegionOptions, add_directions_options
 from utils.cli.parser import Parser, run, say, warn
 from utils.files.jacobians import JacobianFile
@@ -49,7 +49,7 @@ def main() -> None:
         saved = compute_sets(options, jacobians, sets, folder)
     pictures = folder / sets[0].names.region_picture(0 if len(samples) == 1 else None)
     say(f"{pictures}: the region over the picture{'s' * (len(samples) > 1)}")
-    whose = sets[0].title if options.pool else f"{saved} sample{'s' * (saved > 1)}"
+    whose = sets[0].title if options.pool else counted(saved, "sample")
     say(f"{folder}: directions of {'a ' * options.pool}{whose}, principal and _projected")
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.download import find_file
 from dnnlib.latents import fit_codes
+from dnnlib.text import counted
 from utils.cli.cost import announce
 from utils.cli.options import JacobianOptions, add_jacobian_options
 from utils.cli.parser import Parser, run, say, warn
@@ -48,7 +49,8 @@ def compute_missing(options: JacobianOptions) -> None:
     jacobians = JacobianRun(options, network_hash, latents_hash)
     if jacobians.is_complete:
         file = jacobians.names.jacobian(jacobians.spaces[0])
-        say(f"{file}: complete, with {jacobians.previous_count} samples; --overwrite makes it anew")
+        number = counted(jacobians.previous_count, "sample")
+        say(f"{file}: complete, with {number}; --overwrite makes it anew")
         return
     device = select_device(options.gpu_id)
     say(str(device))
@@ -75,7 +77,7 @@ def compute_missing(options: JacobianOptions) -> None:
         space = 4 * missing * sum(int(np.prod(shapes[space])) for space in jacobians.spaces)
         expect_room(options.output_dir, space)
         seconds = generator.seconds_per_image() * generator.edit_dim * missing
-        announce(seconds, space, f"{missing} sample{'s' * (missing > 1)}")
+        announce(seconds, space, counted(missing, "sample"))
         compute_samples(options, generator, codes, jacobians)
 
 

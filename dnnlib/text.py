@@ -50,6 +50,11 @@ def stem(path: str | Path) -> str:
     return file_name_part(root if dot and root.strip(".") else name)
 
 
+def counted(number: int, noun: str) -> str:
+    """1 sample, 2 samples."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
 def table_cell(text: str) -> str:
     """A cell of a CSV file that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -61,7 +61,7 @@ def test_finished_run_is_seen(run_script, found):
         *("compute_jacobian", DATA / "biggan_ajb_64.pth", "--class_index", 3, "--total_num", 1),
         *("--d_name", "objects"),
     )
-    assert "complete, with 1 samples" in again.out
+    assert "complete, with 1 sample;" in again.out
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def _state_dict(content: dict, memory: Memory, readers: Sequence[Reader]) -> Fou
     """The arrays of a generator by their names in it."""
     arrays = dict(_leaves(content, "", memory))
     prefixes: dict[str, Reader] = {}
-    for reader in (each for each in readers if each.container == "state_dict"):
+    for reader in readers:
         for name in arrays:
             marks = (end for end in reader.marks if name == end or name.endswith("." + end))
             if mark := next(marks, None):

@@ -130,7 +130,7 @@ def _describe(error: OSError) -> str:
 
 def duration_text(seconds: float) -> str:
     """A time for people: about 40 s, about 12 min."""
-    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
+    return f"about {max(seconds, 1):.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
 def _whole_number(text: str, span: range, expected: str) -> int:

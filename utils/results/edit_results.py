@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from dnnlib.text import one_line, stem, table_cell
+from dnnlib.text import counted, one_line, stem, table_cell
 from utils.cli.parser import say
 from utils.editing.measure import (
     MeasuredChange,
@@ -180,7 +180,7 @@ class EditResults:
         self.is_first = not record.exists()
         if self.is_first:
             write_facts(record, replace(facts, rows=0, complete=False))
-        self.pool = ThreadPoolExecutor(os.cpu_count())
+        self.pool = ThreadPoolExecutor(os.cpucounted())
 
     def __enter__(self) -> "EditResults":
         return self
@@ -336,7 +336,8 @@ class EditResults:
         write_facts(self.folder / self.names.facts_of_direction(edit.file, edit.row), facts)
         samples = "_samples_*" if len(grids) > 1 else ""
         path = self.folder / self.names.grid(edit.file, edit.row, samples)
-        return f"{path}{_words_of(edit, summary(changes))}"
+        line = f"{path}{_words_of(edit, summary(changes))}"
+        return f"{line}\n{self.folder / name}" if self.animation else line
 
     def _write_results(self) -> None:
         """The page, and the numbers of all that is on it."""
@@ -374,8 +375,8 @@ class EditResults:
         title = f"{', '.join(names[:3])}{more} on {self.subject.network}"
         number = len({row.number for row in rows})
         words = (
-            f"{_count(self.samples, 'sample')}, each moved along "
-            f"{_count(number, 'direction')} in {_count(len(self.edits[0].distances), 'step')}. "
+            f"{counted(self.samples, 'sample')}, each moved along "
+            f"{counted(number, 'direction')} in {counted(len(self.edits[0].distances), 'step')}. "
             "Drag a slider, or focus it and press the arrow keys, to see what a direction changes."
         )
         versions = self.facts.versions.items()
@@ -417,10 +418,6 @@ def _words_of(edit: Edit, means: Mapping[str, float | None]) -> str:
         f": {one_line(edit.region.name)} changed by {means['change_inside'] or 0:.3g} inside, "
         f"{means['change_outside'] or 0:.2g} outside{ratio} at {ends}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _plain(change: MeasuredChange) -> dict[str, list[float | None]]:

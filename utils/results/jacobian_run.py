@@ -10,6 +10,7 @@ import numpy as np
 
 from dnnlib.containers.npy import NpyFile
 from dnnlib.errors import InputError
+from dnnlib.text import counted
 from utils.cli.options import JacobianOptions, plain_options
 from utils.cli.parser import say
 from utils.files.names import JacobianNames
@@ -209,7 +210,8 @@ class JacobianRun:
             for output in self._outputs.values():
                 output.keep(self.count)
             if self.count:
-                say(f"going on after the {self.count} finished samples of {self.folder}")
+                finished = counted(self.count, "finished sample")
+                say(f"going on after {finished} of {self.folder}")
             yield
         finally:
             self._finish(total)
@@ -248,9 +250,8 @@ class JacobianRun:
                 output.keep(count)
                 self._write_facts(space, output, count >= total)
                 output.finish()
-                say(
-                    f"{output.path}: Jacobian of {count} of {total} samples with respect to {space}"
-                )
+                number = f"{count} of {counted(total, 'sample')}"
+                say(f"{output.path}: Jacobian of {number} with respect to {space}")
             if 0 < count < total:
                 say(
                     "the same command goes on with the rest; the finished samples can be used as "
