@@ -180,7 +180,7 @@ class EditResults:
         self.is_first = not record.exists()
         if self.is_first:
             write_facts(record, replace(facts, rows=0, complete=False))
-        self.pool = ThreadPoolExecutor(os.cpucounted())
+        self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __enter__(self) -> "EditResults":
         return self
@@ -315,7 +315,7 @@ class EditResults:
         return rows if self.animation else [row._replace(pictures=[], heat=[]) for row in rows]
 
     def _finish_direction(self, number: int, grids: list[Future[list[FinishedRow]]]) -> str:
-        """The line to print of it."""
+        """What to print of it."""
         edit, rows = self.edits[number], [row for rows in results_of(grids) for row in rows]
         facts = EditFacts(
             **asdict(self.facts), direction=edit.row, distances=edit.distances.tolist()
@@ -329,15 +329,16 @@ class EditResults:
                 mean_of_both_ends=summary(changes),
                 steps_of_each_sample=[_plain(change) for change in changes],
             )
+        moving = ""
         if self.animation:
             columns = zip(*(row.pictures[1:] for row in rows), strict=True)
-            name = self.names.animation(edit.file, edit.row, self.animation)
-            save_animation(self.folder / name, [mosaic(column) for column in columns])
+            path = self.folder / self.names.animation(edit.file, edit.row, self.animation)
+            save_animation(path, [mosaic(column) for column in columns])
+            moving = f"\n{path}"
         write_facts(self.folder / self.names.facts_of_direction(edit.file, edit.row), facts)
         samples = "_samples_*" if len(grids) > 1 else ""
         path = self.folder / self.names.grid(edit.file, edit.row, samples)
-        line = f"{path}{_words_of(edit, summary(changes))}"
-        return f"{line}\n{self.folder / name}" if self.animation else line
+        return f"{path}{_words_of(edit, summary(changes))}{moving}"
 
     def _write_results(self) -> None:
         """The page, and the numbers of all that is on it."""
