@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnnlib.class_names import read_class_names
 from dnnlib.device import import_tensorflow, select_device
 from dnnlib.directions import read_directions
 from dnnlib.errors import InputError
@@ -52,10 +53,11 @@ def load_generator(
     other families truncate codes alone). The generator's `notes` are lines that say what was
     ignored or guessed.
 
-    Raises InputError if the file is damaged, hostile or unsupported, OSError if it cannot be read.
+    Raises InputError if the file, or that of its classes' names, is damaged, hostile or
+    unsupported, OSError if it cannot be read.
     """
     record = read_network(path, ignore_settings).at_truncation(truncation)
     import_tensorflow(allow_tf32)
     from dnnlib.generator import Generator
 
-    return Generator(record, dtype)
+    return Generator(record, dtype, read_class_names(path, record.label_dim))

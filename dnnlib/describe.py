@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dnnlib.class_names import read_class_names
 from dnnlib.containers.array_file import (
     CODE_KEYS,
     DIRECTION_KEYS,
@@ -36,6 +37,7 @@ from dnnlib.text import one_line
 
 _EXPECTED = "a network, latent codes, directions or a Jacobian: docs/formats.md lists the formats"
 _UNIT = 1e-3  # how far from 1 the length of a direction may be
+_NAMES_SHOWN = 8  # of classes
 _SCALES = ("coarse", "middle", "fine")  # four w each, the rest fine: as StyleGAN mixes styles
 
 
@@ -101,12 +103,15 @@ def _lines(title: str, facts: Mapping[str, Any]) -> list[str]:
 
 def _describe_network(path: Path, record: NetworkRecord) -> str:
     size, last = record.resolution, record.label_dim - 1
+    names = read_class_names(path, record.label_dim)
+    more = ", ..." if names and len(names.names) > _NAMES_SHOWN else ""
     facts = {
         "format": record.format,
         "image": f"{size} x {size}, {record.num_channels} channels"
         + (" (RGB and alpha)" if record.num_channels == 4 else ""),
         "z": f"{record.z_dim} dimensions",
         "labels": f"{last + 1} (`class_index` 0 to {last})" if record.label_dim else "none",
+        "names": names and f"{', '.join(names.names[:_NAMES_SHOWN])}{more} ({names.source})",
     }
     lines = _lines(f"{path}: a network", facts | record.facts())
     for note in record.notes:

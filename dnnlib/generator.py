@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from dnnlib.class_names import ClassNames, find_class
 from dnnlib.errors import InputError
 from dnnlib.families import make_network
 from dnnlib.linear_map import DeviceCopy, LinearMap, expect_finite, named_memory_error
@@ -28,11 +29,16 @@ class Generator:
     w_dim: int
     w_avg: np.ndarray
 
-    def __init__(self, record: NetworkRecord, dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        record: NetworkRecord,
+        dtype: str = "float32",
+        class_names: ClassNames | None = None,
+    ) -> None:
         self.family, self.dtype = record.family, np.dtype(dtype)
         self.z_dim, self.label_dim = record.z_dim, record.label_dim
         self.num_layers, self.resolution = record.num_layers, record.resolution
-        self.num_channels = record.num_channels
+        self.num_channels, self.class_names = record.num_channels, class_names
         self.notes = record.notes  # lines about what the reader of its file ignored or guessed
         # Every visible device has a copy of the network, to share the tangents with the others.
         self._copies = []
@@ -62,6 +68,15 @@ class Generator:
             lambda codes: network.primal(codes)[0],
             input_signature=[tf.TensorSpec((None, *self._code_shape), dtype)],
         )
+
+    def find_class(self, name: str) -> int:
+        """The index of the class of this name. Raises InputError if there is none, or more than
+        one."""
+        return find_class(name, self.class_names, self.label_dim)
+
+    def describe_class(self, index: int) -> str | None:
+        """A class with its name, for people; None: its name is not known."""
+        return self.class_names and self.class_names.describe(index)
 
     def sample(self, random: np.random.RandomState, count: int, psi: float = 1.0) -> np.ndarray:
         """Random z [N, z_dim], truncated by psi where `truncation` is "threshold"."""

@@ -68,6 +68,8 @@ def test_finished_run_is_seen(run_script, found):
     ("options", "words"),
     [
         ((), "--class_index: no class; expected one of 0 to 9"),
+        (("--class", "dog"), "--class: dog: the names of the 10 classes are not known"),
+        (("--class", "dog", "--class_index", 1), "--class with --class_index; expected one"),
         (("--class_index", 10), "--class_index: 10 is not a class of this network"),
         (("--class_index", 3, "--compute_z"), "--compute_z: this network has no w"),
         (("--class_index", 3, "--trunc_psi", 1.5), "--trunc_psi: truncation 1.5"),

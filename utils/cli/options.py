@@ -65,7 +65,8 @@ class CodeOptions:
     seed: int = 4
     latent_path: str | None = None
     latent_space: LatentSpace = "auto"  # of the file; wp: w+
-    class_index: int | None = None  # None: all labels zero
+    class_index: int | None = None
+    class_name: str | None = None  # without either all labels are zero
     trunc_psi: float = 1.0  # 1: off
     trunc_layers: int | None = None  # None: all
     total_num: int | None = None  # None: all of the file
@@ -83,6 +84,10 @@ class CodeOptions:
             raise InputError(
                 f"--latent_space {arguments.latent_space} without --latent_path; expected both: "
                 "name the file of the codes"
+            )
+        if arguments.class_index is not None and arguments.class_name is not None:
+            raise InputError(
+                "--class with --class_index; expected one of the two: each says which class"
             )
         random_num = None if arguments.latent_path else default_num
         return settle(cls, arguments, total_num=arguments.total_num or random_num)
@@ -108,7 +113,15 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--class_index",
         type=not_negative_int,
-        help="class, of z codes only, for networks with labels (default: all labels zero)",
+        help="class, of z codes only, for networks with labels (default: all labels zero; a BigGAN "
+        "needs one)",
+    )
+    add(
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="the same by its name, or a part of it, such as 'golden retriever': one of ImageNet's "
+        "for a network of 1000 classes, else of those in NETWORK.classes.txt beside it",
     )
     add(
         "--trunc_psi",

@@ -8,7 +8,7 @@ import numpy as np
 
 from dnnlib.errors import InputError
 from utils.cli.options import CodeOptions
-from utils.cli.parser import warn
+from utils.cli.parser import say, warn
 
 CodeSpace = Literal["z", "w", "wp"]
 SPACES: dict[CodeSpace, str] = {"z": "z", "w": "w", "wp": "w+"}  # as people read them
@@ -59,6 +59,10 @@ class MappingNetwork(Protocol):
     truncation: Literal["mean", "threshold"] | None
     num_layers: int
     label_dim: int
+
+    def find_class(self, name: str) -> int: ...
+
+    def describe_class(self, index: int) -> str | None: ...
 
     def sample(self, random: np.random.RandomState, count: int, psi: float) -> np.ndarray: ...
 
@@ -126,14 +130,17 @@ class Codes:
             self.values = network.sample(random, options.total_num, options.trunc_psi)
         else:
             self._take(options, found)
+        class_index = options.class_index
+        if options.class_name is not None:
+            class_index = network.find_class(options.class_name)
         if self.space == "z":
             self.labels = class_labels(
-                options.class_index, len(self.values), network.label_dim, network.space == "z"
+                class_index, len(self.values), network.label_dim, network.space == "z"
             )
+            if class_index is not None and (line := network.describe_class(class_index)):
+                say(line)
         else:
-            self.expect_z(
-                trunc_psi=options.trunc_psi != 1, class_index=options.class_index is not None
-            )
+            self.expect_z(trunc_psi=options.trunc_psi != 1, class_index=class_index is not None)
 
     def _take(self, options: CodeOptions, found: FittedCodes) -> None:
         """All codes of a file, or as many as asked for."""

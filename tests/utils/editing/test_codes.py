@@ -31,6 +31,12 @@ class Network:
     z_dim, num_layers, label_dim = Z_DIM, LAYERS, 2
     space, truncation = "w", "mean"
 
+    def find_class(self, name):
+        return ("cat", "dog").index(name)
+
+    def describe_class(self, index):
+        return f"class {index}: {('cat', 'dog')[index]}"
+
     def sample(self, random, count, psi):
         return random.randn(count, Z_DIM)
 
