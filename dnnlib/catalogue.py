@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 STYLEGAN2 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks"
 ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained"
 ADA_PYTORCH = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
+HUGGINGFACE = "https://s3.amazonaws.com/models.huggingface.co/biggan"
 TF_HUB = "https://tfhub.dev/deepmind"
 AUTHORS = tuple(
     f"https://raw.githubusercontent.com/zhujiapeng/LowRankGAN/{branch}/directions"
@@ -17,18 +18,23 @@ class Entry(NamedTuple):
     """A file that has a name."""
 
     name: str
-    kind: Literal["network", "directions"] | None  # None: not known, of a file at an address
+    kind: (
+        Literal["network", "directions", "settings"] | None
+    )  # None: not known, of a file at an address
     what: str
     addresses: tuple[str, ...]  # the first that has the file
     size: int | None = None  # bytes, where known
     sha256: str | None = None  # where known
     network: str | None = None  # of directions: the name of that which they were found on
+    settings: str | None = None  # the address of a file that belongs beside it
 
     @property
     def file_name(self) -> str:
         """Where it lies below the cache folder, or below directions/."""
         if self.kind == "directions":
             return f"{self.name}.npy"
+        if self.settings:  # both under the names that their reader looks for
+            return f"{self.name}/pytorch_model.bin"
         if self.addresses[0].startswith(TF_HUB):  # its addresses end in a version
             return f"{self.name}/{self.name}.tar.gz"
         return f"{self.name}/{self.addresses[0].rsplit('/', 1)[1]}"
@@ -97,6 +103,16 @@ ENTRIES = (
             (f"{TF_HUB}/{name}-{size}/{version}?tf-hub-format=compressed",),
         )
         for name, what, version in (("biggan", "BigGAN", 2), ("biggan-deep", "BigGAN-deep", 1))
+        for size in (128, 256, 512)
+    ),
+    *(
+        Entry(
+            f"biggan-deep-{size}-pytorch",
+            "network",
+            f"BigGAN-deep of HuggingFace, 1000 classes of ImageNet, {size} x {size}",
+            (f"{HUGGINGFACE}/biggan-deep-{size}-pytorch_model.bin",),
+            settings=f"{HUGGINGFACE}/biggan-deep-{size}-config.json",
+        )
         for size in (128, 256, 512)
     ),
     _directions(

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from dnnlib.catalogue import ENTRIES, Entry
 from dnnlib.errors import InputError
-from dnnlib.families import is_network_folder
+from dnnlib.families import SETTINGS_FILE, is_network_folder
 from dnnlib.partial_file import LARGEST, PartialFile, on_disk
 from dnnlib.reading import is_regular, open_own
 from dnnlib.text import file_name_part, one_line
@@ -126,6 +126,9 @@ def fetch(entry: Entry, target: Path) -> Path:
     What the catalogue has no checksum of must be what a reader of this package accepts. Raises
     InputError if no address has the file, or what came is another.
     """
+    if entry.settings:
+        settings = Entry(f"{entry.name}'s settings", "settings", "settings", (entry.settings,))
+        fetch(settings, target.with_name(SETTINGS_FILE))
     if target.exists():
         return target
     with on_disk(target):
@@ -198,12 +201,14 @@ def _wrong(part: PartialFile, entry: Entry) -> str | None:
     """What is wrong with all that came: its checksum or, where none is known, that no reader takes
     it."""
     from dnnlib.describe import describe
-    from dnnlib.families import read_network
+    from dnnlib.families import read_network, read_settings
 
     digest, found = part.sha256.hexdigest(), None
     if digest == entry.sha256:
         return None
     try:
+        if entry.kind == "settings":
+            return None if read_settings(part.path) else "it is no JSON object"
         (read_network if entry.kind == "network" else describe)(part.path)
     except InputError as error:
         found = one_line(str(error).replace(str(part.path), "it"), 500)

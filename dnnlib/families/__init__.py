@@ -109,8 +109,8 @@ def _settings_beside(weights: Path, name: str) -> Path:
     return weights.with_name((weights.name.removesuffix(_WEIGHTS) if is_known else "") + name)
 
 
-def _read_settings(path: Path) -> Any:
-    """What a JSON file holds; None if it cannot be read."""
+def read_settings(path: Path) -> Any:
+    """What a JSON file of settings holds; None if it cannot be read."""
     try:
         with open_file(path) as file:
             text = file.read(_MOST_SETTINGS + 1)
@@ -129,7 +129,7 @@ def _make_record(
         where += ":"  # what follows is said of the generator
         del content  # the other networks go before the weights of this one are copied
         if name := found.reader.settings_file:
-            found.generator[name] = _read_settings(_settings_beside(Path(path), name))
+            found.generator[name] = read_settings(_settings_beside(Path(path), name))
         with np.errstate(all="ignore"):  # what is not finite is an error, not a warning before it
             record = found.reader.to_record(found.generator, memory, ignored)
         ignored.expect_all_used()

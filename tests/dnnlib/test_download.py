@@ -19,9 +19,11 @@ from dnnlib import catalogue, download, partial_file, web
 from dnnlib.catalogue import Entry
 from dnnlib.download import find_file, list_names
 from dnnlib.errors import InputError
+from dnnlib.families import read_network
 from dnnlib.partial_file import PartialFile
 
-CONTENT = (Path(__file__).parent.parent / "data/tf_orig_16.pkl").read_bytes()
+DATA = Path(__file__).parent.parent / "data"
+CONTENT = (DATA / "tf_orig_16.pkl").read_bytes()
 SIZE = len(CONTENT)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CUT = 10000  # bytes after which a cut connection ends
@@ -230,6 +232,19 @@ def test_name(known, server):
     assert [request.split()[1] for request in server.requests] == ["/bad", "/good.pkl"]
 
 
+def test_network_with_settings(server, monkeypatch, tmp_path):
+    """A network of two files, weights and settings, is fetched whole; the reader finds both."""
+    folder = DATA / "biggan_hf_32"
+    pages = [answer((folder / name).read_bytes()) for name in ("config.json", "pytorch_model.bin")]
+    pair = Entry("deep", "network", "deep", (f"{server.url}/w",), settings=f"{server.url}/c")
+    monkeypatch.setattr(download, "ENTRIES", (pair,))
+    server.answers = [answer(b"<html>"), *pages]
+    assert "it is no JSON object" in refusal("deep")
+    path = find_file("deep", "network")
+    assert read_network(path).family == "biggan"
+    assert files(tmp_path) == ["config.json", "pytorch_model.bin"]
+
+
 @pytest.mark.parametrize("name", ["set/eyes", "set/eyes.npy"])
 def test_directions_by_name(known, name, tmp_path):
     """Directions are named with or without their suffix."""
@@ -253,7 +268,7 @@ def test_published_path(known, tmp_path, monkeypatch):
         ),
         (
             "directions/set/eye.npy",
-            "a known name: did you mean set/eyes? check the path, or see manipulate.py --list",
+            "a known name: did you mean set/eyes? check the path, or see manipulate.py `list`",
         ),
         ("directions/faces.npy", "is not there"),
         ("directions/set/eyes.txt", "is not there"),
