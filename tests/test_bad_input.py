@@ -298,7 +298,7 @@ def test_compute_directions_at_work(run_script, inputs, arguments, words):
         ([MODEL, "--total_num", "0"], ["--total_num: 0 given"]),
         ([MODEL, "--total_num", "two"], ["--total_num", "two"]),
         ([MODEL, "--seed", "-1"], ["--seed: -1 given; expected a whole number, 0 to 4294967295"]),
-        ([MODEL, "--class_index", "-1"], ["--class_index: -1 given"]),
+        ([MODEL, "--class_index", "-1"], ["--class_index: '-1' given"]),
         ([MODEL, "--colour", "red"], ["--colour red", "--help"]),
         ([], ["restore_path", "--help"]),
         ([MODEL, *CPU, "--class_index", "0"], ["--class_index: 0 is", "no classes"]),

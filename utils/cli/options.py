@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 from dnnlib.errors import InputError
 from dnnlib.text import stem
 from utils.cli.parser import (
+    class_list,
     finite_float,
     name_part,
     not_negative_int,
@@ -65,8 +66,9 @@ class CodeOptions:
     seed: int = 4
     latent_path: str | None = None
     latent_space: LatentSpace = "auto"  # of the file; wp: w+
-    class_index: int | None = None
-    class_name: str | None = None  # without either all labels are zero
+    # One class, or several in turn; without either all labels are zero.
+    class_index: int | tuple[int, ...] | None = None
+    class_name: str | None = None
     trunc_psi: float = 1.0  # 1: off
     trunc_layers: int | None = None  # None: all
     total_num: int | None = None  # None: all of the file
@@ -112,16 +114,17 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--class_index",
-        type=not_negative_int,
-        help="class, of z codes only, for networks with labels (default: all labels zero; a BigGAN "
+        type=class_list,
+        help="class, or classes in turn as 0-5, of z codes only, for networks with labels (default: all labels zero; a BigGAN "
         "needs one)",
     )
     add(
         "--class",
         dest="class_name",
         metavar="NAME",
-        help="the same by its name, or a part of it, such as 'golden retriever': one of ImageNet's "
-        "for a network of 1000 classes, else of those in NETWORK.classes.txt beside it",
+        help="the same by its name, or a part of it, such as 'golden retriever', or several after "
+        "commas: ImageNet's names for a network of 1000 classes, else those in "
+        "NETWORK.classes.txt beside it",
     )
     add(
         "--trunc_psi",

@@ -15,6 +15,7 @@ from dnnlib.errors import InputError
 from dnnlib.text import file_name_part, one_line
 from utils.cli.stopping import stopped_by_signals
 
+MOST_CLASSES = 1 << 16
 MOST_LAYERS = 1000  # no network has as many
 LARGEST = 1e38  # about what a float32 holds
 MOST_STEPS = 1000  # of an edit: a grid has a column for each
@@ -210,16 +211,24 @@ def name_part(text: str) -> str:
 
 def layer_list(text: str) -> list[int]:
     """Layer indices from a list such as 4,5,6,7 or 4-7 or 0-3,8."""
-    layers: list[int] = []
+    return sorted(set(_number_list(text, MOST_LAYERS, "layers such as 4,5,6,7 or 4-7")))
+
+
+def class_list(text: str) -> int | tuple[int, ...]:
+    """A class, or several in the order of a list such as 207,281 or 0-5."""
+    classes = _number_list(text, MOST_CLASSES, "a class such as 207, or several as 207,281 or 0-5")
+    return classes[0] if len(classes) == 1 else tuple(classes)
+
+
+def _number_list(text: str, stop: int, expected: str) -> list[int]:
+    numbers: list[int] = []
     try:
         for part in text.split(","):
             first, dash, last = part.partition("-")
             span = range(int(first), int(last if dash else first) + 1)
-            if not span or span.start < 0 or span.stop > MOST_LAYERS:
+            if not span or span.start < 0 or span.stop > stop:
                 raise ValueError
-            layers += span
+            numbers += span
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} given; expected layers such as 4,5,6,7 or 4-7"
-        ) from None
-    return sorted(set(layers))
+        raise argparse.ArgumentTypeError(f"{text!r} given; expected {expected}") from None
+    return numbers

@@ -25,22 +25,22 @@ def random_codes(seed: int, total_num: int, z_dim: int) -> np.ndarray:
 
 
 def class_labels(
-    class_index: int | None, total_num: int, label_dim: int, is_needed: bool = False
+    classes: Sequence[int], total_num: int, label_dim: int, is_needed: bool = False
 ) -> np.ndarray:
-    """Labels [total_num, label_dim]: one-hot for a class, zeros without one, which is said aloud if
-    it matters.
+    """Labels [total_num, label_dim]: one-hot for the classes in turn, zeros without one, which is
+    said aloud if it matters.
 
     Raises InputError for a class that the network does not have, or without one if it `is_needed`.
     """
     labels = np.zeros((total_num, label_dim), np.float32)
-    if class_index is not None:
-        if class_index >= label_dim:
+    if classes:
+        if max(classes) >= label_dim:
             known = f"0 to {label_dim - 1}" if label_dim else "none: this network has no classes"
             raise InputError(
-                f"{class_index} is not a class of this network; expected {known}",
+                f"{max(classes)} is not a class of this network; expected {known}",
                 option="class_index",
             )
-        labels[:, class_index] = 1
+        labels[np.arange(total_num), np.resize(classes, total_num)] = 1
     elif label_dim and is_needed:
         raise InputError(
             f"no class; expected one of 0 to {label_dim - 1}: this network makes images of a class "
@@ -130,17 +130,23 @@ class Codes:
             self.values = network.sample(random, options.total_num, options.trunc_psi)
         else:
             self._take(options, found)
-        class_index = options.class_index
-        if options.class_name is not None:
-            class_index = network.find_class(options.class_name)
+        classes = self._find_classes(options)
         if self.space == "z":
             self.labels = class_labels(
-                class_index, len(self.values), network.label_dim, network.space == "z"
+                classes, len(self.values), network.label_dim, network.space == "z"
             )
-            if class_index is not None and (line := network.describe_class(class_index)):
-                say(line)
+            for index in dict.fromkeys(classes[: len(self.values)]):
+                if line := network.describe_class(index):
+                    say(line)
         else:
-            self.expect_z(trunc_psi=options.trunc_psi != 1, class_index=class_index is not None)
+            self.expect_z(trunc_psi=options.trunc_psi != 1, class_index=bool(classes))
+
+    def _find_classes(self, options: CodeOptions) -> tuple[int, ...]:
+        """Those asked for, by number or by name."""
+        if options.class_name is not None:
+            return tuple(map(self._network.find_class, options.class_name.split(",")))
+        index = options.class_index
+        return () if index is None else index if isinstance(index, tuple) else (index,)
 
     def _take(self, options: CodeOptions, found: FittedCodes) -> None:
         """All codes of a file, or as many as asked for."""

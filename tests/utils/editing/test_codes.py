@@ -133,19 +133,26 @@ def test_truncation_of_layers():
         Codes(options(trunc_layers=LAYERS + 1, trunc_psi=0.5, total_num=5), Network())
 
 
-@pytest.mark.parametrize(("index", "said"), [(None, True), (0, False), (2, False)])
-def test_class_labels(capsys, index, said):
-    """One-hot for a class; without one zeros, which is said aloud."""
-    labels = class_labels(index, 2, 3)
-    np.testing.assert_array_equal(
-        labels, np.zeros((2, 3)) if index is None else np.eye(3)[[index, index]]
-    )
-    assert ("no --class_index" in capsys.readouterr().out) == said
+@pytest.mark.parametrize(
+    ("classes", "rows"), [((), None), ((0,), [0, 0]), ((2, 1), [2, 1]), ((2, 1, 0), [2, 1])]
+)
+def test_class_labels(capsys, classes, rows):
+    """One-hot for the classes in turn; without one zeros, which is said aloud."""
+    labels = class_labels(classes, 2, 3)
+    np.testing.assert_array_equal(labels, np.zeros((2, 3)) if rows is None else np.eye(3)[rows])
+    assert ("no --class_index" in capsys.readouterr().out) == (rows is None)
+
+
+def test_classes_by_name(capsys):
+    """Names count as numbers do, several in turn, and each is said with its number."""
+    codes = Codes(options(class_index=None, class_name="dog,cat", total_num=3), Network())
+    np.testing.assert_array_equal(codes.labels, np.eye(2)[[1, 0, 1]])
+    assert capsys.readouterr().out == "class 1: dog\nclass 0: cat\n"
 
 
 def test_network_without_labels(capsys):
     """Without classes the labels are of width 0, and nothing is said."""
-    assert class_labels(None, 2, 0).shape == (2, 0)
+    assert class_labels((), 2, 0).shape == (2, 0)
     assert capsys.readouterr().out == ""
 
 
@@ -155,4 +162,4 @@ def test_network_without_labels(capsys):
 def test_unknown_class(index, label_dim, words):
     """A class that the network lacks is an error that says which there are."""
     with pytest.raises(InputError, match=words):
-        class_labels(index, 2, label_dim)
+        class_labels((index,), 2, label_dim)
