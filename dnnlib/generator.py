@@ -195,7 +195,8 @@ class Generator:
         alive at once."""
         largest = max(layer.size**2 * layer.outputs for layer in self.layers)
         fitting = BATCH_MEMORY // (4 * largest * self.dtype.itemsize)
-        return min(max(fitting, 1), self.edit_dim)
+        batch, chunk = min(max(fitting, 1), self.edit_dim), self._network.chunk
+        return batch // chunk * chunk or batch
 
     def _checked_z(self, z: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         if z.ndim != 2 or z.shape[1] != self.z_dim:

@@ -33,6 +33,7 @@ class Network(Protocol):
     layers: list[Layer]
     default_edit_layers: range
     truncation: Literal["mean", "threshold"] | None  # in `truncate`, in `sample`, or none
+    chunk: int  # numbers of a direction that are cheaper in one batch of tangents; 1: any are
     w_avg: tf.Tensor | None  # [D], of the networks that have a w
 
     def sample(self, random: np.random.RandomState, count: int, psi: float) -> np.ndarray:

@@ -115,8 +115,8 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--class_index",
         type=class_list,
-        help="class, or classes in turn as 0-5, of z codes only, for networks with labels (default: all labels zero; a BigGAN "
-        "needs one)",
+        help="class, or classes in turn as 0-5, of z codes only, for networks with labels "
+        "(default: all labels zero; a BigGAN needs one)",
     )
     add(
         "--class",

@@ -269,6 +269,7 @@ class BigGAN:
         self.layers, self.num_layers = record.layers, record.num_layers
         self.default_edit_layers = range(self.num_layers)
         self._slots, self._variant = record.slots, record.variant
+        self.chunk = self._slots[0].stop if record.variant == "hierarchical" else 1
         self._z_is_truncated = record.z_is_truncated
         embedding = record.arrays.get("embedding")
         self._embedding = None if embedding is None else tf.cast(embedding, dtype)

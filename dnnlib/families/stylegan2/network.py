@@ -148,6 +148,7 @@ class StyleGAN2:
     space: Literal["w"] = "w"
     truncation: Literal["mean"] = "mean"
     default_edit_layers = range(4, 8)  # as published
+    chunk = 1
 
     def __init__(self, record: StyleGAN2Record, dtype: str) -> None:
         self.z_dim, self.label_dim = record.z_dim, record.label_dim
