@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dnnlib.families.stylegan2.record import StyleGAN2Record
-from dnnlib.families.stylegan2.tensorflow import equalized_scale
+from dnnlib.families.tensorflow import equalized_scale
 
 _NAMES = {"conv0": "Conv0_up", "conv1": "Conv1", "rgb": "ToRGB", "skip": "Skip"}
 _FLIPPED = ("conv0", "skip")  # stored for a correlation, used in a transposed convolution

@@ -3,8 +3,9 @@
     python demo/train_objects.py demo/objects64.pth            about 90 minutes on two cores
 
 The batch norms get their statistics from the untrained network and keep them; their gains and
-biases learn. The loss is that of train.py, at full size and at half and a quarter of it, with the
-object's pixels counting more than the background's. The file gets the running average of the
+biases learn. The loss is that of train.py, at full size and at half and a quarter of it. Pixels of
+the object count more than those of the background, and small parts, such as a leaf or a tail, more
+than large ones. The file gets the running average of the
 weights, as a state dict of BigGAN-PyTorch without spectral norms.
 """
 
@@ -35,6 +36,7 @@ ATTENTION_AFTER = 3  # blocks: at 32 x 32 pixels
 BATCH, STEPS, LEARNING_RATE = 16, 20000, 2e-3
 AVERAGE_OVER = 500  # steps
 OBJECT_WEIGHT = 3  # of an object's pixel in the loss, against one of the background
+DETAIL_WEIGHT, DETAIL_SIZE = 6, 9  # of what differs from the mean over so many pixels around
 FIXED = ("mean", "variance")
 CONDITIONAL = ("gain", "bias")
 
@@ -81,6 +83,7 @@ class Training:
             record = dataclasses.replace(self.record, arrays=self.record.arrays | scaled)
             network = BigGAN(record, "float32")
             made = network.primal(network.mapping(z, labels))[0]
+            weights *= 1 + DETAIL_WEIGHT * details(images)
             loss = tf.zeros([])
             for size in (1, 2, 4):
                 pooled = [tf.nn.avg_pool2d(x, size, size, "VALID") for x in (made, images, weights)]
@@ -112,6 +115,12 @@ class Training:
             name: average.numpy() * self.scales[name] for name, average in self.averages.items()
         }
         return dataclasses.replace(self.record, arrays=self.record.arrays | averages)
+
+
+def details(images: tf.Tensor) -> tf.Tensor:
+    """How much each pixel differs from the mean of those around it: [N, R, R, 1]."""
+    around = tf.nn.avg_pool2d(images, DETAIL_SIZE, 1, "SAME")
+    return tf.reduce_mean(tf.abs(images - around), axis=3, keepdims=True)
 
 
 def state_dict(record: BigGANRecord) -> dict[str, np.ndarray]:

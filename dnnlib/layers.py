@@ -21,6 +21,8 @@ GAINS = {
     "lrelu": (2**0.5, 0.2),
     "relu": (2**0.5, 0.0),
     "linear": (1.0, 1.0),
+    "plain lrelu": (1.0, 0.2),
+    "plain relu": (1.0, 0.0),
 }  # the gain, and the slope below 0
 
 # For what runs over whole activations between two convolutions: compiled into one pass over memory,
@@ -73,14 +75,38 @@ def slope(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
     return tf.where(tf.abs(x * slopes) < clamp, slopes, tf.zeros([], x.dtype))
 
 
-def convolve(x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
+def convolve(
+    x: tf.Tensor, weight: tf.Tensor, size: int | None = None, border: int | None = None
+) -> tf.Tensor:
     """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border; or [N, size, size, Co] at evenly
-    spaced pixels."""
+    spaced pixels. With a `border` of so many zeros the size changes by 2 border - (k - 1)."""
+    if border is not None:
+        around = [border, border]
+        return tf.nn.conv2d(x, weight, strides=1, padding=[[0, 0], around, around, [0, 0]])
     step = x.shape[1] // (size or x.shape[1])
     if step == 1:
         return tf.nn.conv2d(x, weight, strides=1, padding="SAME")
-    border = [weight.shape[0] // 2] * 2
-    return tf.nn.conv2d(x, weight, strides=step, padding=[[0, 0], border, border, [0, 0]])
+    around = [weight.shape[0] // 2] * 2
+    return tf.nn.conv2d(x, weight, strides=step, padding=[[0, 0], around, around, [0, 0]])
+
+
+class DoublingConvolution:
+    """A 3x3 convolution of the image with each pixel doubled: [N, h, w, Ci] -> [N, 2h, 2w, Co].
+
+    It is a transposed convolution of stride 2 whose 4x4 kernel sums the taps that meet the same
+    pixel: 16 products for four pixels instead of 36. Exact, and linear in x.
+    """
+
+    def __init__(self, weight: tf.Tensor) -> None:
+        first, middle, last = weight[0], weight[1], weight[2]  # [3, Ci, Co] each
+        rows = (last, middle + last, first + middle, first)
+        taps = [(row[2], row[1] + row[2], row[0] + row[1], row[0]) for row in rows]
+        self.kernel = tf.transpose(tf.convert_to_tensor(taps), [0, 1, 3, 2])  # [4, 4, Co, Ci]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        height, width = x.shape[1:3]
+        shape = [tf.shape(x)[0], 2 * height, 2 * width, self.kernel.shape[2]]
+        return tf.nn.conv2d_transpose(x, self.kernel, shape, strides=2, padding="SAME")
 
 
 class Upsampling:

@@ -250,7 +250,10 @@ def _listed(content: dict, arrays: dict[str, Any]) -> str:
     if any(map(_DISCRIMINATOR.search, arrays)):
         return "a discriminator and no generator"
     if any(name.endswith("synthesis.input.weight") for name in arrays):
-        return "a StyleGAN3 generator, whose architecture is not supported"
+        return (
+            "the arrays of a StyleGAN3 generator alone, which do not say how it filters, as its "
+            "pickle does"
+        )
     if (
         content
         and len(content) <= 3

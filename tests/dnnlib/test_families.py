@@ -34,6 +34,7 @@ class Linear:
 
     space, truncation, w_avg = "z", "threshold", None
     default_edit_layers = range(2)
+    chunk = 1
 
     def __init__(self, record, dtype):
         self.z_dim = self.edit_dim = Z

@@ -16,7 +16,7 @@ import tensorflow as tf
 from scipy.special import ndtr, ndtri
 
 from dnnlib.families.biggan.record import BigGANRecord, Slot
-from dnnlib.layers import convolve, fused, layer_weights, pixels
+from dnnlib.layers import DoublingConvolution, convolve, fused, layer_weights, pixels
 
 _SCORES_AT_ONCE = 1 << 20  # of attention, for each image or tangent: its rows are cut into pieces
 
@@ -75,19 +75,14 @@ def _scale_relu_tangent(
 class Convolution:
     """A convolution with its bias; one that `up_samples` is of the image with each pixel doubled.
 
-    A 3x3 kernel on doubled pixels is a transposed convolution of stride 2 whose 4x4 kernel sums the
-    taps that meet the same pixel: 16 products for four pixels instead of 36. A 1x1 convolution
-    comes before the doubling. Both are exact.
+    A 1x1 convolution comes before the doubling, which is exact.
     """
 
     def __init__(self, weights: dict[str, tf.Tensor], up_samples: bool) -> None:
         self.weight, self.bias = weights["weight"], weights["bias"]  # [k, k, Ci, Co], [Co]
         self.up_samples = up_samples
-        if up_samples and self.weight.shape[0] == 3:
-            first, middle, last = self.weight[0], self.weight[1], self.weight[2]
-            rows = (last, middle + last, first + middle, first)  # [3, Ci, Co] each
-            taps = [(row[2], row[1] + row[2], row[0] + row[1], row[0]) for row in rows]
-            self.doubled = tf.transpose(tf.convert_to_tensor(taps), [0, 1, 3, 2])  # [4,4,Co,Ci]
+        is_doubling = up_samples and self.weight.shape[0] == 3
+        self.doubling = DoublingConvolution(self.weight) if is_doubling else None
 
     def primal(self, x: tf.Tensor) -> tf.Tensor:
         return self.tangent(x) + self.bias
@@ -95,11 +90,9 @@ class Convolution:
     def tangent(self, dx: tf.Tensor) -> tf.Tensor:
         if not self.up_samples:
             return convolve(dx, self.weight)
-        if self.weight.shape[0] == 1:
+        if self.doubling is None:
             return double(convolve(dx, self.weight))
-        height, width = dx.shape[1:3]
-        shape = [tf.shape(dx)[0], 2 * height, 2 * width, self.weight.shape[3]]
-        return tf.nn.conv2d_transpose(dx, self.doubled, shape, strides=2, padding="SAME")
+        return self.doubling(dx)
 
 
 def double(x: tf.Tensor) -> tf.Tensor:

@@ -6,9 +6,8 @@ channels. Images and activations are [N, h, w, C].
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from dnnlib.families.stylegan2.record import StyleGAN2Record
@@ -19,11 +18,11 @@ from dnnlib.layers import (
     convolve,
     fused_activate,
     layer_weights,
-    normalize,
     pixels,
     product_rule,
     slope,
 )
+from dnnlib.mapping import MappingNetwork, StyleNetwork
 
 
 class KeptConv(NamedTuple):
@@ -142,13 +141,8 @@ class Kept(NamedTuple):
     mean_rgb: bool = False
 
 
-class StyleGAN2:
+class StyleGAN2(StyleNetwork):
     """The network: see dnnlib/families/interface.py. A code is w+, [L, D]; noise is constant."""
-
-    space: Literal["w"] = "w"
-    truncation: Literal["mean"] = "mean"
-    default_edit_layers = range(4, 8)  # as published
-    chunk = 1
 
     def __init__(self, record: StyleGAN2Record, dtype: str) -> None:
         self.z_dim, self.label_dim = record.z_dim, record.label_dim
@@ -160,12 +154,14 @@ class StyleGAN2:
         def weights(name: str) -> dict[str, tf.Tensor]:
             return layer_weights(record.arrays, name, dtype)
 
-        self._normalize_z = record.normalize_z
-        self._label_normalization = record.label_normalization
-        self._mapping_activation = record.mapping_activation
-        self._embed = weights("mapping/embed")
-        self._dense = [weights(f"mapping/{i}") for i in range(record.mapping_layers)]
-
+        self._mapping = MappingNetwork(
+            record.arrays,
+            record.mapping_layers,
+            dtype,
+            record.mapping_activation,
+            record.normalize_z,
+            record.label_normalization,
+        )
         self._upsampling = Upsampling(record.resample_kernel, dtype)
         self._const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
         self._blocks = []
@@ -180,30 +176,6 @@ class StyleGAN2:
             rgb = ToRGB(to_rgb, record.conv_clamp) if to_rgb else None
             self._blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
         self._linearize = tf.function(self._kept_at_pixels)
-
-    def sample(self, random: np.random.RandomState, count: int, psi: float) -> np.ndarray:
-        """Random normal z; psi has its effect in `truncate`."""
-        return random.randn(count, self.z_dim)
-
-    def mapping(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """w+ [N, L, D] of z [N, z_dim] and labels [N, label_dim]: one w, repeated."""
-        x = z
-        if self._embed:
-            embedding = labels @ self._embed["weight"] + self._embed["bias"]
-            if self._label_normalization == "joint":
-                x = tf.concat([z, embedding], axis=1)
-        if self._normalize_z:
-            x = normalize(x)
-        if self._embed and self._label_normalization == "separate":
-            x = tf.concat([x, normalize(embedding)], axis=1)
-        for layer in self._dense:
-            x = activate(x @ layer["weight"] + layer["bias"], self._mapping_activation)
-        return tf.repeat(x[:, None], self.num_layers, axis=1)
-
-    def truncate(self, codes: tf.Tensor, psi: float, cutoff: int | None) -> tf.Tensor:
-        """w_avg + psi (w - w_avg) on the first `cutoff` layers (None: all)."""
-        first = self.w_avg + psi * (codes[:, :cutoff] - self.w_avg)
-        return first if cutoff is None else tf.concat([first, codes[:, cutoff:]], axis=1)
 
     def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, Kept]:
         """Images [N, H, W, C] of w+ codes [N, L, D]."""

@@ -41,7 +41,6 @@ ToRGB is there at every R for skip, at the last for orig and resnet, Skip for re
 network computes stands in network.py.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -54,12 +53,18 @@ from dnnlib.families.layout import Row, read_rows
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.families.stylegan2.tensorflow_settings import (
     ADVICE,
+    KNOWN_SETTINGS,
     Settings,
-    collect_settings,
     expect_constant,
     not_square,
     scales_embedding,
     settings_in_force,
+)
+from dnnlib.families.tensorflow import (
+    collect_settings,
+    equalized_scale,
+    expect_full_resolution,
+    variables_of,
 )
 from dnnlib.record import IgnoredSettings, check_first_layer, check_mapping_layers
 
@@ -80,7 +85,7 @@ def to_record(
         raise InputError(f"its generator function is {brief(function)}; expected G_main: {ADVICE}")
     mapping, synthesis = (main["components"][name].state for name in ("mapping", "synthesis"))
     _expect_no_other_components(main, mapping, synthesis)
-    given = collect_settings((main, mapping, synthesis))
+    given = collect_settings((main, mapping, synthesis), KNOWN_SETTINGS)
     _expect_functions(mapping, synthesis)
     is_ada = synthesis["build_func_name"] == "G_synthesis"
     revised = synthesis["build_func_name"] == "G_synthesis_stylegan_revised"
@@ -89,13 +94,13 @@ def to_record(
     record = _record_of(settings, is_ada, revised, embedding_scale)
     record.check_settings()
 
-    variables = _variables({"": main, "mapping/": mapping, "synthesis/": synthesis}, memory)
+    variables = variables_of({"": main, "mapping/": mapping, "synthesis/": synthesis}, memory)
     record.arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
     if record.label_dim:
         _read_embedding(variables, record, settings, embedding_scale)
     _read_mapping(variables, record, settings)
     _read_synthesis(variables, record, settings, revised)
-    _expect_full_resolution(variables)
+    expect_full_resolution(variables, "synthesis/lod")
     if revised:
         _skip_lower_outputs(variables, record)
     variables.expect_none_left()
@@ -150,29 +155,6 @@ def _record_of(
         format=f"{'StyleGAN2-ADA' if is_ada else 'StyleGAN2'} TensorFlow pickle",
         notes=(note,) if settings.label_size and embedding_scale != 1 else (),
     )
-
-
-def _variables(networks: dict[str, dict[str, Any]], memory: Memory) -> NamedArrays:
-    """The arrays of all networks, by their names behind those of the networks."""
-    variables = NamedArrays(
-        (
-            (prefix + name, values)
-            for prefix, network in networks.items()
-            for name, values in network["variables"]
-        ),
-        memory,
-    )
-    variables.skip("lod")
-    for prefix in networks:
-        if variables.shape(f"{prefix}epochs") == ():  # a count of a fork
-            variables.skip(f"{prefix}epochs")
-    return variables
-
-
-def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
-    """What a stored weight is multiplied with: lrmul / sqrt(fan_in), fan_in all dimensions but the
-    last."""
-    return lrmul / math.sqrt(math.prod(shape[:-1]))
 
 
 def _read_embedding(
@@ -275,13 +257,6 @@ def _read_constant(variables: NamedArrays, record: StyleGAN2Record, channels: in
     const = variables.take(name, (1, channels, 4, 4))[0]
     record.arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
     return channels
-
-
-def _expect_full_resolution(variables: NamedArrays) -> None:
-    if "synthesis/lod" in variables and (lod := float(variables.take("synthesis/lod", ()))) != 0:
-        raise InputError(
-            f"its lod is {lod:g}; expected 0, a network trained to its full resolution"
-        )
 
 
 def _skip_lower_outputs(variables: NamedArrays, record: StyleGAN2Record) -> None:

@@ -20,10 +20,8 @@ is computed. The first scales the embedding of labels by mapping_lrmul, which no
 """
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
-from dnnlib.containers.named_arrays import MOST_TAPS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
 from dnnlib.record import IgnoredSettings
@@ -114,26 +112,10 @@ _SIZES = (
     "init_res",
     "square",
 )
+KNOWN_SETTINGS = (*_USED, *_HARMLESS_VALUES, *_SIZES)  # that networks must agree on
 _KNOWN = {*_USED, *_HARMLESS, *_SIZES, "dtype"}
 _LARGEST_SIDE = 1 << 16
 _MOST_LOG2 = 16
-
-
-def collect_settings(networks: Iterable[dict]) -> dict[str, Any]:
-    """The settings that are in the file; raises InputError if its networks disagree on one that is
-    known."""
-    given: dict[str, Any] = {}
-    for network in networks:  # each repeats the settings that it was built with
-        for name, value in network["static_kwargs"].items():
-            if name in _USED or name in _HARMLESS_VALUES or name in _SIZES:
-                _expect_plain(name, value)
-                if given.get(name, value) != value:
-                    raise InputError(
-                        f"its networks disagree on the setting {name}: {brief(given[name])} and "
-                        f"{brief(value)}; expected a file as StyleGAN2 wrote it"
-                    )
-            given.setdefault(name, value)
-    return given
 
 
 def settings_in_force(given: dict[str, Any], is_ada: bool, ignored: IgnoredSettings) -> Settings:
@@ -248,11 +230,3 @@ def expect_constant(height: int, width: int) -> None:
             f"begins with a constant of {height} x {width}; expected 4 x 4, as networks of 8, 16, "
             "32, ... pixels have"
         )
-
-
-def _expect_plain(name: str, value: Any) -> None:
-    """Raises InputError unless a setting is a number, a text or a few of them: others may take
-    forever to compare."""
-    values = value if isinstance(value, (list, tuple)) and len(value) <= MOST_TAPS else [value]
-    if not all(v is None or isinstance(v, (bool, int, float, str)) for v in values):
-        raise InputError(f"its setting {name} is {brief(value)}; expected a number, a text or None")

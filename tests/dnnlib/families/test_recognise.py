@@ -263,7 +263,7 @@ WHOLE = Call(Global("my.model", "Generator"), ({"_parameters": {}, "_modules": {
         ),
         (
             stream({"mapping.fc0.weight": ARRAY, "synthesis.input.weight": ARRAY}),
-            "holds a StyleGAN3 generator, whose",
+            "holds the arrays of a StyleGAN3 generator alone",
         ),
         (
             stream({"g_optim": {"state": {0: ARRAY}}, "iter": 3}),
@@ -316,7 +316,7 @@ def test_unknown_setting_is_ignored_by_name(tmp_path, data, networks):
     changed = Module({"type": "class", "class_name": "Generator", "state": state | {"surprise": 7}})
     path = written(tmp_path / "file.pkl", dumps({"G_ema": changed}))
     with pytest.raises(
-        InputError, match=r"setting surprise = 7 is not known.*--ignore_setting surprise"
+        InputError, match=r"setting surprise = 7 is not known.*`ignore_setting` surprise"
     ):
         read_network(path)
     record = read_network(path, ["surprise"])

@@ -177,7 +177,7 @@ def poisoned(value):
         (module("synthesis.b8.conv1", lambda m: "text"), "synthesis.b8.conv1 is a 'str'; expected"),
         (
             module("synthesis.input", of_class("SynthesisInput")),
-            "'SynthesisInput' of StyleGAN3, whose architecture is not",
+            "synthesis.input is a 'SynthesisInput'; expected",
         ),
         (
             lambda find: find("mapping").state["_modules"].update(again=find("mapping")),

@@ -455,7 +455,7 @@ def test_ignored_settings(edited, data):
     error."""
     path = edited("tf_orig_16", settings(style_strength=3, attention=[]))
     with pytest.raises(
-        InputError, match=r"attention = .* is not known.*--ignore_setting attention"
+        InputError, match=r"attention = .* is not known.*`ignore_setting` attention"
     ):
         read_network(path, ["style_strength"])
     for name in ("resolution", "truncation_psi", "nothing"):

@@ -1,0 +1,307 @@
+"""StyleGAN3 on tensors: the synthesis and its tangent.
+
+Karras et al. 2021, "Alias-Free Generative Adversarial Networks", section 3 and appendix F. A layer
+is a modulated convolution, then a leaky ReLU at a higher sampling rate, between two filters.
+
+Shapes: N codes; T tangents that share one code; D = w_dim; h x w pixels; C, Ci, Co channels; taps
+of filters. Activations are [N, h, w, C]. x counts columns, y rows.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from dnnlib.families.stylegan3.filters import downsample, upsample
+from dnnlib.families.stylegan3.record import Filtering, StyleGAN3Record
+from dnnlib.layers import activate, convolve, fused, layer_weights, pixels, product_rule, slope
+from dnnlib.mapping import MappingNetwork, StyleNetwork
+
+
+class KeptInput(NamedTuple):
+    """What the tangent of the Input needs."""
+
+    derivatives: tf.Tensor  # [4, h, w, C]: of the features along each number of the transform
+
+
+class Input:
+    """Fourier features of the plane, which w turns and shifts (appendix F)."""
+
+    def __init__(self, record: StyleGAN3Record, dtype: str) -> None:
+        weights = layer_weights(record.arrays, "input", dtype)
+        self.frequencies, self.phases = weights["frequencies"], weights["phases"]  # [C, 2], [C]
+        self.transform = weights["transform"]  # [3, 3]
+        self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]
+        self.weight = weights["weight"] / math.sqrt(weights["weight"].shape[0])  # [C, C]
+        self.bandwidth, self.nyquist = record.input_bandwidth, record.input_rate / 2
+        height, width = record.input_size
+        y, x = (
+            tf.constant((2 * np.arange(size) + 1 - size) / (2 * record.input_rate), dtype)
+            for size in (height, width)
+        )
+        self.x, self.y = x[None, None, :, None], y[None, :, None, None]
+
+    def primal(self, w: tf.Tensor) -> tf.Tensor:
+        """Features [N, h, w, C] of w [N, D]."""
+        return self._features(self._numbers(w))
+
+    def linearize(self, w: tf.Tensor) -> KeptInput:
+        """Its derivative passes through four numbers: it is computed along each of them, once."""
+        numbers = self._numbers(w)
+        along = []
+        for unit in tf.unstack(tf.eye(4, dtype=numbers.dtype)):
+            with tf.autodiff.ForwardAccumulator(numbers, unit[None]) as accumulator:
+                features = self._features(numbers)
+            along.append(accumulator.jvp(features)[0])
+        return KeptInput(tf.stack(along))
+
+    def tangent(self, kept: KeptInput, dw: tf.Tensor) -> tf.Tensor:
+        """[T, D] -> [T, h, w, C]."""
+        return tf.tensordot(dw @ self.style_weight, kept.derivatives, axes=1)
+
+    def _numbers(self, w: tf.Tensor) -> tf.Tensor:
+        """The transform as cos, sin, x, y, not normalized yet: [N, 4]."""
+        return w @ self.style_weight + self.style_bias
+
+    def _features(self, numbers: tf.Tensor) -> tf.Tensor:
+        t = numbers / tf.norm(numbers[:, :2], axis=1, keepdims=True)
+        cosine, sine, right, down = (t[:, k, None, None] for k in range(4))
+        zero, one = tf.zeros_like(cosine), tf.ones_like(cosine)
+        rotation = _matrix([[cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]])
+        shift = _matrix([[one, zero, -right], [zero, one, -down], [zero, zero, one]])
+        moved = rotation @ shift @ self.transform  # [N, 3, 3]
+        frequencies = self.frequencies @ moved[:, :2, :2]  # [N, C, 2]
+        phases = self.phases + (self.frequencies @ moved[:, :2, 2:])[..., 0]  # [N, C]
+        excess = tf.norm(frequencies, axis=2) - self.bandwidth
+        amplitudes = tf.clip_by_value(1 - excess / (self.nyquist - self.bandwidth), 0, 1)
+        angle = self.x * pixels(frequencies[..., 0]) + self.y * pixels(frequencies[..., 1])
+        waves = tf.sin(2 * math.pi * (angle + pixels(phases))) * pixels(amplitudes)
+        return tf.tensordot(waves, self.weight, axes=1)
+
+
+def _matrix(rows: list[list[tf.Tensor]]) -> tf.Tensor:
+    """[N, 3, 3] of entries [N, 1, 1]."""
+    return tf.concat([tf.concat(row, axis=2) for row in rows], axis=1)
+
+
+# The slope of a leaky ReLU with its clamp as one byte, an eighth of the memory.
+_CLAMPED, _BELOW, _ABOVE = -1, 0, 1
+
+
+class FilteredLeakyReLU:
+    """Up-sampling, leaky ReLU with its clamp, down-sampling (section 3.2).
+
+    Channels are worked on in slices: at the higher rate an activation is much larger.
+    """
+
+    def __init__(self, weights: dict[str, Any], filtering: Filtering) -> None:
+        up, down = (
+            weights[f"{name}_filter"] if f"{name}_filter" in weights else tf.ones([1])
+            for name in ("up", "down")
+        )
+        self.up = (up.numpy() * filtering.up).tolist()
+        self.down_square = down if len(down.shape) == 2 else None
+        self.down = down.numpy().tolist()
+        self.filtering, self.slices = filtering, filtering.up**2
+        activation = "linear" if filtering.is_to_rgb else "lrelu"
+        self.activation = activation
+
+        @fused
+        def up_rows(x: tf.Tensor) -> tf.Tensor:
+            return self._upsampled(x, axis=1)
+
+        @fused
+        def activated(x: tf.Tensor) -> tf.Tensor:
+            return activate(self._upsampled(x, axis=2), activation, filtering.clamp)
+
+        @fused
+        def slopes(x: tf.Tensor) -> tf.Tensor:
+            u = self._upsampled(x, axis=2)
+            code = tf.where(u > 0, tf.constant(_ABOVE, tf.int8), tf.constant(_BELOW, tf.int8))
+            is_clamped = slope(u, activation, filtering.clamp) == 0
+            return tf.where(is_clamped, tf.constant(_CLAMPED, tf.int8), code)
+
+        @fused
+        def sloped(dx: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
+            du = self._upsampled(dx, axis=2)
+            above, below = (slope(tf.constant(x, dx.dtype), activation, None) for x in (1, -1))
+            kept = tf.where(code == _ABOVE, du * above, du * below)
+            return tf.where(code == _CLAMPED, tf.zeros([], dx.dtype), kept)
+
+        self._up_rows, self._activated, self._slopes = up_rows, activated, slopes
+        self._sloped = sloped
+        self._down_columns = fused(lambda a, step: self._downsampled(a, 2, step))
+        self._down_rows = fused(lambda a, step: self._downsampled(a, 1, step))
+
+    def primal(self, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """[N, h, w, C] -> [N, h', w', C], and the codes of the slopes at the higher rate."""
+        made, codes = [], []
+        for part in self._split(v):
+            rows = self._up_rows(part)
+            made.append(self._filter_down(self._activated(rows)))
+            codes.append(self._slopes(rows))
+        return tf.concat(made, axis=3), tf.concat(codes, axis=3)
+
+    def tangent(self, codes: tf.Tensor, dv: tf.Tensor, step: int = 1) -> tf.Tensor:
+        """[T, h, w, C] -> [T, h', w', C], at every step-th pixel of every step-th row."""
+        made = []
+        for part, code in zip(self._split(dv), self._split(codes), strict=True):
+            made.append(self._filter_down(self._sloped(self._up_rows(part), code), step))
+        return tf.concat(made, axis=3)
+
+    def _split(self, x: tf.Tensor) -> list[tf.Tensor]:
+        count = x.shape[3]
+        size = -(-count // min(self.slices, count))
+        return [x[..., start : start + size] for start in range(0, count, size)]
+
+    def _upsampled(self, x: tf.Tensor, axis: int) -> tf.Tensor:
+        left, right, top, bottom = self.filtering.padding
+        before, after = (top, bottom) if axis == 1 else (left, right)
+        return upsample(x, self.up, self.filtering.up, before, after, axis)
+
+    def _downsampled(self, x: tf.Tensor, axis: int, step: int) -> tf.Tensor:
+        return downsample(x, self.down, self.filtering.down * step, axis)
+
+    def _filter_down(self, a: tf.Tensor, step: int = 1) -> tf.Tensor:
+        if self.down_square is None:
+            return self._down_rows(self._down_columns(a, step), step)
+        taps = self.down_square[::-1, ::-1, None, None]
+        strides = [1, self.filtering.down * step, self.filtering.down * step, 1]
+        return tf.nn.depthwise_conv2d(a, tf.tile(taps, [1, 1, a.shape[3], 1]), strides, "VALID")
+
+
+class KeptLayer(NamedTuple):
+    """What the tangent of a Layer needs."""
+
+    x: tf.Tensor  # the input
+    s: tf.Tensor  # the style, which scales it
+    d: tf.Tensor  # the demodulation and the gain, which scale p
+    p: tf.Tensor  # the convolution's output
+    slopes: tf.Tensor  # codes of them
+
+
+class Layer:
+    """Modulated, demodulated convolution, bias, filtered leaky ReLU."""
+
+    def __init__(self, weights: dict[str, tf.Tensor], filtering: Filtering) -> None:
+        self.weight, self.bias = weights["weight"], weights["bias"]  # [k, k, Ci, Co], [Co]
+        self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]
+        self.gain, self.squares = weights["gain"], tf.reduce_sum(self.weight**2, axis=[0, 1])
+        self.nonlinearity = FilteredLeakyReLU(weights, filtering)
+
+    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptLayer]:
+        s = w @ self.style_weight + self.style_bias  # [N, Ci]
+        d = tf.math.rsqrt(s**2 @ self.squares) * self.gain  # [N, Co]
+        p = self._convolve(x * pixels(s))
+        y, slopes = self.nonlinearity.primal(p * pixels(d) + self.bias)
+        return y, KeptLayer(x, s, d, p, slopes)
+
+    def tangent(self, kept: KeptLayer, dx: tf.Tensor, dw: tf.Tensor, step: int = 1) -> tf.Tensor:
+        x, s, d, p, slopes = kept
+        ds = dw @ self.style_weight  # [T, Ci]
+        dd = -d * (d / self.gain) ** 2 * ((s * ds) @ self.squares)  # [T, Co]
+        dp = self._convolve(product_rule(dx, pixels(s), x, pixels(ds)))
+        dv = product_rule(dp, pixels(d), p, pixels(dd))
+        return self.nonlinearity.tangent(slopes, dv, step)
+
+    def _convolve(self, x: tf.Tensor) -> tf.Tensor:
+        """With zeros around, so that an image grows by k - 1 pixels."""
+        return convolve(x, self.weight, border=self.weight.shape[0] - 1)
+
+
+class KeptRGB(NamedTuple):
+    """What the tangent of ToRGB needs."""
+
+    x: tf.Tensor
+    s: tf.Tensor
+    slope: tf.Tensor  # 0 where the clamp acts
+    weight: tf.Tensor  # [Ci, C], or [Ci, 1] where the channels are averaged
+
+
+class ToRGB:
+    """Modulated 1x1 convolution to the image's channels, not demodulated; bias and clamp."""
+
+    def __init__(self, weights: dict[str, tf.Tensor], filtering: Filtering) -> None:
+        self.weight = weights["weight"][0, 0] * weights["gain"]  # [Ci, C]
+        self.bias, self.clamp = weights["bias"], filtering.clamp
+        self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]
+
+    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptRGB]:
+        s = w @ self.style_weight + self.style_bias  # [N, Ci]
+        y = tf.tensordot(x * pixels(s), self.weight, axes=1) + self.bias
+        return activate(y, "linear", self.clamp), KeptRGB(
+            x, s, slope(y, "linear", self.clamp), self.weight
+        )
+
+    def tangent(self, kept: KeptRGB, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
+        x, s, slope, weight = kept
+        ds = dw @ self.style_weight  # [T, Ci]
+        return tf.tensordot(product_rule(dx, pixels(s), x, pixels(ds)), weight, axes=1) * slope
+
+
+class Kept(NamedTuple):
+    """What the tangent of the image needs."""
+
+    input: KeptInput
+    layers: list[KeptLayer]
+    rgb: KeptRGB
+    mean_rgb: bool = False
+
+
+class StyleGAN3(StyleNetwork):
+    """The network: see dnnlib/families/interface.py. A code is w+, [L, D]."""
+
+    def __init__(self, record: StyleGAN3Record, dtype: str) -> None:
+        self.z_dim, self.label_dim = record.z_dim, record.label_dim
+        self.edit_dim = self.code_dim = record.w_dim
+        self.layers, self.num_layers = record.layers, record.num_layers
+        self.w_avg = tf.cast(record.arrays["w_avg"], dtype)
+        self._num_colors, self._scale = record.num_colors, record.output_scale
+        self._mapping = MappingNetwork(record.arrays, record.mapping_layers, dtype)
+        self._input = Input(record, dtype)
+        weights = [
+            layer_weights(record.arrays, str(i), dtype) for i in range(len(record.filterings))
+        ]
+        self._layers = [
+            Layer(each, filtering)
+            for each, filtering in zip(weights[:-1], record.filterings[:-1], strict=True)
+        ]
+        self._to_rgb = ToRGB(weights[-1], record.filterings[-1])
+        self._linearize = tf.function(self._kept_at_pixels)
+
+    def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, tuple[list[KeptLayer], KeptRGB]]:
+        """Images [N, H, W, C] of w+ codes [N, L, D]; of the input nothing is kept here."""
+        x = self._input.primal(codes[:, 0])
+        kept: list[KeptLayer] = []
+        for i, layer in enumerate(self._layers):
+            x, kept_layer = layer.primal(x, codes[:, i + 1])
+            kept.append(kept_layer)
+        image, kept_rgb = self._to_rgb.primal(x, codes[:, len(self._layers) + 1])
+        return image * self._scale, (kept, kept_rgb)
+
+    def linearize(self, codes: tf.Tensor, step: int = 1, mean_rgb: bool = False) -> Kept:
+        """What `tangent` needs at the code [1, L, D]. The mean over RGB is taken before ToRGB is
+        applied, unless a clamp acts on the image."""
+        kept = self._linearize(codes, step)._replace(mean_rgb=mean_rgb)
+        rgb = kept.rgb
+        if mean_rgb and not tf.reduce_any(rgb.slope != 1):
+            weight = tf.reduce_mean(rgb.weight[:, : self._num_colors], axis=1, keepdims=True)
+            kept = kept._replace(rgb=rgb._replace(weight=weight, slope=rgb.slope[..., :1]))
+        return kept
+
+    def _kept_at_pixels(self, codes: tf.Tensor, step: int) -> Kept:
+        _, (layers, rgb) = self.primal(codes)
+        at_pixels = rgb._replace(x=rgb.x[:, ::step, ::step], slope=rgb.slope[:, ::step, ::step])
+        return Kept(self._input.linearize(codes[:, 0]), layers, at_pixels)
+
+    def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
+        """The derivative of the image along dcode [T, D], added to the w of all layers."""
+        dx = self._input.tangent(kept.input, dcode)
+        for layer, kept_layer in zip(self._layers, kept.layers, strict=True):
+            # Only every step-th pixel is left after the last filter.
+            dx = layer.tangent(kept_layer, dx, dcode, step if layer is self._layers[-1] else 1)
+        image = self._to_rgb.tangent(kept.rgb, dx, dcode) * self._scale
+        if kept.mean_rgb:
+            return tf.reduce_mean(image[..., : self._num_colors], axis=3, keepdims=True)
+        return image

@@ -1,0 +1,59 @@
+"""What the readers of TensorFlow's pickles share: settings and arrays of a network and its
+components."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dnnlib.containers.named_arrays import NamedArrays
+from dnnlib.containers.safe_pickle import Memory, brief
+from dnnlib.errors import InputError
+from dnnlib.families.settings import expect_plain
+
+
+def variables_of(networks: dict[str, dict[str, Any]], memory: Memory) -> NamedArrays:
+    """The arrays of all networks, by their names behind those of the networks."""
+    variables = NamedArrays(
+        (
+            (prefix + name, values)
+            for prefix, network in networks.items()
+            for name, values in network["variables"]
+        ),
+        memory,
+    )
+    variables.skip("lod")
+    for prefix in networks:
+        if variables.shape(f"{prefix}epochs") == ():  # a count of a fork
+            variables.skip(f"{prefix}epochs")
+    return variables
+
+
+def equalized_scale(shape: tuple[int, ...], lrmul: float = 1.0) -> float:
+    """What a stored weight is multiplied with: lrmul / sqrt(fan_in), fan_in all dimensions but the
+    last."""
+    return lrmul / math.sqrt(math.prod(shape[:-1]))
+
+
+def expect_full_resolution(variables: NamedArrays, name: str) -> None:
+    """Raises InputError unless the level of detail, array `name`, is 0 or not there."""
+    if name in variables and (lod := float(variables.take(name, ()))) != 0:
+        raise InputError(
+            f"its lod is {lod:g}; expected 0, a network trained to its full resolution"
+        )
+
+
+def collect_settings(networks: Iterable[Mapping], known: Iterable[str]) -> dict[str, Any]:
+    """The settings that are in the file; raises InputError if its networks disagree on one that is
+    known."""
+    known, given = set(known), dict[str, Any]()
+    for network in networks:  # each repeats the settings that it was built with
+        for name, value in network["static_kwargs"].items():
+            if name in known:
+                expect_plain(name, value)
+                if given.get(name, value) != value:
+                    raise InputError(
+                        f"its networks disagree on the setting {name}: {brief(given[name])} and "
+                        f"{brief(value)}; expected a file as its program wrote it"
+                    )
+            given.setdefault(name, value)
+    return given
