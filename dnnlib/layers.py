@@ -42,8 +42,8 @@ def product_rule(da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor) -> tf
 
 
 def normalize(x: tf.Tensor) -> tf.Tensor:
-    """Every row of x [N, C] scaled to a mean square of 1."""
-    return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=1, keepdims=True) + EPSILON)
+    """Every row of x [..., C] scaled to a mean square of 1."""
+    return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=-1, keepdims=True) + EPSILON)
 
 
 def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tf.Tensor:

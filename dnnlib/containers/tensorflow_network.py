@@ -17,4 +17,11 @@ class TensorFlowNetwork(StandIn):
         self.state = state
 
 
-NETWORKS: AllowList = PLAIN | {("dnnlib.tflib.network", "Network"): TensorFlowNetwork}
+class OldNetwork(TensorFlowNetwork):
+    """A tfutil.Network, of ProGAN's own repository."""
+
+
+NETWORKS: AllowList = PLAIN | {
+    ("dnnlib.tflib.network", "Network"): TensorFlowNetwork,
+    ("tfutil", "Network"): OldNetwork,
+}

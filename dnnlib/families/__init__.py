@@ -20,7 +20,7 @@ from dnnlib.containers import safe_pickle, saved_model, torch_file
 from dnnlib.containers.npy import NPY_START
 from dnnlib.containers.torch_file import ZIP_START
 from dnnlib.errors import InputError
-from dnnlib.families import biggan, recognise, stylegan1, stylegan2, stylegan3
+from dnnlib.families import biggan, progan, recognise, stylegan1, stylegan2, stylegan3
 from dnnlib.families.biggan.huggingface import SETTINGS_FILE as SETTINGS_FILE
 from dnnlib.families.interface import Family, Network
 from dnnlib.foreign import START_SIZE, name_of_folder, name_of_foreign, name_of_old_pickle
@@ -30,6 +30,7 @@ from dnnlib.text import one_line
 
 FAMILIES = {
     "stylegan2": Family("dnnlib.families.stylegan2.network:StyleGAN2", stylegan2.READERS),
+    "progan": Family("dnnlib.families.progan.network:ProGAN", progan.READERS),
     "stylegan1": Family("dnnlib.families.stylegan1.network:StyleGAN1", stylegan1.READERS),
     "stylegan3": Family("dnnlib.families.stylegan3.network:StyleGAN3", stylegan3.READERS),
     "biggan": Family("dnnlib.families.biggan.network:BigGAN", biggan.READERS),

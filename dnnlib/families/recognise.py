@@ -107,9 +107,9 @@ def _reader_of_network(network: TensorFlowNetwork, readers: Sequence[Reader]) ->
     def has(name: str) -> bool:
         part, _, variable = name.partition("/")
         component = network.state.get("components", {}).get(part)
-        return isinstance(component, TensorFlowNetwork) and any(
-            each[0] == variable for each in component.state.get("variables", ())
-        )
+        if isinstance(component, TensorFlowNetwork):
+            return any(each[0] == variable for each in component.state.get("variables", ()))
+        return any(each[0] == name for each in network.state.get("variables", ()))
 
     return _choose_reader(readers, "tensorflow", has)
 

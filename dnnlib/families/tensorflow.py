@@ -11,8 +11,10 @@ from dnnlib.errors import InputError
 from dnnlib.families.settings import expect_plain
 
 
-def variables_of(networks: dict[str, dict[str, Any]], memory: Memory) -> NamedArrays:
-    """The arrays of all networks, by their names behind those of the networks."""
+def variables_of(
+    networks: dict[str, dict[str, Any]], memory: Memory, skips_lod: bool = True
+) -> NamedArrays:
+    """The arrays of all networks, by their names behind those of the networks, but `lod`."""
     variables = NamedArrays(
         (
             (prefix + name, values)
@@ -21,7 +23,8 @@ def variables_of(networks: dict[str, dict[str, Any]], memory: Memory) -> NamedAr
         ),
         memory,
     )
-    variables.skip("lod")
+    if skips_lod:
+        variables.skip("lod")
     for prefix in networks:
         if variables.shape(f"{prefix}epochs") == ():  # a count of a fork
             variables.skip(f"{prefix}epochs")
