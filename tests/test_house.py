@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 GROUND = {f"dnnlib.{name}" for name in ("errors", "text", "reading", "foreign", "containers.npy")}
-OF_ALL_FAMILIES = {f"dnnlib.families.{name}" for name in ("interface", "layout", "modules")}
+OF_ALL_FAMILIES = {
+    f"dnnlib.families.{name}"
+    for name in ("genforce", "interface", "layout", "modules", "settings", "tensorflow")
+}
 LONGEST_FUNCTION = 49  # lines
 SOLVER = "utils.method.low_rank.split"  # one loop, whose parts share all of its arrays
 

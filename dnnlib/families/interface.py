@@ -70,6 +70,8 @@ class Reader(NamedTuple):
     # Names of arrays that a generator of this format has, and few others: one is enough.
     marks: tuple[str, ...]
     beside: str | None = None  # an array that may stand beside a state dict and belongs to it
+    # A dict beside state dicts, of the settings of each by the last part of its name.
+    settings_key: str | None = None
     settings_file: str | None = None  # whose JSON, beside the file, is put into the state dict
 
 

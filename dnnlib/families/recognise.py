@@ -37,7 +37,7 @@ _DISCRIMINATOR = re.compile(
     r"(^|\.)(final_conv\.0|final_linear\.0|convs\.0\.0|b4\.out|b\d+\.fromrgb)\.weight$"
 )
 _ENCODER = re.compile(r"(^|\.)encoder\.")
-_AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])", re.IGNORECASE)
+_AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])|generator_smooth", re.IGNORECASE)
 _EXPECTED = (
     "expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by "
     "itself or as G_ema in a dict, or the state dict of one or of rosinality's"
@@ -205,6 +205,13 @@ def _state_dict(content: dict, memory: Memory, readers: Sequence[Reader]) -> Fou
             marks = (end for end in reader.marks if name == end or name.endswith("." + end))
             if mark := next(marks, None):
                 prefixes.setdefault(name.removesuffix(mark), reader)
+    # What begins within another generator is a part of it; a discriminator may have the same names.
+    prefixes = {
+        prefix: reader
+        for prefix, reader in prefixes.items()
+        if not any(prefix != other and prefix.startswith(other) for other in prefixes)
+        and not prefix.endswith("discriminator.")
+    }
     if any(map(_ENCODER.search, arrays)):
         prefixes = {
             prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")
@@ -229,6 +236,15 @@ def _state_dict(content: dict, memory: Memory, readers: Sequence[Reader]) -> Fou
         generator.pop(reader.beside, None)
         if values:
             generator[reader.beside] = values[-1]
+    if reader.settings_key:
+        start = f"{reader.settings_key}.{prefix.rstrip('.').rpartition('.')[2]}."
+        settings = {
+            name.removeprefix(start): value
+            for name, value in arrays.items()
+            if name.startswith(start)
+        }
+        if settings:
+            generator[reader.settings_key] = settings
     return Found(reader, generator, notes)
 
 

@@ -8,7 +8,7 @@ of filters. Activations are [N, h, w, C]. x counts columns, y rows.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -85,8 +85,28 @@ def _matrix(rows: list[list[tf.Tensor]]) -> tf.Tensor:
     return tf.concat([tf.concat(row, axis=2) for row in rows], axis=1)
 
 
-# The slope of a leaky ReLU with its clamp as one byte, an eighth of the memory.
+# The slope of a leaky ReLU with its clamp as one byte, a quarter of the memory.
 _CLAMPED, _BELOW, _ABOVE = -1, 0, 1
+_LARGE = 1 << 20  # numbers of an activation
+
+
+@fused
+def _activated(u: tf.Tensor, clamp: float | None) -> tf.Tensor:
+    return activate(u, "lrelu", clamp)
+
+
+@fused
+def _slope_codes(u: tf.Tensor, clamp: float | None) -> tf.Tensor:
+    codes = tf.where(u > 0, tf.constant(_ABOVE, tf.int8), tf.constant(_BELOW, tf.int8))
+    is_clamped = slope(u, "lrelu", clamp) == 0
+    return tf.where(is_clamped, tf.constant(_CLAMPED, tf.int8), codes)
+
+
+@fused
+def _sloped(du: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+    above, below = (slope(tf.constant(x, du.dtype), "lrelu", None) for x in (1, -1))
+    kept = tf.where(codes == _ABOVE, du * above, du * below)
+    return tf.where(codes == _CLAMPED, tf.zeros([], du.dtype), kept)
 
 
 class FilteredLeakyReLU:
@@ -95,80 +115,47 @@ class FilteredLeakyReLU:
     Channels are worked on in slices: at the higher rate an activation is much larger.
     """
 
-    def __init__(self, weights: dict[str, Any], filtering: Filtering) -> None:
-        up, down = (
-            weights[f"{name}_filter"] if f"{name}_filter" in weights else tf.ones([1])
-            for name in ("up", "down")
-        )
-        self.up = (up.numpy() * filtering.up).tolist()
-        self.down_square = down if len(down.shape) == 2 else None
-        self.down = down.numpy().tolist()
-        self.filtering, self.slices = filtering, filtering.up**2
-        activation = "linear" if filtering.is_to_rgb else "lrelu"
-        self.activation = activation
-
-        @fused
-        def up_rows(x: tf.Tensor) -> tf.Tensor:
-            return self._upsampled(x, axis=1)
-
-        @fused
-        def activated(x: tf.Tensor) -> tf.Tensor:
-            return activate(self._upsampled(x, axis=2), activation, filtering.clamp)
-
-        @fused
-        def slopes(x: tf.Tensor) -> tf.Tensor:
-            u = self._upsampled(x, axis=2)
-            code = tf.where(u > 0, tf.constant(_ABOVE, tf.int8), tf.constant(_BELOW, tf.int8))
-            is_clamped = slope(u, activation, filtering.clamp) == 0
-            return tf.where(is_clamped, tf.constant(_CLAMPED, tf.int8), code)
-
-        @fused
-        def sloped(dx: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
-            du = self._upsampled(dx, axis=2)
-            above, below = (slope(tf.constant(x, dx.dtype), activation, None) for x in (1, -1))
-            kept = tf.where(code == _ABOVE, du * above, du * below)
-            return tf.where(code == _CLAMPED, tf.zeros([], dx.dtype), kept)
-
-        self._up_rows, self._activated, self._slopes = up_rows, activated, slopes
-        self._sloped = sloped
-        self._down_columns = fused(lambda a, step: self._downsampled(a, 2, step))
-        self._down_rows = fused(lambda a, step: self._downsampled(a, 1, step))
+    def __init__(self, weights: dict[str, tf.Tensor], filtering: Filtering) -> None:
+        one = tf.ones([1, 1], weights["bias"].dtype)
+        up, down = (_square(weights.get(f"{name}_filter", one)) for name in ("up", "down"))
+        self.up, self.down = up * filtering.up**2, down
+        self.filtering = filtering
 
     def primal(self, v: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """[N, h, w, C] -> [N, h', w', C], and the codes of the slopes at the higher rate."""
         made, codes = [], []
-        for part in self._split(v):
-            rows = self._up_rows(part)
-            made.append(self._filter_down(self._activated(rows)))
-            codes.append(self._slopes(rows))
+        for channels in self._slices(v):
+            u = self._upsample(v[..., channels])
+            made.append(self._downsample(_activated(u, self.filtering.clamp)))
+            codes.append(_slope_codes(u, self.filtering.clamp))
         return tf.concat(made, axis=3), tf.concat(codes, axis=3)
 
     def tangent(self, codes: tf.Tensor, dv: tf.Tensor, step: int = 1) -> tf.Tensor:
         """[T, h, w, C] -> [T, h', w', C], at every step-th pixel of every step-th row."""
         made = []
-        for part, code in zip(self._split(dv), self._split(codes), strict=True):
-            made.append(self._filter_down(self._sloped(self._up_rows(part), code), step))
+        for channels in self._slices(dv):
+            da = _sloped(self._upsample(dv[..., channels]), codes[..., channels])
+            made.append(self._downsample(da, step))
         return tf.concat(made, axis=3)
 
-    def _split(self, x: tf.Tensor) -> list[tf.Tensor]:
-        count = x.shape[3]
-        size = -(-count // min(self.slices, count))
-        return [x[..., start : start + size] for start in range(0, count, size)]
+    def _slices(self, x: tf.Tensor) -> list[slice]:
+        """Of channels: where an image is large, so that one of them is as large at the higher rate
+        as all of them at the lower."""
+        height, width, count = x.shape[1:]
+        is_large = height * width * count > _LARGE
+        size = -(-count // min(self.filtering.up**2, count)) if is_large else count
+        return [slice(start, start + size) for start in range(0, count, size)]
 
-    def _upsampled(self, x: tf.Tensor, axis: int) -> tf.Tensor:
-        left, right, top, bottom = self.filtering.padding
-        before, after = (top, bottom) if axis == 1 else (left, right)
-        return upsample(x, self.up, self.filtering.up, before, after, axis)
+    def _upsample(self, x: tf.Tensor) -> tf.Tensor:
+        return upsample(x, self.up, self.filtering.up, self.filtering.padding)
 
-    def _downsampled(self, x: tf.Tensor, axis: int, step: int) -> tf.Tensor:
-        return downsample(x, self.down, self.filtering.down * step, axis)
+    def _downsample(self, a: tf.Tensor, step: int = 1) -> tf.Tensor:
+        return downsample(a, self.down, self.filtering.down * step)
 
-    def _filter_down(self, a: tf.Tensor, step: int = 1) -> tf.Tensor:
-        if self.down_square is None:
-            return self._down_rows(self._down_columns(a, step), step)
-        taps = self.down_square[::-1, ::-1, None, None]
-        strides = [1, self.filtering.down * step, self.filtering.down * step, 1]
-        return tf.nn.depthwise_conv2d(a, tf.tile(taps, [1, 1, a.shape[3], 1]), strides, "VALID")
+
+def _square(taps: tf.Tensor) -> tf.Tensor:
+    """[taps, taps] of a filter that may be given for one axis."""
+    return taps if len(taps.shape) == 2 else taps[:, None] * taps
 
 
 class KeptLayer(NamedTuple):

@@ -1,0 +1,81 @@
+"""StyleGAN3, StyleGAN1, ProGAN and genforce's checkpoints against their own programs' numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnnlib import load_generator
+
+DATA = Path(__file__).parent.parent.parent / "data"
+NETWORKS = {
+    "sg3_t_32.pkl": "stylegan3",
+    "sg3_r_label_32.pkl": "stylegan3",
+    "genforce_hammer_sg3_16.pth": "stylegan3",
+    "sg1_32.pkl": "stylegan1",
+    "sg1_auto_label_128.pkl": "stylegan1",
+    "genforce_sg1_16.pth": "stylegan1",
+    "sg1_progan_32.pkl": "progan",
+    "genforce_pggan_16.pth": "progan",
+    "genforce_sg2_32.pth": "stylegan2",
+    "genforce_hammer_sg2_label_32.pth": "stylegan2",
+    "genforce_hammer_sg2_resnet_16.pth": "stylegan2",
+}
+CUTOFFS = {"sg1_32.pkl": 8}  # of the truncated images; 4 of the others
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request):
+    """The name of a network's file, its generator, and what is known of it."""
+    known = dict(np.load(DATA / f"{Path(request.param).stem}.npz"))
+    return request.param, load_generator(DATA / request.param), known
+
+
+def expect_close(found, expected):
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+def test_images(case):
+    """w, images, and images truncated at psi 0.7 on the first layers."""
+    name, generator, known = case
+    codes = generator.mapping(known["z"], known.get("label"))
+    assert generator.family == NETWORKS[name]
+    if "w" in known:
+        expect_close(codes, known["w"])
+    expect_close(generator.synthesis(codes).transpose(0, 3, 1, 2), known["image"])
+    if "image_truncated" in known:
+        truncated = generator.truncate(codes, 0.7, CUTOFFS.get(name, 4))
+        expect_close(generator.synthesis(truncated).transpose(0, 3, 1, 2), known["image_truncated"])
+
+
+def test_jacobians(case):
+    """Jacobians at the untruncated w, or z, of sample 0, whole, resized and of each channel."""
+    _, generator, known = case
+    label = known["label"][:1] if "label" in known else None
+    codes = generator.mapping(known["z"][:1], label)
+    keys = [key for key in known if key.startswith("jacobian")]
+    assert keys
+    for key in keys:
+        size = 16 if key.endswith("_16") else generator.resolution
+        jacobian = generator.jacobian(codes, size, fused_channel=not key.endswith("_rgb"))
+        expect_close(jacobian[None], known[key])
+
+
+def test_central_differences(case):
+    """In float64, tangents of each channel are central differences of images, at another sample
+    than the golden one. The step is short, as a StyleGAN3 has a kink at each of many pixels."""
+    name, _, known = case
+    generator = load_generator(DATA / name, "float64")
+    label = known["label"][-1:] if "label" in known else None
+    codes = generator.mapping(known["z"][-1:], label)
+    tangents = np.random.RandomState(0).randn(2, generator.edit_dim)
+    pushed = generator.linearize(codes, 16, fused_channel=False).push(tangents)
+    for tangent, found in zip(tangents, pushed, strict=True):
+        moved = np.zeros_like(codes)
+        moved[..., : generator.edit_dim] = 1e-8 * tangent
+        ahead, behind = generator.synthesis(np.concatenate([codes + moved, codes - moved]))
+        step = generator.resolution // 16
+        expected = ((ahead - behind) / 2e-8)[::step, ::step]
+        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
