@@ -59,6 +59,8 @@ def compute_missing(options: JacobianOptions) -> None:
         allow_tf32=options.allow_tf32,
         ignore_settings=options.ignore_setting or (),
         truncation=options.codes.trunc_psi,
+        rotate=options.rotate,
+        translate=options.translate,
     )
     for note in generator.notes:
         warn(f"{options.restore_path}: {note}")

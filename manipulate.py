@@ -86,7 +86,11 @@ def open_generator(options: EditOptions, network: Path) -> "Generator":
     """The generator on the chosen device, and what there is to say of both."""
     say(str(select_device(options.gpu_id)))
     generator = load_generator(
-        network, ignore_settings=options.ignore_setting, truncation=options.codes.trunc_psi
+        network,
+        ignore_settings=options.ignore_setting,
+        truncation=options.codes.trunc_psi,
+        rotate=options.rotate,
+        translate=options.translate,
     )
     for note in generator.notes:
         warn(f"{network}: {note}")

@@ -16,7 +16,8 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 
-from demo.find_directions import CHANGE_INSIDE, NETWORK
+from demo.find_directions import CHANGE
+from demo.find_directions import FACES as DEMO
 from dnnlib import load_generator
 from utils.editing.codes import random_codes
 from utils.editing.strength import Effect, Probe
@@ -88,9 +89,9 @@ class Judge:
         )
 
     def effect(self, direction: np.ndarray, region: RegionSource) -> Effect:
-        """On all faces, at the distance that changes the inside by CHANGE_INSIDE on a few."""
+        """On all faces, at the distance that changes the inside by CHANGE on a few."""
         edit = Edit("", 0, direction, np.zeros(1), region)
-        return self.all.effect(edit, self.few.effect_of_change(edit, CHANGE_INSIDE).distance)
+        return self.all.effect(edit, self.few.effect_of_change(edit, CHANGE).distance)
 
 
 def measure_all(jacobians: np.ndarray, judge: Judge) -> dict[tuple[str, str], list[Measured]]:
@@ -163,7 +164,7 @@ def write_table(marker: str, table: str) -> None:
 
 def main() -> None:
     jacobians = read_npy(JACOBIAN, "the Jacobian of the demo")
-    results = measure_all(jacobians, Judge(load_generator(ROOT / NETWORK)))
+    results = measure_all(jacobians, Judge(load_generator(ROOT / DEMO.network)))
     for marker, table in (("pool", pool_table(results)), ("methods", method_table(results))):
         print(table)
         write_table(marker, table)

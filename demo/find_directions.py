@@ -1,12 +1,15 @@
-"""Find the ready directions of directions/demo128/ with the toolkit's own steps, measure them,
-write the table.
+"""Find the ready directions of directions/demo128/ and directions/objects64/ with the toolkit's own
+steps, measure them, write the tables.
 
-python demo/find_directions.py                   about a minute on two cores
+python demo/find_directions.py                   about two minutes on two cores
 """
 
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,22 +19,23 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np
 
+from demo import objects
 from dnnlib import load_generator
+from dnnlib.generator import Generator
 from utils.cli.parser import layer_list
-from utils.editing.codes import random_codes
-from utils.editing.strength import Probe
+from utils.editing.strength import Effect, Probe
 from utils.editing.walk import Edit, Walker
 from utils.files.arrays import write_npy
 from utils.files.sidecar import DirectionFacts, read_facts, write_facts
 from utils.files.writing import replacing
-from utils.regions.region import region_source
+from utils.regions.region import RegionSource, region_source
 
-NETWORK = "demo/demo128.pkl"
-JACOBIAN_COMMAND = f"compute_jacobian.py {NETWORK} --d_name demo"
-JACOBIAN = "outputs/jacobian_seed_4/w_dataset_demo.npy"
-FOLDER = Path("directions/demo128")
-FRESH_SEED, FRESH_FACES = 1000, 50  # not used for choosing
-CHANGE_INSIDE = 0.1  # mean absolute change, of images in [-1, 1], at the distance to use
+FRESH_SEED = 1000  # of samples that were not used for choosing
+HEADS = (
+    *("file", "changes", "region", "sample, row", "layers", "distance"),
+    *("found with", "inside", "outside", "ratio"),
+)
+CHANGE = 0.1  # mean absolute change, of images in [-1, 1], at the distance to use
 
 
 class Choice(NamedTuple):
@@ -39,23 +43,65 @@ class Choice(NamedTuple):
 
     name: str
     effect: str
-    region: str
-    lamb: float
+    region: str  # as step 2 names it
+    found_with: str  # options of step 2
     sample: int
     row: int
     layers: str
 
 
-ALL = "0,1,2,3,4,5,6,7,8,9,10,11"
-CHOICES = (
-    Choice("eyes", "opens and closes the eyes", "eyes", 12, 4, 1, ALL),
-    Choice("gaze", "looks left and right", "eyes", 12, 1, 0, ALL),
-    Choice("brows", "raises the brows", "brows", 12, 1, 1, "4,5,6,7,8,9"),
-    Choice("nose", "lengthens the nose", "nose", 12, 1, 1, ALL),
-    Choice("mouth", "opens the mouth", "mouth", 12, 1, 2, ALL),
-    Choice("smile", "bends the mouth", "mouth", 12, 3, 2, ALL),
-    Choice("hair", "raises the hair", "hair", 12, 3, 2, ALL),
+class Demo(NamedTuple):
+    """A network with ready directions."""
+
+    name: str  # of the folders and of the table
+    network: str
+    jacobian_options: str
+    jacobian: str
+    choices: tuple[Choice, ...]
+    classes: int  # that samples have in turn
+    fresh: int  # samples for measuring
+
+
+FACES = Demo(
+    "demo128",
+    "demo/demo128.pkl",
+    "--d_name demo",
+    "outputs/jacobian_seed_4/w_dataset_demo.npy",
+    tuple(
+        Choice(name, effect, region, f"--region {region} --lamb 12", sample, row, layers)
+        for name, effect, region, sample, row, layers in (
+            ("eyes", "opens and closes the eyes", "eyes", 4, 1, "0-11"),
+            ("gaze", "looks left and right", "eyes", 1, 0, "0-11"),
+            ("brows", "raises the brows", "brows", 1, 1, "4-9"),
+            ("nose", "lengthens the nose", "nose", 1, 1, "0-11"),
+            ("mouth", "opens the mouth", "mouth", 1, 2, "0-11"),
+            ("smile", "bends the mouth", "mouth", 3, 2, "0-11"),
+            ("hair", "raises the hair", "hair", 3, 2, "0-11"),
+        )
+    ),
+    classes=0,
+    fresh=50,
 )
+_OBJECT = "--region center2 --method resefa"
+_BACKGROUND = "--mask demo/object_masks --invert --method resefa"
+OBJECTS = Demo(
+    "objects64",
+    "demo/objects64.pth",
+    "--d_name objects --class_index 0-5 --total_num 6",
+    "outputs/jacobian_seed_4/z_dataset_objects.npy",
+    (
+        Choice("size", "makes it larger and smaller", "center2", _OBJECT, 3, 2, "0-4"),
+        Choice("turn", "turns it", "center2", _OBJECT, 3, 3, "0-4"),
+        Choice("column", "moves it left and right", "center2", _OBJECT, 3, 0, "0-4"),
+        Choice("row", "moves it up and down", "center2", _OBJECT, 3, 1, "0-4"),
+        Choice(
+            "background", "colours the background", "not_object_masks", _BACKGROUND, 3, 0, "0-4"
+        ),
+    ),
+    classes=len(objects.CLASSES),
+    fresh=48,
+)
+DEMOS = (FACES, OBJECTS)
 
 
 def run_step(command: str) -> None:
@@ -63,64 +109,106 @@ def run_step(command: str) -> None:
     subprocess.run([sys.executable, *command.split()], check=True, stdout=subprocess.DEVNULL)
 
 
+class Measured(NamedTuple):
+    """What a direction changes on fresh samples."""
+
+    effect: Effect
+    of_classes: tuple[float, ...]  # the ratio, of each class
+
+
+def measure(demo: Demo, generator: Generator, choice: Choice, direction: np.ndarray) -> Measured:
+    """At the distance at which all of them change by CHANGE inside the region."""
+    z = generator.sample(np.random.RandomState(FRESH_SEED), demo.fresh)
+    classes = np.arange(demo.fresh) % max(demo.classes, 1)
+    labels = np.eye(max(demo.classes, 1))[classes][:, : demo.classes]
+    codes, layers = generator.mapping(z, labels), layer_list(choice.layers)
+
+    def effect_of(samples: np.ndarray, change: Callable[[Probe, Edit], Effect]) -> Effect:
+        probe = Probe(generator.synthesis, generator.batch_size, Walker(codes[samples], layers))
+        with fresh_region(choice, z[samples], classes[samples]) as region:
+            return change(probe, Edit(choice.name, choice.row, direction, np.zeros(1), region))
+
+    everything = np.arange(demo.fresh)
+    effect = effect_of(everything, lambda probe, edit: probe.effect_of_change(edit, CHANGE))
+    each = [
+        effect_of(
+            np.flatnonzero(classes == index),
+            lambda probe, edit: probe.effect(edit, effect.distance),
+        )
+        for index in range(demo.classes)
+    ]
+    return Measured(effect, tuple(one.ratio for one in each))
+
+
+@contextmanager
+def fresh_region(choice: Choice, z: np.ndarray, classes: np.ndarray) -> Iterator[RegionSource]:
+    """The region of a choice in other samples: that of a box, or what is not the object drawn."""
+    if "--mask" not in choice.found_with:
+        yield region_source(region=choice.region)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for i, mask in enumerate(objects.draw_masks(objects.attributes(z), classes)):
+            np.save(Path(folder, f"{i:04d}.npy"), mask)
+        yield region_source(mask=folder, invert=True)
+
+
 def main() -> None:
     os.chdir(ROOT)
-    run_step(JACOBIAN_COMMAND)
-    generator = load_generator(NETWORK)
-    ws = generator.mapping(random_codes(FRESH_SEED, FRESH_FACES, generator.z_dim))
-    commands = {
-        choice: f"compute_directions.py {JACOBIAN} --region {choice.region} --lamb "
-        f"{choice.lamb:g} --name demo"
-        for choice in CHOICES
-    }
-    for command in dict.fromkeys(commands.values()):  # once a region
-        run_step(command)
-    lines = []
-    for choice, command in commands.items():
-        stem = f"directions_img_{choice.sample:02d}_region_{choice.region}_demo_projected"
-        source = Path("outputs/directions") / f"{stem}.npy"
-        direction = np.load(source)[choice.row]
-        layers = layer_list(choice.layers)
-        probe = Probe(generator.synthesis, generator.batch_size, Walker(ws, layers))
-        region = region_source(region=choice.region)
-        edit = Edit(choice.name, choice.row, direction, np.zeros(1), region)
-        effect = probe.effect_of_change(edit, CHANGE_INSIDE)
-        write_npy(FOLDER / f"{choice.name}.npy", direction[None])
-        facts = read_facts(source.with_suffix(".json"), DirectionFacts, "its region is")
-        assert facts
-        facts = replace(
-            facts,
-            command=["python", *command.split()],
-            row=choice.row,
-            layers=layers,
-            distance=effect.distance,
-            change_inside=effect.change_inside,
-            change_outside=effect.change_outside,
-        )
-        write_facts(FOLDER / f"{choice.name}.json", facts)
-        lines.append(
-            f"| [`{choice.name}.npy`](demo128/{choice.name}.npy) | {choice.effect} | "
-            f"{choice.region} | {choice.sample}, {choice.row} | {choice.layers} | "
-            f"±{effect.distance:g} | `--region {choice.region} --lamb {choice.lamb:g}` | "
-            f"{effect.change_inside:.3f} | {effect.change_outside:.4f} | {effect.ratio:.1f} |"
-        )
-        print(lines[-1], flush=True)
-    write_table(lines)
+    for demo in DEMOS:
+        run_step(f"compute_jacobian.py {demo.network} {demo.jacobian_options}")
+        commands = {
+            choice: f"compute_directions.py {demo.jacobian} {choice.found_with} --name demo"
+            for choice in demo.choices
+        }
+        for command in dict.fromkeys(commands.values()):  # once a region
+            run_step(command)
+        generator = load_generator(demo.network)
+        lines = [save_choice(demo, generator, *pair) for pair in commands.items()]
+        write_table(demo, lines)
 
 
-def write_table(lines: list[str]) -> None:
-    """Put the rows between the markers of directions/README.md."""
-    path = Path("directions/README.md")
-    before, rest = path.read_text(encoding="utf-8").split("<!-- table -->\n")[:2]
-    head = (
-        "| file | changes | region | sample, row | layers | distance | found with | inside | "
-        "outside | ratio |\n"
-        "|---|---|---|---|---|---|---|---|---|---|\n"
+def save_choice(demo: Demo, generator: Generator, choice: Choice, command: str) -> str:
+    """A direction of its own; gives its row of the table."""
+    stem = f"directions_img_{choice.sample:02d}_region_{choice.region}_demo_projected"
+    source = Path("outputs/directions") / f"{stem}.npy"
+    direction = np.load(source)[choice.row]
+    effect, of_classes = measure(demo, generator, choice, direction)
+    folder = Path("directions") / demo.name
+    write_npy(folder / f"{choice.name}.npy", direction[None])
+    facts = read_facts(source.with_suffix(".json"), DirectionFacts, "its region is")
+    assert facts
+    facts = replace(
+        facts,
+        command=["python", *command.split()],
+        row=choice.row,
+        layers=layer_list(choice.layers),
+        distance=effect.distance,
+        change_inside=effect.change_inside,
+        change_outside=effect.change_outside,
     )
-    after = rest.split("<!-- end -->")[1]
+    write_facts(folder / f"{choice.name}.json", facts)
+    ratios = "".join(f"{ratio:.1f} | " for ratio in (effect.ratio, *of_classes))
+    line = (
+        f"| [`{choice.name}.npy`]({demo.name}/{choice.name}.npy) | {choice.effect} | "
+        f"{choice.region} | {choice.sample}, {choice.row} | {choice.layers} | "
+        f"±{effect.distance:g} | `{choice.found_with}` | {effect.change_inside:.3f} | "
+        f"{effect.change_outside:.4f} | {ratios}"
+    ).rstrip()
+    print(line, flush=True)
+    return line
+
+
+def write_table(demo: Demo, lines: list[str]) -> None:
+    """Put the rows between the demo's markers of directions/README.md."""
+    path = Path("directions/README.md")
+    start, end = f"<!-- {demo.name} -->\n", "<!-- end -->"
+    before, rest = path.read_text(encoding="utf-8").split(start)
+    heads = [*HEADS]
+    heads += objects.CLASSES[: demo.classes]
+    head = f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|\n"
     with replacing(path) as partial:
         partial.write_text(
-            before + "<!-- table -->\n" + head + "\n".join(lines) + "\n<!-- end -->" + after,
+            f"{before}{start}{head}" + "\n".join(lines) + f"\n{end}" + rest.split(end, 1)[1],
             encoding="utf-8",
         )
 

@@ -44,19 +44,24 @@ def load_generator(
     allow_tf32: bool = False,
     ignore_settings: Iterable[str] = (),
     truncation: float = 1.0,
+    rotate: float | None = None,
+    translate: tuple[float, float] | None = None,
 ) -> "Generator":
     """The generator in a network file of any family, ready to run on all visible devices.
 
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits;
     `ignore_settings` names settings of the file to load it without, although they are not known.
     `truncation` is a BigGAN's, which chooses the statistics of its batch norms (above 0, 1 at most;
-    other families truncate codes alone). The generator's `notes` are lines that say what was
-    ignored or guessed.
+    other families truncate codes alone). `rotate` (degrees, anticlockwise) and `translate` (to the
+    right and down, in widths of the picture) are a StyleGAN3's, whose picture they move. The
+    generator's `notes` are lines that say what was ignored or guessed.
 
     Raises InputError if the file, or that of its classes' names, is damaged, hostile or
     unsupported, OSError if it cannot be read.
     """
     record = read_network(path, ignore_settings).at_truncation(truncation)
+    if rotate is not None or translate is not None:
+        record = record.moved(rotate or 0.0, translate or (0.0, 0.0))
     import_tensorflow(allow_tf32)
     from dnnlib.generator import Generator
 

@@ -135,6 +135,15 @@ class NetworkRecord:
         """The network with the statistics of truncation psi, where a family has such: itself."""
         return self
 
+    def moved(self, degrees: float, shift: tuple[float, float]) -> "NetworkRecord":
+        """The network that draws its picture turned anticlockwise, then shifted to the right and
+        down by so many of its widths. Raises InputError where a family cannot do that."""
+        raise InputError(
+            f"a {self.family} network cannot turn or shift its picture; expected a stylegan3 one: "
+            "leave it out",
+            option="rotate" if degrees else "translate",
+        )
+
     def facts(self) -> dict[str, str]:
         """What people may want to know of it besides its layers: short texts by what they are
         about."""

@@ -1,4 +1,4 @@
-"""The drawn faces that the demo network learns from."""
+"""The drawn faces and objects that the demo networks learn from."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import draw_label_maps, faces
+from demo import draw_regions, faces, objects
 from utils.regions.region import region_mask
 
 MEAN = np.full((1, 24), 0.5)
@@ -132,12 +132,16 @@ def test_labels_are_where_the_parts_are(name, labels):
     assert change[np.isin(drawn, labels)].sum() > 0.9 * change.sum()
 
 
-def test_label_maps_of_step_1():
-    """The label maps that are shipped are those of the faces that step 1 finds."""
-    drawn = faces.draw_labels(faces.attributes(np.random.RandomState(4).randn(5, faces.Z_DIM)))
-    for sample, labels in enumerate(drawn):
-        path = draw_label_maps.FOLDER / f"{sample:04d}.png"
-        np.testing.assert_array_equal(np.asarray(Image.open(path)), labels)
+def test_regions_of_step_1():
+    """The label maps and masks that are shipped are those of what step 1 finds."""
+    shipped = (
+        (draw_regions.LABEL_MAPS, draw_regions.draw_label_maps()),
+        (draw_regions.MASKS, 255 * draw_regions.draw_masks()),
+    )
+    for folder, drawn in shipped:
+        for sample, values in enumerate(drawn):
+            stored = np.asarray(Image.open(folder / f"{sample:04d}.png"))
+            np.testing.assert_array_equal(stored, values)
 
 
 def test_background_is_not_local():
@@ -155,3 +159,54 @@ def test_place_of_the_eyes():
         np.abs(left - right).sum() < 0.05 * opening.sum()
     )  # but for the highlights, on the same side in both
     assert abs(np.average(np.arange(128), weights=left) - 96) < 2
+
+
+# Objects ------------------------------------------------------------------------------------------
+
+KINDS = np.arange(len(objects.CLASSES))
+MEANS = np.full((len(KINDS), len(objects.ATTRIBUTES)), 0.5)
+
+
+def test_vectors_of_objects():
+    """Each attribute has a unit vector in its chunk of z alone, orthogonal to the others."""
+    vectors = objects.VECTORS
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(len(vectors)), atol=1e-12)
+    for vector, chunk in zip(vectors, objects.ATTRIBUTES.values(), strict=True):
+        size = objects.CHUNK_SIZE
+        assert np.linalg.norm(vector[chunk * size : (chunk + 1) * size]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", objects.ATTRIBUTES)
+def test_every_attribute_of_objects_shows(name):
+    """Each attribute changes the picture of every class, visibly, and smoothly."""
+    values = np.repeat(MEANS[None], 4, axis=0)
+    values[:, :, list(objects.ATTRIBUTES).index(name)] = np.array([0.1, 0.9, 0.5, 0.51])[:, None]
+    low, high, middle, near = (objects.draw(each, KINDS) for each in values)
+    assert low.dtype == np.float32
+    assert np.abs(values).max() <= 1
+    assert (np.abs(high - low).max(axis=(1, 2, 3)) > 0.2).all()
+    change = np.abs(near - middle).mean(axis=(1, 2, 3))
+    assert ((change > 0) & (change < np.abs(high - low).mean(axis=(1, 2, 3)))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_inside"),
+    [("hue", True), ("shade", True), ("background_hue", False), ("background_lightness", False)],
+)
+def test_masks_are_where_the_objects_are(name, is_inside):
+    """What changes the object's colour shows inside its mask, the background's outside."""
+    values = np.repeat(MEANS[None], 2, axis=0)
+    values[:, :, list(objects.ATTRIBUTES).index(name)] = np.array([0.1, 0.9])[:, None]
+    low, high = (objects.draw(each, KINDS) for each in values)
+    change, masks = np.abs(high - low).sum(axis=-1), objects.draw_masks(MEANS, KINDS)
+    assert change[masks == is_inside].sum() > 0.9 * change.sum()
+
+
+def test_objects_by_class():
+    """An object is drawn by its class and z, whatever is drawn beside it."""
+    z, classes = np.random.RandomState(3).randn(6, objects.Z_DIM), KINDS[::-1]
+    drawn = objects.objects(z, classes, 64)
+    for n in KINDS:
+        alone = objects.objects(z[n : n + 1], classes[n : n + 1], 64)[0]
+        np.testing.assert_allclose(alone, drawn[n], atol=1e-6)
+    assert np.abs(drawn).max() <= 1 + 1e-6

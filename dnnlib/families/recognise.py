@@ -199,29 +199,7 @@ def _choose(keys: list[str]) -> tuple[str | None, tuple[str, ...]]:
 def _state_dict(content: dict, memory: Memory, readers: Sequence[Reader]) -> Found:
     """The arrays of a generator by their names in it."""
     arrays = dict(_leaves(content, "", memory))
-    prefixes: dict[str, Reader] = {}
-    for reader in readers:
-        for name in arrays:
-            marks = (end for end in reader.marks if name == end or name.endswith("." + end))
-            if mark := next(marks, None):
-                prefixes.setdefault(name.removesuffix(mark), reader)
-    # What begins within another generator is a part of it; a discriminator may have the same names.
-    prefixes = {
-        prefix: reader
-        for prefix, reader in prefixes.items()
-        if not any(prefix != other and prefix.startswith(other) for other in prefixes)
-        and not prefix.endswith("discriminator.")
-    }
-    if any(map(_ENCODER.search, arrays)):
-        prefixes = {
-            prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")
-        }
-        if not prefixes:
-            raise InputError(
-                "is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and "
-                "ReStyle save them; expected the network that the encoder was made for: use its "
-                "own file, or save the state_dict of the checkpoint's decoder by itself"
-            )
+    prefixes = _prefixes(arrays, readers)
     prefix, notes = _choose(list(prefixes))
     if prefix is None:
         raise InputError(f"holds {_listed(content, arrays)}; {_EXPECTED}")
@@ -246,6 +224,35 @@ def _state_dict(content: dict, memory: Memory, readers: Sequence[Reader]) -> Fou
         if settings:
             generator[reader.settings_key] = settings
     return Found(reader, generator, notes)
+
+
+def _prefixes(arrays: dict[str, Any], readers: Sequence[Reader]) -> dict[str, Reader]:
+    """What the names of each generator's arrays begin with, and its reader. Raises InputError for
+    an encoder without one."""
+    prefixes: dict[str, Reader] = {}
+    for reader in readers:
+        for name in arrays:
+            marks = (end for end in reader.marks if name == end or name.endswith("." + end))
+            if mark := next(marks, None):
+                prefixes.setdefault(name.removesuffix(mark), reader)
+    # What begins within another generator is a part of it; a discriminator may have the same names.
+    prefixes = {
+        prefix: reader
+        for prefix, reader in prefixes.items()
+        if not any(prefix != other and prefix.startswith(other) for other in prefixes)
+        and not prefix.endswith("discriminator.")
+    }
+    if any(map(_ENCODER.search, arrays)):
+        prefixes = {
+            prefix: reader for prefix, reader in prefixes.items() if not prefix.endswith("decoder.")
+        }
+        if not prefixes:
+            raise InputError(
+                "is an encoder's checkpoint (its arrays are named encoder. ...), as e4e, pSp and "
+                "ReStyle save them; expected the network that the encoder was made for: use its "
+                "own file, or save the state_dict of the checkpoint's decoder by itself"
+            )
+    return prefixes
 
 
 def _leaves(

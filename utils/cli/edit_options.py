@@ -44,6 +44,8 @@ class EditOptions:
     output_dir: str | None  # None: named after the first directions
     gpu_id: str | None
     ignore_setting: tuple[str, ...]
+    rotate: float | None
+    translate: tuple[float, float] | None
     start: int
     end: int  # the row after the last one; -1: all
     per_layer: bool

@@ -18,6 +18,7 @@ from utils.cli.parser import (
     finite_float,
     name_part,
     not_negative_int,
+    pair_of_floats,
     positive_float,
     positive_int,
     seed,
@@ -140,7 +141,7 @@ def add_code_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """restore_path and --ignore_setting."""
+    """restore_path, --ignore_setting, --rotate and --translate."""
     add = parser.add_argument
     add(
         "restore_path",
@@ -153,6 +154,18 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="load the network without its setting NAME, which is not known; may be given several "
         "times",
+    )
+    add(
+        "--rotate",
+        type=finite_float,
+        metavar="DEGREES",
+        help="turn the picture anticlockwise, of a StyleGAN3 (default: as the network does)",
+    )
+    add(
+        "--translate",
+        type=pair_of_floats,
+        metavar="X,Y",
+        help="shift it to the right and down, by so many of its widths, after it is turned",
     )
 
 
@@ -284,6 +297,8 @@ class JacobianOptions:
     d_name: str = "ffhq"
     allow_tf32: bool = False
     ignore_setting: tuple[str, ...] | None = None
+    rotate: float | None = None
+    translate: tuple[float, float] | None = None
     overwrite: bool = False
     codes: CodeOptions = CodeOptions(total_num=5)
 

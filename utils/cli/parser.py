@@ -173,6 +173,16 @@ def finite_float(text: str) -> float:
     return value
 
 
+def pair_of_floats(text: str) -> tuple[float, float]:
+    first, _, second = text.partition(",")
+    try:
+        return finite_float(first), finite_float(second)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text} given; expected two numbers such as 0.1,-0.05"
+        ) from None
+
+
 def positive_float(text: str) -> float:
     value = finite_float(text)
     if value <= 0:

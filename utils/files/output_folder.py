@@ -56,7 +56,9 @@ def is_same_run(path: Path, facts: Facts) -> bool:
 
 def _identity(facts: dict[str, Any]) -> dict[str, Any]:
     options = {
-        name: value for name, value in facts.get("options", {}).items() if name not in PATH_OPTIONS
+        name: value
+        for name, value in facts.get("options", {}).items()
+        if name not in PATH_OPTIONS and value is not None  # so an option may be new
     }
     inputs = {name: value for name, value in facts.items() if name.endswith("_sha256") and value}
     others = {name: facts.get(name) for name in ("jacobian", "samples", "latent_space")}

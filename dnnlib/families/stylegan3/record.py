@@ -99,12 +99,11 @@ class StyleGAN3Record(NetworkRecord):
             "transform": "in the file, not the identity" if turned else "none",
         }
 
-    def transformed(self, degrees: float, right: float, down: float) -> "StyleGAN3Record":
-        """The network that draws its picture turned anticlockwise, then moved by so many widths of
-        the picture."""
+    def moved(self, degrees: float, shift: tuple[float, float]) -> "StyleGAN3Record":
+        """Its transform in place of that of the file."""
         angle = math.radians(degrees)
         cosine, sine = math.cos(angle), math.sin(angle)
-        forward = np.array([[cosine, sine, right], [-sine, cosine, down], [0, 0, 1]])
+        forward = np.array([[cosine, sine, shift[0]], [-sine, cosine, shift[1]], [0, 0, 1]])
         arrays = self.arrays | {"input/transform": np.linalg.inv(forward).astype(np.float32)}
         return dataclasses.replace(self, arrays=arrays)
 
