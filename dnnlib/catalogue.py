@@ -7,6 +7,10 @@ STYLEGAN2 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks"
 ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained"
 ADA_PYTORCH = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
 HUGGINGFACE = "https://s3.amazonaws.com/models.huggingface.co/biggan"
+STYLEGAN3 = (
+    "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan3/versions/1/files/stylegan3"
+)
+RESEFA = "https://raw.githubusercontent.com/zhujiapeng/resefa/main/directions"
 TF_HUB = "https://tfhub.dev/deepmind"
 AUTHORS = tuple(
     f"https://raw.githubusercontent.com/zhujiapeng/LowRankGAN/{branch}/directions"
@@ -71,6 +75,29 @@ ADA_NETWORKS = {
     "brecahad": "histology, 512 x 512",
     "cifar10": "CIFAR-10, 32 x 32, classes",
 }
+STYLEGAN3_NETWORKS = {
+    "ffhq-1024x1024": "faces",
+    "ffhqu-1024x1024": "faces, not aligned",
+    "ffhqu-256x256": "faces, not aligned",
+    "metfaces-1024x1024": "painted faces",
+    "metfacesu-1024x1024": "painted faces, not aligned",
+    "afhqv2-512x512": "animals' faces",
+}
+RESEFA_DIRECTIONS = {  # and which of its networks they were found on: the files do not say
+    "ffhq/stylegan2/eyebrows": "eyebrows",
+    "ffhq/stylegan2/eyesize": "size of the eyes",
+    "ffhq/stylegan2/gaze_direction": "gaze",
+    "ffhq/stylegan2/lipstick": "lipstick",
+    "ffhq/stylegan2/mouth": "mouth",
+    "ffhq/stylegan2/nose_length": "length of the nose",
+    "ffhq/stylegan3/eyes-r": "eyes",
+    "afhq/stylegan3/eyes-r": "eyes of animals",
+}
+RESEFA_NETWORKS = {
+    "ffhq/stylegan2": "ffhq",
+    "ffhq/stylegan3": "stylegan3-r-ffhq-1024x1024",
+    "afhq/stylegan3": "stylegan3-r-afhqv2-512x512",
+}
 ENTRIES = (
     _stylegan2(
         "ffhq",
@@ -97,6 +124,16 @@ ENTRIES = (
     ),
     *(
         Entry(
+            f"stylegan3-{kind}-{name}",
+            "network",
+            f"StyleGAN3-{kind.upper()}, {what}, {name.rpartition('-')[2].replace('x', ' x ')}",
+            (f"{STYLEGAN3}-{kind}-{name}.pkl",),
+        )
+        for kind in ("t", "r")
+        for name, what in STYLEGAN3_NETWORKS.items()
+    ),
+    *(
+        Entry(
             f"{name}-{size}",
             "network",
             f"{what}, 1000 classes of ImageNet, {size} x {size}",
@@ -114,6 +151,16 @@ ENTRIES = (
             settings=f"{HUGGINGFACE}/biggan-deep-{size}-config.json",
         )
         for size in (128, 256, 512)
+    ),
+    *(
+        Entry(
+            f"resefa/{name}",
+            "directions",
+            f"ReSeFa's direction for {RESEFA_NETWORKS[name.rpartition('/')[0]]}: {what}",
+            (f"{RESEFA}/{name}.npy",),
+            network=RESEFA_NETWORKS[name.rpartition("/")[0]],
+        )
+        for name, what in RESEFA_DIRECTIONS.items()
     ),
     _directions(
         "ffhq1024/expression",

@@ -54,7 +54,7 @@ def cache_folder() -> Path:
 
 def list_names() -> str:
     """A line for each known name: what kind it is, and what it shows."""
-    return "\n".join(f"{entry.name:24} {entry.kind:11} {entry.what}" for entry in ENTRIES)
+    return "\n".join(f"{entry.name:32} {entry.kind:11} {entry.what}" for entry in ENTRIES)
 
 
 def find_file(name: str, kind: Literal["network", "directions"] | None = None) -> Path:

@@ -22,7 +22,7 @@ import sys
 import tarfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -43,8 +43,12 @@ from dnnlib.containers.torch_modules import MODULES
 from dnnlib.describe import describe
 from dnnlib.directions import read_directions
 from dnnlib.families.biggan.record import BigGANRecord
+from dnnlib.families.progan.record import ProGANRecord
+from dnnlib.families.stylegan1.record import StyleGAN1Record
 from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.families.stylegan3.record import StyleGAN3Record
 from dnnlib.latents import fit_codes
+from dnnlib.record import NetworkRecord
 from utils.cli.options import JacobianOptions
 from utils.files.arrays import read_npy
 from utils.files.output_folder import is_same_run
@@ -306,7 +310,14 @@ def check_network(path: Path) -> None:
         f"notes {record.notes}",
     )
     expect(record.num_channels <= 64, f"{record.num_channels} channels of images")
-    {"biggan": check_biggan, "stylegan2": check_stylegan2}[record.family](record)
+    check = {
+        "biggan": check_biggan,
+        "progan": check_progan,
+        "stylegan1": check_stylegan1,
+        "stylegan2": check_stylegan2,
+        "stylegan3": check_stylegan3,
+    }
+    check[record.family](record)
 
 
 def check_biggan(record: BigGANRecord) -> None:
@@ -330,6 +341,64 @@ def check_biggan(record: BigGANRecord) -> None:
         expect(not deep or x <= channels, f"block {i} has more channels than before")
         channels = x
     expect(arrays["output/weight"].shape[2:] == (channels, 3), "the last convolution")
+
+
+def check_layers(record: NetworkRecord, layers: Iterable[str], channels: int) -> None:
+    """Each convolution takes what the one before gives, and so does to RGB."""
+    arrays = record.arrays
+    expect(all(np.isfinite(values).all() for values in arrays.values()), "an array is not finite")
+    for layer in layers:
+        if f"{layer}/weight" in arrays:
+            _, _, inputs, outputs = arrays[f"{layer}/weight"].shape
+            expect(inputs == channels, f"{layer} takes {inputs} channels, not {channels}")
+            channels = outputs
+        expect(arrays[f"{layer}/bias"].shape == (channels,), f"the bias of {layer}")
+    if "rgb/weight" in arrays:
+        expect(arrays["rgb/weight"].shape == (channels, record.num_channels), "to RGB")
+        expect(arrays["rgb/bias"].shape == (record.num_channels,), "the bias of to RGB")
+
+
+def check_mapping(record: StyleGAN1Record | StyleGAN3Record) -> None:
+    """From z, and the embedding of labels, to w."""
+    arrays, inputs = record.arrays, record.z_dim
+    if record.label_dim:
+        labels, size = arrays["mapping/embed/weight"].shape
+        expect(labels == record.label_dim, f"{labels} labels, not {record.label_dim}")
+        inputs += size
+    for i in range(record.mapping_layers):
+        rows, columns = arrays[f"mapping/{i}/weight"].shape
+        expect(rows == inputs, f"mapping layer {i} takes {rows} numbers, not {inputs}")
+        inputs = columns
+    expect(inputs == record.w_dim == len(arrays["w_avg"]), "the mapping does not end in w")
+
+
+def check_progan(record: ProGANRecord) -> None:
+    inputs, outputs = record.arrays["4/dense/weight"].shape
+    expect(inputs == record.z_dim + record.label_dim, f"the first layer takes {inputs} numbers")
+    layers = [f"{size}/conv{k}" for size in record.resolutions for k in (0, 1)]
+    check_layers(record, layers[1:], outputs // 16)
+
+
+def check_stylegan1(record: StyleGAN1Record) -> None:
+    check_mapping(record)
+    layers = [f"{size}/conv{k}" for size in record.resolutions for k in (0, 1)]
+    check_layers(record, layers, record.arrays["const"].shape[2])
+    for layer in layers:
+        size, channels = int(layer.split("/")[0]), len(record.arrays[f"{layer}/bias"])
+        expect(record.arrays[f"{layer}/noise"].shape == (size, size), f"the noise of {layer}")
+        style = record.arrays[f"{layer}/style_weight"].shape
+        expect(style == (record.w_dim, 2 * channels), f"the style of {layer}")
+
+
+def check_stylegan3(record: StyleGAN3Record) -> None:
+    check_mapping(record)
+    layers = [str(i) for i in range(len(record.filterings))]
+    check_layers(record, layers, record.arrays["input/weight"].shape[1])
+    expect(record.sizes[-1] == (record.resolution, record.resolution), "the image's size")
+    for layer in layers:
+        inputs = record.arrays[f"{layer}/weight"].shape[2]
+        style = record.arrays[f"{layer}/style_weight"].shape
+        expect(style == (record.w_dim, inputs), f"the style of {layer}")
 
 
 def check_stylegan2(record: StyleGAN2Record) -> None:
