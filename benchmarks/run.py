@@ -26,6 +26,7 @@ from benchmarks.cost_model import total
 from benchmarks.make_network import random_network
 from benchmarks.plot import Line, save_log_log
 from benchmarks.published_solver import published_solver
+from benchmarks.random_stylegan3 import random_stylegan3
 from demo.initial_biggan import initial_biggan
 from demo.tensorflow_pickle import write_network
 from dnnlib import load_generator, read_network, select_device
@@ -238,6 +239,20 @@ def jacobian_biggan() -> list[Row]:
     return [Row(name, ratio, "1.0", how)]
 
 
+def jacobian_stylegan3() -> list[Row]:
+    """StyleGAN3-T at 1024, from a few of its 512 columns: all would take hours."""
+    generator = make_generator(random_stylegan3(1024))
+    code = codes(generator, 1)
+    linear, batch = generator.linearize(code, 256), generator.batch_size
+    tangents = np.eye(generator.edit_dim)[:batch]
+    forward, seconds = best_times(
+        partial(generator.synthesis, code), partial(linear.push, tangents, batch)
+    )
+    how = f"an image {forward:.1f} s, a tangent {seconds / batch:.1f} s in batches of {batch}"
+    name = "a tangent over a plain forward pass, StyleGAN3-T at 1024, resized to 256"
+    return [Row(name, f"{seconds / batch / forward:.2f}", "1.0", how)]
+
+
 def jacobian_demo() -> list[Row]:
     record = read_network(DEMO)
     assert isinstance(record, StyleGAN2Record)
@@ -399,16 +414,20 @@ import re, sys
 import numpy as np
 from dnnlib import load_generator, select_device
 select_device("cpu")
-import dnnlib.generator
+from dnnlib.generator import Generator
+from benchmarks.random_stylegan3 import random_stylegan3
+from benchmarks.run import random_biggan
 def peak():
     # Not of who started it.
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 2**20
 imports = peak()
-generator = load_generator(sys.argv[1])
+made = {"biggan": random_biggan, "stylegan3": lambda: random_stylegan3(1024)}.get(sys.argv[1])
+generator = Generator(made()) if made else load_generator(sys.argv[1])
 loaded = peak()
-ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim))
+labels = np.eye(generator.label_dim)[:1] if made and generator.label_dim else None
+ws = generator.mapping(np.random.RandomState(4).randn(1, generator.z_dim), labels)
 # The part of it that is timed leaves most untouched.
-whole = np.ones((256, 256, 1, generator.w_dim), np.float32)
+whole = np.ones((256, 256, 1, generator.edit_dim), np.float32)
 generator.linearize(ws, 256).push(np.eye(generator.edit_dim)[: 3 * generator.batch_size])
 print(loaded - imports, peak() - imports)
 """
@@ -419,18 +438,12 @@ def memory() -> list[Row]:
         path = Path(folder) / "f1024.pkl"
         record = random_network("f", 1024)
         write_network(record, path)
-        done = subprocess.run(
-            [sys.executable, "-c", MEMORY, path],
-            check=True,
-            cwd=ROOT,
-            text=True,
-            capture_output=True,
-        )
-        loading, jacobian = map(float, done.stdout.split())
+        loading, jacobian = jacobian_memory(path)
         bound = (
             2 * sum(array.nbytes for array in record.arrays.values()) + path.stat().st_size
         ) / 2**30
         few, many = (sample_memory(folder, total_num) for total_num in (2, 40))
+    biggan, stylegan3 = (jacobian_memory(name)[1] for name in ("biggan", "stylegan3"))
     return [
         Row(
             "memory over the imports, loading config-f 1024",
@@ -445,12 +458,31 @@ def memory() -> list[Row]:
             "3 batches of tangents",
         ),
         Row(
+            "the same of BigGAN 256, and of StyleGAN3-T at 1024",
+            f"{biggan:.1f}, {stylegan3:.1f} GiB",
+            "6, 8 GiB",
+            "the same",
+        ),
+        Row(
             "memory of compute_jacobian.py, 40 samples over 2, demo",
             f"{many / few:.2f}",
             "1 (flat)",
             f"{many:.2f} and {few:.2f} GiB",
         ),
     ]
+
+
+def jacobian_memory(network: str | Path) -> tuple[float, float]:
+    """GiB over the imports, of loading a network and of a few batches of its Jacobian."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, network],
+        check=True,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+    )
+    loading, jacobian = map(float, done.stdout.split())
+    return loading, jacobian
 
 
 def sample_memory(folder: str, total_num: int) -> float:
@@ -546,6 +578,7 @@ PARTS = {
         jacobian_256,
         jacobian_1024,
         jacobian_biggan,
+        jacobian_stylegan3,
         jacobian_demo,
         factorization,
         manipulate,

@@ -78,10 +78,10 @@ def listing(folder: Path) -> set[str]:
 # error.
 NETWORKS = [
     ("missing.pkl", ["missing.pkl", "is not there", "check the path"]),
-    ("cut.pkl", ["cut.pkl", "truncated", "xpected a StyleGAN2"]),
-    ("empty", ["empty is empty", "xpected a StyleGAN2"]),
-    ("text.txt", ["text.txt is text that begins with 'hello", "xpected a StyleGAN2"]),
-    ("picture.png", ["picture.png is a PNG picture", "xpected a StyleGAN2"]),
+    ("cut.pkl", ["cut.pkl", "truncated", "xpected a generator of StyleGAN"]),
+    ("empty", ["empty is empty", "xpected a generator of StyleGAN"]),
+    ("text.txt", ["text.txt is text that begins with 'hello", "xpected a generator of StyleGAN"]),
+    ("picture.png", ["picture.png is a PNG picture", "xpected a generator of StyleGAN"]),
     ("hostile.pkl", ["hostile.pkl asks for posix.system", "nothing was executed"]),
     ("folder", ["folder is a folder; expected a file"]),
     ("directions.npy", ["directions.npy holds an array [2, 24]"]),

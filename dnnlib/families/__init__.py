@@ -39,9 +39,8 @@ READERS = tuple(reader for family in FAMILIES.values() for reader in family.read
 
 _DAMAGED = "no network file, or a truncated or damaged one"
 _EXPECTED = (
-    "Expected a StyleGAN2 network (a TensorFlow or PyTorch pickle, or a rosinality-style .pt "
-    "checkpoint) or a BigGAN (G_ema.pth, pytorch_model.bin, a TF Hub module): download one from a "
-    "source you trust"
+    "Expected a generator of StyleGAN 1, 2 or 3, ProGAN or BigGAN, in one of the files that "
+    "docs/formats.md lists: download one from a source you trust"
 )
 _WEIGHTS = "pytorch_model.bin"  # as HuggingFace names them
 GZIP_START = b"\x1f\x8b"

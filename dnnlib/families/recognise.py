@@ -39,8 +39,8 @@ _DISCRIMINATOR = re.compile(
 _ENCODER = re.compile(r"(^|\.)encoder\.")
 _AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])|generator_smooth", re.IGNORECASE)
 _EXPECTED = (
-    "expected a tuple (G, D, Gs) of TensorFlow networks, a generator of StyleGAN2-ADA-PyTorch, by "
-    "itself or as G_ema in a dict, or the state dict of one or of rosinality's"
+    "expected TensorFlow networks (G, D, Gs), a PyTorch generator, alone or as G_ema in a dict, "
+    "or the state dict of one: docs/formats.md lists them"
 )
 
 
@@ -136,7 +136,7 @@ def _averaged_network(content: Any) -> tuple[TensorFlowNetwork, tuple[str, ...]]
     size = f" of {len(content)}" if isinstance(content, (tuple, list)) else ""
     raise InputError(
         f"holds a {type(content).__name__}{size}; expected a tuple (G, D, Gs) of networks, (G, D) "
-        "or Gs alone: use a StyleGAN2 or StyleGAN2-ADA TensorFlow pickle"
+        "or Gs alone: use a TensorFlow pickle as its program saves it"
     )
 
 

@@ -145,8 +145,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "restore_path",
-        help="network: a StyleGAN2 pickle (TensorFlow or PyTorch, ADA or not) or .pt checkpoint; "
-        "its http(s) address; or a name that python manipulate.py --list shows",
+        help="network: a generator of StyleGAN 1, 2 or 3, ProGAN or BigGAN (docs/formats.md lists "
+        "the files); its http(s) address; or a name that python manipulate.py --list shows",
     )
     add(
         "--ignore_setting",

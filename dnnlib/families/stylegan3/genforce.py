@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dnnlib.containers.named_arrays import MOST_TAPS
-from dnnlib.containers.safe_pickle import Memory, brief
+from dnnlib.containers.safe_pickle import Memory
 from dnnlib.errors import InputError
 from dnnlib.families.genforce import (
     ADVICE,
@@ -33,8 +32,9 @@ from dnnlib.families.genforce import (
 )
 from dnnlib.families.layout import Row
 from dnnlib.families.settings import settle
-from dnnlib.families.stylegan3.record import MOST_LAYERS, Filtering, StyleGAN3Record
-from dnnlib.record import MAX_RESOLUTION, IgnoredSettings
+from dnnlib.families.stylegan3.record import MOST_LAYERS, StyleGAN3Record
+from dnnlib.families.stylegan3.schedule import Schedule, ScheduleSettings
+from dnnlib.record import IgnoredSettings
 
 MARKS = ("synthesis.early_layer.frequency",)
 _FIXED = FIXED | {"mapping_wscale_gain": (1,), "wscale_gain": (1,)}
@@ -45,18 +45,9 @@ _HARMLESS = [
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(ScheduleSettings):
     """Settings that change the result, with the program's defaults."""
 
-    resolution: int | None = None
-    num_layers: int = 14
-    num_critical: int = 2
-    first_cutoff: float = 2.0
-    first_stopband: float = 2**2.1
-    last_stopband_rel: float = 2**0.3
-    margin_size: int = 10
-    filter_size: int = 6
-    act_upsampling: int = 2
     conv_clamp: float | None = 256.0
     output_scale: float = 0.25
     mapping_lr_mul: float = 0.01
@@ -80,7 +71,7 @@ def to_record(
             f"has {layers} layers, and its setting num_layers is {settings.num_layers}; expected "
             f"one less than there are: {ADVICE}"
         )
-    schedule = _Schedule(settings, _kernel_sizes(file, layers))
+    schedule = Schedule(settings, _kernel_sizes(file, layers))
     z_dim, label_dim = file.sizes_of_mapping()
     normalizes, _ = label_normalization(
         settings.normalize_z,
@@ -101,7 +92,7 @@ def to_record(
         input_rate=schedule.rates[0],
         input_bandwidth=schedule.cutoffs[0],
         output_scale=settings.output_scale,
-        filterings=schedule.filterings,
+        filterings=schedule.filterings(settings.conv_clamp),
         arrays={},
         format="genforce checkpoint of StyleGAN3 (Hammer)",
     )
@@ -119,53 +110,7 @@ def _kernel_sizes(file: Checkpoint, layers: int) -> list[int]:
     return [file.source.sizes(f"synthesis.layer{i}.conv.weight", 4)[2] for i in range(layers)]
 
 
-class _Schedule:
-    """How each layer resamples (appendix F): i counts them, the last to RGB."""
-
-    def __init__(self, settings: Settings, kernels: list[int]) -> None:
-        """Raises InputError if a setting is out of range."""
-        resolution = self.resolution = settings.resolution or 1024
-        numbers = (settings.first_cutoff, settings.first_stopband, settings.last_stopband_rel)
-        counts = (settings.margin_size, settings.filter_size, settings.act_upsampling)
-        last = len(kernels) - 1
-        if (
-            not 8 <= resolution <= MAX_RESOLUTION
-            or not all(0 < number < math.inf for number in numbers)
-            or not all(0 < count <= MOST_TAPS for count in counts)
-            or not 0 <= settings.num_critical < last
-        ):
-            raise InputError(f"its settings of the layers are {brief(settings)}; {ADVICE}")
-        exponents = np.minimum(np.arange(last + 1) / (last - settings.num_critical), 1)
-        start, stop = settings.first_cutoff, resolution / 2
-        self.cutoffs = (start * (stop / start) ** exponents).tolist()
-        start, stop = settings.first_stopband, stop * settings.last_stopband_rel
-        stopbands = start * (stop / start) ** exponents
-        rates = np.exp2(np.ceil(np.log2(np.minimum(stopbands * 2, resolution))))
-        self.rates = rates.astype(int).tolist()
-        self.sizes = [rate + 2 * settings.margin_size for rate in self.rates]
-        self.sizes[-2:] = [resolution, resolution]
-        self.taps: list[tuple[int, int]] = []
-        filterings = [self._filtering(i, settings, kernel) for i, kernel in enumerate(kernels)]
-        self.filterings = tuple(filterings)
-
-    def _filtering(self, i: int, settings: Settings, kernel: int) -> Filtering:
-        before, is_last = max(i - 1, 0), i == len(self.rates) - 1
-        upsampling = 1 if is_last else settings.act_upsampling
-        middle = upsampling * max(self.rates[before], self.rates[i])
-        up, down = middle // self.rates[before], middle // self.rates[i]
-        taps_up, taps_down = (
-            settings.filter_size * factor if factor > 1 and not is_last else 1
-            for factor in (up, down)
-        )
-        total = (self.sizes[i] - 1) * down + 1 - (self.sizes[before] + kernel - 1) * up
-        total += taps_up + taps_down - 2
-        low = (total + up) // 2
-        self.taps.append((taps_up, taps_down))
-        clamp = None if settings.conv_clamp is None else float(settings.conv_clamp)
-        return Filtering(up, down, (low, total - low, low, total - low), clamp, is_last)
-
-
-def _read_synthesis(file: Checkpoint, record: StyleGAN3Record, schedule: _Schedule) -> None:
+def _read_synthesis(file: Checkpoint, record: StyleGAN3Record, schedule: Schedule) -> None:
     source, arrays, w_dim = file.source, record.arrays, record.w_dim
     (channels,) = source.sizes("synthesis.early_layer.phase", 1)
     file.take_rows(
