@@ -85,13 +85,13 @@ def compute_missing(options: JacobianOptions) -> None:
 
 def sample_shapes(options: JacobianOptions, generator: "Generator") -> dict[str, tuple[int, ...]]:
     """The shape of a sample's Jacobian with respect to each space."""
-    size = min(options.image_size, generator.resolution)
-    if size < options.image_size:
+    height, width = size = generator.jacobian_size(options.image_size)
+    if max(size) < options.image_size:
         say(
-            f"the network makes images of {size} x {size}: so is the Jacobian, not --image_size "
+            f"the network makes images of {width} x {height}: so is the Jacobian, not --image_size "
             f"{options.image_size}"
         )
-    pixels = (size, size, 1) if options.fused_channel else (generator.num_channels, size, size, 1)
+    pixels = (*size, 1) if options.fused_channel else (generator.num_channels, *size, 1)
     return {"w": (*pixels, generator.edit_dim), "z": (*pixels, generator.z_dim)}
 
 

@@ -3,6 +3,7 @@
 import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ from utils.editing.edits import DirectionFile, check_regions, edits_of, regions_
 from utils.editing.walk import Walker, even_distances, expect_layers
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
-from utils.regions.region import FRAME
+from utils.pictures.images import PICTURE_SIZE
+from utils.regions.region import frame_of
 from utils.results.edit_results import claim_results_folder
 from utils.results.edit_run import names_written, write_edits
 
@@ -60,8 +62,10 @@ def main() -> None:
     expect_layers(walker.layers, generator.num_layers)  # errors before anything is written
     distances = even_distances(options.start_distance, options.end_distance, options.step)
     rows = slice(options.start, options.end if options.end > 0 else None)
-    edits = list(edits_of(directions, rows, distances, region, samples, generator.space == "w"))
-    check_regions(edits, samples, generator.resolution, needed=options.finds_distances)
+    frame = frame_of(*generator.size)
+    in_z = generator.space == "w"  # directions of z, of a network with a w
+    edits = list(edits_of(directions, rows, distances, region, samples, frame, in_z))
+    check_regions(edits, samples, generator.jacobian_size(PICTURE_SIZE), options.finds_distances)
 
     hashes = [file.sha256 for file in directions]
     facts = ResultFacts.of_run(
@@ -70,7 +74,7 @@ def main() -> None:
         network_sha256=network_hash,
         directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
         latents_sha256=sha256(latent_path) if latent_path else None,
-        regions_sha256=[area.digest(range(samples), FRAME, FRAME) for area in regions_of(edits)],
+        regions_sha256=[area.digest(range(samples), *frame) for area in regions_of(edits)],
         names=codes.names and codes.names[:samples],
     )
     names = [str(path) for path in paths]
@@ -147,7 +151,7 @@ def announce_cost(
     full."""
     shown = options.images_shown(samples, number)
     pixel = 4 if generator.num_channels == 4 else 3
-    space = shown * generator.resolution**2 * pixel if options.save_raw else 0
+    space = shown * math.prod(generator.size) * pixel if options.save_raw else 0
     expect_room(folder, space)
     images = shown + options.images_tried(samples, number)
     announce(images * generator.seconds_per_image(), space, f"{images} images", at_most=True)

@@ -102,12 +102,12 @@ def _lines(title: str, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_network(path: Path, record: NetworkRecord) -> str:
-    size, last = record.resolution, record.label_dim - 1
+    (height, width), last = record.size, record.label_dim - 1
     names = read_class_names(path, record.label_dim)
     more = ", ..." if names and len(names.names) > _NAMES_SHOWN else ""
     facts = {
         "format": record.format,
-        "image": f"{size} x {size}, {record.num_channels} channels"
+        "image": f"{width} x {height}, {record.num_channels} channels"
         + (" (RGB and alpha)" if record.num_channels == 4 else ""),
         "z": f"{record.z_dim} dimensions",
         "labels": f"{last + 1} (`class_index` 0 to {last})" if record.label_dim else "none",
@@ -125,7 +125,7 @@ def _describe_network(path: Path, record: NetworkRecord) -> str:
         if layer.code is not None:
             code = f"{layer.code}"
             scale = _SCALES[min(layer.code // 4, 2)] if space == "w" else ""
-        image = f"{layer.size} x {layer.size}"
+        image = f"{layer.width or layer.size} x {layer.size}"
         lines.append(
             f"  {code:>2}  {scale:7} {image:12} {layer.kind:24} {layer.inputs:11} "
             f"{layer.outputs:>4}"

@@ -37,7 +37,8 @@ class Generator:
     ) -> None:
         self.family, self.dtype = record.family, np.dtype(dtype)
         self.z_dim, self.label_dim = record.z_dim, record.label_dim
-        self.num_layers, self.resolution = record.num_layers, record.resolution
+        self.num_layers = record.num_layers
+        self.size, self.resolution = record.size, record.size[0]  # (height, width), and the height
         self.num_channels, self.class_names = record.num_channels, class_names
         self.notes = record.notes  # lines about what the reader of its file ignored or guessed
         # Every visible device has a copy of the network, to share the tangents with the others.
@@ -106,7 +107,7 @@ class Generator:
         """
         codes = self._checked_codes(codes)
         if not len(codes):  # of which TensorFlow's convolutions may give the shape of their input
-            return np.empty((0, self.resolution, self.resolution, self.num_channels), self.dtype)
+            return np.empty((0, *self.size, self.num_channels), self.dtype)
         with named_memory_error(f"{len(codes)} images"):
             images = self._synthesis(codes).numpy()
         return expect_finite(images, "an image")
@@ -119,21 +120,29 @@ class Generator:
         self.synthesis(code)
         return time.perf_counter() - start
 
+    def jacobian_size(self, image_size: int) -> tuple[int, int]:
+        """Height and width of an image resized so that its longer side is image_size, if that is
+        shorter."""
+        longer = max(self.size)
+        size = min(image_size, longer)
+        height, width = (max(side * size // longer, 1) for side in self.size)
+        return height, width
+
     def linearize(
         self, codes: np.ndarray, image_size: int = 256, fused_channel: bool = True
     ) -> LinearMap:
         """The derivative of the image at one code [1, L, D + E], for tangents to be pushed through.
 
-        The image is resized to image_size (or left at the network's resolution, if that is
-        smaller); `fused_channel` averages the channels but for alpha. Raises InputError if the
+        The image is resized so that its longer side is image_size (or left as it is, if that is
+        shorter); `fused_channel` averages the channels but for alpha. Raises InputError if the
         shape does not fit the network.
         """
-        size = min(image_size, self.resolution)
+        height, width = self.jacobian_size(image_size)
         return LinearMap(
             self._copies,
             self._checked_codes(codes, one=True),
-            (size, size, 1 if fused_channel else self.num_channels),
-            self.resolution,
+            (height, width, 1 if fused_channel else self.num_channels),
+            self.size,
             fused_channel,
             self.batch_size,
         )
@@ -193,7 +202,9 @@ class Generator:
     def _largest_batch(self) -> int:
         """How many images fit into BATCH_MEMORY: about four activations of the largest layer are
         alive at once."""
-        largest = max(layer.size**2 * layer.outputs for layer in self.layers)
+        largest = max(
+            layer.size * (layer.width or layer.size) * layer.outputs for layer in self.layers
+        )
         fitting = BATCH_MEMORY // (4 * largest * self.dtype.itemsize)
         batch, chunk = min(max(fitting, 1), self.edit_dim), self._network.chunk
         return batch // chunk * chunk or batch

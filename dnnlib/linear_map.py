@@ -48,16 +48,21 @@ class LinearMap:
         copies: list[DeviceCopy],
         code: np.ndarray,
         shape: tuple[int, int, int],
-        resolution: int,
+        size: tuple[int, int],  # of the image before it is resized
         mean_rgb: bool,
         batch_size: int,
     ) -> None:
         self.shape, self.edit_dim = shape, copies[0].network.edit_dim
         self.dtype, self.batch_size = code.dtype, batch_size
-        image_size = shape[0]
-        is_whole = resolution % image_size == 0
-        self._step = resolution // image_size if is_whole else 1
-        self._rows = slice(None) if is_whole else nearest_pixels(resolution, image_size)
+        steps = {whole // resized for whole, resized in zip(size, shape[:2], strict=True)}
+        is_whole = len(steps) == 1 and all(
+            whole % resized == 0 for whole, resized in zip(size, shape[:2], strict=True)
+        )
+        self._step = steps.pop() if is_whole else 1
+        self._rows, self._columns = (
+            slice(None) if is_whole else nearest_pixels(whole, resized)
+            for whole, resized in zip(size, shape[:2], strict=True)
+        )
         self._copies = [(copy, copy.linearize(code, self._step, mean_rgb)) for copy in copies]
 
     def push(self, tangents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
@@ -109,7 +114,7 @@ class LinearMap:
                 derivatives = copy.tangent(kept, filled, self._step)
             finally:
                 free.put((copy, kept))
-            return start, derivatives[: len(batch), self._rows][:, :, self._rows]
+            return start, derivatives[: len(batch), self._rows][:, :, self._columns]
 
         starts = range(0, len(tangents), size)
         if len(self._copies) == 1:

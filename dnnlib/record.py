@@ -94,10 +94,11 @@ class Layer(NamedTuple):
     """A layer of a generator, in the order of the data flow."""
 
     code: int | None  # the index of its code, as an edit's layers count; None: it takes none
-    size: int  # of its output, in pixels
+    size: int  # rows of its output, in pixels
     kind: str
     inputs: int  # channels
     outputs: int
+    width: int | None = None  # columns; None: as many
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ class NetworkRecord:
 
     z_dim: int
     label_dim: int
-    resolution: int
+    resolution: int  # height of the images
     num_channels: int
     arrays: dict[str, np.ndarray]
     # What kind of file it came from, and what its reader took for granted: lines for people.
@@ -125,6 +126,11 @@ class NetworkRecord:
     def num_layers(self) -> int:
         """How many vectors a code has: one for each layer that an edit may choose."""
         return 1 + max(layer.code for layer in self.layers if layer.code is not None)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.resolution, self.resolution
 
     @property
     def num_colors(self) -> int:

@@ -12,8 +12,7 @@ from dnnlib.text import stem
 from utils.cli.parser import warn
 from utils.editing.walk import Edit
 from utils.files.sidecar import DirectionFacts
-from utils.pictures.images import PICTURE_SIZE
-from utils.regions.region import FRAME, RegionSource, expect_unchanged, region_from_facts
+from utils.regions.region import RegionSource, expect_unchanged, region_from_facts
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,9 @@ class DirectionFile:
                 f"{number}, the number of its rows, or --end -1 for all"
             )
 
-    def region(self, samples: int) -> RegionSource | None:
+    def region(self, samples: int, frame: tuple[int, int]) -> RegionSource | None:
         """The recorded region, if there is one, it is still what it was, and it can be drawn for
-        every sample."""
+        every sample in the frame of the images."""
         if self.facts is None:
             return None
         try:
@@ -83,7 +82,7 @@ class DirectionFile:
             if region:
                 expect_unchanged(region, self.facts.to_json())
                 for sample in range(samples):
-                    region.mask(sample, FRAME, FRAME)
+                    region.mask(sample, *frame)
             return region
         except (InputError, OSError) as error:
             why = str(error)
@@ -99,6 +98,7 @@ def edits_of(
     distances: np.ndarray,
     region: RegionSource | None,
     samples: int,
+    frame: tuple[int, int],
     in_z: bool,
 ) -> Iterator[Edit]:
     """An edit for each of these rows of each file, measured in `region`, else in the recorded one.
@@ -107,7 +107,7 @@ def edits_of(
     """
     names = unique_names([stem(file.path) for file in directions])
     for name, file in zip(names, directions, strict=True):
-        measured = region or file.region(samples)
+        measured = region or file.region(samples, frame)
         for row in range(len(file.rows))[rows]:
             of_z = in_z and file.is_of_z
             yield Edit(name, row, file.rows[row], distances, measured, of_z)
@@ -132,14 +132,15 @@ def regions_of(edits: Sequence[Edit]) -> list[RegionSource]:
     return list({id(edit.region): edit.region for edit in edits if edit.region}.values())
 
 
-def check_regions(edits: Sequence[Edit], samples: int, resolution: int, needed: bool) -> None:
+def check_regions(
+    edits: Sequence[Edit], samples: int, frame: tuple[int, int], needed: bool
+) -> None:
     """Say what is odd about a region.
 
     Raises InputError if one lacks pixels, or an edit lacks one and it is `needed`.
     """
-    size = min(resolution, PICTURE_SIZE)
     for region in regions_of(edits):
-        for doubt in region.describe(range(samples), size, size)[1]:
+        for doubt in region.describe(range(samples), *frame)[1]:
             warn(doubt)
     for edit in edits if needed else ():
         _ = edit.measured_region

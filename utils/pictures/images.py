@@ -51,15 +51,17 @@ def save_png(path: str | Path, image: np.ndarray) -> None:
 
 
 def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [H, W, 3] or [H, W], averaged down to at most size x size."""
-    if image.shape[0] <= size:
+    """uint8 [H, W, 3] or [H, W], averaged down so that its longer side is `size` at most."""
+    height, width = image.shape[:2]
+    longer = max(height, width)
+    if longer <= size:
         return image
-    picture = Image.fromarray(image)
-    factor, rest = divmod(image.shape[0], size)
+    picture, factor = Image.fromarray(image), longer // size
     # The same averages, in half the time where the factor is whole.
-    return np.asarray(
-        picture.reduce(factor) if rest == 0 else picture.resize((size, size), Image.Resampling.BOX)
-    )
+    if longer % size == height % factor == width % factor == 0:
+        return np.asarray(picture.reduce(factor))
+    small = max(width * size // longer, 1), max(height * size // longer, 1)
+    return np.asarray(picture.resize(small, Image.Resampling.BOX))
 
 
 def encode(image: np.ndarray) -> bytes:

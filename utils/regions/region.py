@@ -234,8 +234,8 @@ def _of_files(
 
 
 def region_mask(region: str, height: int, width: int) -> np.ndarray:
-    """True inside the named box, scaled to [height, width] and rounded outwards: bool [height,
-    width].
+    """True inside the named box, scaled to an image of [height, width] and rounded outwards: bool
+    [height, width].
 
     Raises InputError for an unknown name.
     """
@@ -249,12 +249,19 @@ def _named_box(region: str) -> tuple[int, int, int, int]:
 
 
 def box_mask(box: Sequence[int], height: int, width: int) -> np.ndarray:
-    """The same for a box [row centre, column centre, height, width] in a 256 x 256 frame, cut off
-    at its edges."""
+    """The same for a box [row centre, column centre, height, width] in a frame of the image's
+    proportions, whose longer side is 256, cut off at its edges."""
     row, column, box_height, box_width = box
-    mask = np.zeros((height, width), bool)
-    mask[_span(row, box_height, height), _span(column, box_width, width)] = True
+    mask, longer = np.zeros((height, width), bool), max(height, width)
+    mask[_span(row, box_height, height, longer), _span(column, box_width, width, longer)] = True
     return mask
+
+
+def frame_of(height: int, width: int) -> tuple[int, int]:
+    """The frame of an image: its proportions, the longer side FRAME."""
+    longer = max(height, width)
+    rows, columns = (max(side * FRAME // longer, 1) for side in (height, width))
+    return rows, columns
 
 
 def check_box(box: Sequence[int]) -> None:
@@ -276,12 +283,12 @@ def check_box(box: Sequence[int]) -> None:
         )
 
 
-def _span(centre: int, length: int, size: int) -> slice:
+def _span(centre: int, length: int, size: int, longer: int) -> slice:
     """The pixels of an axis of `size` pixels that [centre - length // 2, + length) of the frame
-    touches."""
+    touches; the `longer` side of the image is that of the frame."""
     start = max(centre - length // 2, 0)
     stop = max(min(centre - length // 2 + length, FRAME), 0)
-    return slice(start * size // FRAME, -(-stop * size // FRAME))
+    return slice(min(start * longer // FRAME, size), min(-(-stop * longer // FRAME), size))
 
 
 def region_from_facts(name: Any, options: Any) -> RegionSource | None:

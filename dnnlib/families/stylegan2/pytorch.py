@@ -10,8 +10,8 @@ the file nothing is asked.
 
     mapping         w_avg [w_dim], fc{i}, and embed where there are labels; z and the embedding are
                     normalized each
-    synthesis.b{R}  const [C, 4, 4] at R = 4, conv0 (up-sampling, not at 4), conv1, torgb, skip
-                    (resnet)
+    synthesis.b{R}  const [C, 4, 4] at R = 4 ([C, 4, 2] where images are half as wide as high),
+                    conv0 (up-sampling, not at 4), conv1, torgb, skip (resnet)
     fc{i}, embed    weight [out, in] times weight_gain, bias [out] times bias_gain
     conv0, conv1    weight [out, in, 3, 3], as a transposed convolution takes it where it
                     up-samples, without 1 / sqrt(fan_in), as it is demodulated; bias [out], affine
@@ -29,7 +29,7 @@ import math
 import numpy as np
 
 from dnnlib.containers.named_arrays import NamedArrays
-from dnnlib.containers.safe_pickle import Memory
+from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
 from dnnlib.families.modules import ModuleReader, ModuleTree, expect_same, number, whole
@@ -56,6 +56,8 @@ SETTINGS = {
     "act_gain bias",
     "FullyConnectedLayer": "in_features out_features activation weight_gain bias_gain bias",
 }
+# StyleGAN-Human's, in each class: whether images are square, or half as wide as high.
+SETTINGS = {name: f"{known} square" for name, known in SETTINGS.items()}
 _SKIP = {  # what the settings of a Conv2dLayer must be
     "activation": "linear",
     "up": 2,
@@ -81,6 +83,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     expect_same(main, mapping, ("z_dim", "c_dim", "w_dim", "num_ws"))
     expect_same(main, synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))
     first = modules.state("synthesis.b4.conv1")
+    start_width = _start_width(tensors, main)
     filters = [name for name in tensors.names() if name.endswith(".resample_filter")]
     if not filters:
         raise InputError(
@@ -99,6 +102,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
         label_normalization="separate",
         resample_kernel=tensors.take_filter(filters, 1),
         conv_clamp=None if first["conv_clamp"] is None else float(first["conv_clamp"]),
+        start_width=start_width,
         arrays={},
         format="StyleGAN2-ADA-PyTorch pickle",
     )
@@ -116,6 +120,24 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     return record
 
 
+def _start_width(tensors: NamedArrays, main: dict) -> int:
+    """The width of the constant, 4 high, which the setting `square` of StyleGAN-Human may say, too.
+    Raises InputError if it is another, or they disagree."""
+    shape = tensors.shape("synthesis.b4.const") or (1, 4, 4)
+    if len(shape) != 3 or shape[1] != 4 or shape[2] not in (2, 4):
+        raise InputError(
+            f"begins with a constant of shape {list(shape)}; expected 4 x 4, or 2 x 4 in a network "
+            "of images half as wide as high"
+        )
+    square = main.get("square", shape[2] == 4)
+    if square is not (shape[2] == 4):
+        raise InputError(
+            f"its setting square is {brief(square)}, but its constant is {shape[2]} x 4; expected "
+            "a file as its program wrote it"
+        )
+    return shape[2]
+
+
 class _LayerReader(ModuleReader):
     """Reads the layers of a file into a record."""
 
@@ -123,7 +145,7 @@ class _LayerReader(ModuleReader):
 
     def read_synthesis(self) -> None:
         record = self.record
-        const = self.tensors.take("synthesis.b4.const", (None, 4, 4))
+        const = self.tensors.take("synthesis.b4.const", (None, 4, record.start_width))
         self.arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
         inputs = len(const)
         for size in record.resolutions:
@@ -153,10 +175,11 @@ class _LayerReader(ModuleReader):
         outputs = self.read_kernel(name, layer, 3, inputs, None)
         self.read_style(name, layer, inputs, outputs)
         size = int(layer.split("/")[0])
-        noise = np.broadcast_to(np.float32(0), (size, size))
+        shape = (size, self.record.width_at(size))
+        noise = np.broadcast_to(np.float32(0), shape)
         if state["use_noise"]:
             strength = float(self.tensors.take(f"{name}.noise_strength", ()))
-            noise = self.tensors.take(f"{name}.noise_const", (size, size), strength)
+            noise = self.tensors.take(f"{name}.noise_const", shape, strength)
         self.arrays[f"{layer}/noise"] = noise
         return outputs
 

@@ -57,7 +57,16 @@ class StyleGAN2Record(NetworkRecord):
     label_normalization: Literal["joint", "separate"]
     resample_kernel: tuple[float, ...]
     conv_clamp: float | None
+    start_width: int = 4  # of the constant, which is 4 high
     w_avg_is_estimated: bool = False  # the file has none
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.resolution, self.width_at(self.resolution)
+
+    def width_at(self, height: int) -> int:
+        """Of the layers of a height."""
+        return height * self.start_width // 4
 
     @property
     def resolutions(self) -> list[int]:
@@ -83,9 +92,9 @@ class StyleGAN2Record(NetworkRecord):
                 weight = self.arrays.get(f"{size}/{name}/weight")
                 if weight is not None:
                     inputs, outputs = weight.shape[2:]
-                    found.append(
-                        Layer(None if name == "skip" else code, size, kind, inputs, outputs)
-                    )
+                    index = None if name == "skip" else code
+                    width = self.width_at(size)
+                    found.append(Layer(index, size, kind, inputs, outputs, width))
                     code += name in ("conv0", "conv1")
         return found
 
@@ -112,7 +121,7 @@ class StyleGAN2Record(NetworkRecord):
             mapping_activation=_ACTIVATIONS,
         )
         super().check_settings()
-        self.check_numbers(w_dim=(1, MAX_DIMENSIONS))
+        self.check_numbers(w_dim=(1, MAX_DIMENSIONS), start_width=(1, 16))
         if self.conv_clamp is not None and not 0 < self.conv_clamp <= MAX_CLAMP:
             raise InputError(
                 f"its conv_clamp is {self.conv_clamp}; expected a positive number, "

@@ -44,6 +44,8 @@ SETTINGS = {
     "down_factor down_taps down_radial padding",
     "FullyConnectedLayer": "in_features out_features activation weight_gain bias_gain",
 }
+# StyleGAN-Human's, in each class: whether images are square, or half as wide as high.
+SETTINGS = {name: f"{known} square" for name, known in SETTINGS.items()}
 
 
 def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> StyleGAN3Record:
@@ -61,6 +63,9 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     expect_same(main, synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))
     names = _layer_names(synthesis["layer_names"])
     width, height = _size(features["size"])
+    square = main.get("square", True)
+    if type(square) is not bool:
+        raise InputError(f"its setting square is {brief(square)}; expected True or False")
     record = StyleGAN3Record(
         z_dim=whole(main, "z_dim"),
         w_dim=whole(main, "w_dim"),
@@ -73,6 +78,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
         input_bandwidth=number(features, "synthesis.input", "bandwidth"),
         output_scale=number(synthesis, "synthesis", "output_scale"),
         filterings=tuple(_filtering(modules, name) for name in names),
+        is_half_as_wide=not square,
         arrays={},
         format="StyleGAN3 pickle",
     )

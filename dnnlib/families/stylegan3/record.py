@@ -53,6 +53,11 @@ class StyleGAN3Record(NetworkRecord):
     input_bandwidth: float
     output_scale: float
     filterings: tuple[Filtering, ...]  # of each layer
+    is_half_as_wide: bool = False  # as high, in place of square
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.resolution, self.resolution // (1 + self.is_half_as_wide)
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -79,11 +84,14 @@ class StyleGAN3Record(NetworkRecord):
     def layers(self) -> list[Layer]:
         """The input, and the layers up to RGB."""
         channels = self.arrays["input/weight"].shape[1]
-        found = [Layer(0, self.input_size[0], "input", 4, channels)]
-        for i, ((height, _), filtering) in enumerate(zip(self.sizes, self.filterings, strict=True)):
+        height, width = self.input_size
+        found = [Layer(0, height, "input", 4, channels, width)]
+        for i, ((height, width), filtering) in enumerate(
+            zip(self.sizes, self.filterings, strict=True)
+        ):
             inputs, outputs = self.arrays[f"{i}/weight"].shape[2:]
             kind = "to RGB" if filtering.is_to_rgb else "convolution"
-            found.append(Layer(i + 1, height, kind, inputs, outputs))
+            found.append(Layer(i + 1, height, kind, inputs, outputs, width))
         return found
 
     def facts(self) -> dict[str, str]:
@@ -137,8 +145,9 @@ class StyleGAN3Record(NetworkRecord):
         sizes = [self.input_size, *self.sizes]
         if any(not 0 < size <= 2 * MAX_RESOLUTION for pair in sizes for size in pair):
             raise InputError(f"its layers have sizes {sizes[:40]}; expected pixels in each")
-        if sizes[-1] != (self.resolution, self.resolution):
+        if sizes[-1] != self.size:
+            (height, width), (expected_height, expected_width) = sizes[-1], self.size
             raise InputError(
-                f"its layers make images of {sizes[-1][0]} x {sizes[-1][1]}; expected "
-                f"{self.resolution} x {self.resolution}, as its settings say"
+                f"its layers make images of {width} x {height}; expected {expected_width} x "
+                f"{expected_height}, as its settings say"
             )
