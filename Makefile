@@ -1,4 +1,4 @@
-# make demo     see it work: the three steps on the demo network
+# make demo     see it work: the three steps on the demo network, a direction on the other one
 # make test     the tests; make test TESTS=tests/utils runs some of them
 # make lint     ruff and mypy
 # make bench    what it costs
@@ -17,6 +17,8 @@ demo: .venv/ready
 	  --output_dir outputs/demo
 	$(PY) manipulate.py demo/demo128.pkl $(EYES) --total_num 5 \
 	  --mani_layers 0-11 --start_distance -1.5 --end_distance 1.5
+	$(PY) manipulate.py demo/objects64.pth directions/objects64/turn.npy --class_index 0-5 \
+	  --total_num 6 --distance 1.5
 
 test: .venv/ready-dev
 	$(PY) -m pytest -q -n auto --maxprocesses 4 $(TESTS)

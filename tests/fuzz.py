@@ -16,6 +16,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from tensorflow_files import edited_pickle, image_channels, settings
 from torch_files import archive, arrays_of, dumps, plain, stream
 
 from dnnlib import InputError, read_latents, read_network
+from dnnlib.class_names import read_class_names
 from dnnlib.containers import safe_pickle, torch_file
 from dnnlib.containers.torch_file import CHECKPOINTS
 from dnnlib.containers.torch_modules import MODULES
@@ -275,7 +277,13 @@ def originals() -> dict[str, dict[str, bytes]]:
         "npy": arrays(),
     }
     everything = good["latents"] | good["directions"] | good["npy"] | good["network"]
-    return good | {"inspect": everything, "facts": facts(), "mask": masks()}
+    config = {"config.json": (DATA / "biggan_hf_32" / "config.json").read_bytes()}
+    return good | {
+        "inspect": everything,
+        "facts": facts(),
+        "mask": masks(),
+        "settings": config,
+    }
 
 
 # What is right: each reads a file, and raises the error of its refusal, or Finding ----------------
@@ -552,6 +560,17 @@ def check_facts(path: Path) -> None:
     )
 
 
+def check_settings(path: Path) -> None:
+    """What a HuggingFace BigGAN's reader makes of its settings, and a network of its names."""
+    weights = DATA / "biggan_hf_32" / "pytorch_model.bin"
+    folder = path.with_name("hf")
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(weights, folder / weights.name)
+    shutil.copyfile(path, folder / "config.json")
+    path.with_name("net.classes.txt").write_bytes(path.read_bytes())
+    check_all(lambda: check_network(folder), lambda: read_class_names(path.with_name("net.pth"), 7))
+
+
 class Reader(NamedTuple):
     check: Callable[[Path], None]
     bound: int  # bytes of memory beside twice the file's
@@ -566,6 +585,7 @@ READERS = {
     "npy": Reader(check_npy, 0, 10),
     "mask": Reader(check_mask, mask_files.BYTES_A_PIXEL * mask_files.MOST_PIXELS, 10),
     "facts": Reader(check_facts, FACTS_MEMORY, 10),
+    "settings": Reader(check_settings, FACTS_MEMORY, 5),
 }
 
 
