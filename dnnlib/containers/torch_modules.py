@@ -11,7 +11,7 @@ one dict:
     version        of this format; likewise
 
 A module of PyTorch's own is an object of torch.nn.modules, by its class, with its __dict__ as
-state.
+state, which is not kept but for an Embedding's.
 """
 
 import pickle
@@ -41,6 +41,18 @@ class PlainModule(StandIn):
     class_name: str
 
 
+class Embedding(Module, StandIn):
+    """A torch.nn.Embedding, which StyleGAN-XL's generators have for their classes."""
+
+    def __init__(self) -> None:
+        self.class_name, self.state = "Embedding", {}
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError("an embedding whose state is no dict")
+        self.state = state
+
+
 _PLAIN_MODULES = {
     "activation": "ELU GELU GLU LeakyReLU MultiheadAttention PReLU ReLU ReLU6 SELU SiLU Sigmoid "
     "Softmax Softplus Tanh",
@@ -55,12 +67,14 @@ _PLAIN_MODULES = {
     "padding": "ReflectionPad2d ReplicationPad2d ZeroPad2d",
     "pixelshuffle": "PixelShuffle PixelUnshuffle",
     "pooling": "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d",
-    "sparse": "Embedding",
     "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
 }
 MODULES: AllowList = (
     TENSORS
-    | {("torch_utils.persistence", "_reconstruct_persistent_obj"): Module}
+    | {
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): Module,
+        ("torch.nn.modules.sparse", "Embedding"): Embedding,
+    }
     | {
         (f"torch.nn.modules.{part}", name): type(
             "PlainModule", (PlainModule,), {"class_name": name}

@@ -105,13 +105,21 @@ class ModuleTree:
             raise InputError(f"lacks the module {name}; {self._advice}")
         return self._modules[name].state
 
-    def take(self, name: str, class_name: str, **settings: Any) -> dict:
-        """The settings of a module, which must be of this class and have these; a float may differ
-        by rounding."""
+    def has(self, name: str) -> bool:
+        """Whether there is a module of this name."""
+        return name in self._modules
+
+    def take(self, name: str, class_name: str | tuple[str, ...], **settings: Any) -> dict:
+        """The settings of a module, which must be of this class, or one of these, and have these
+        settings; a float may differ by rounding."""
         state = self.state(name)
-        if self._modules[name].class_name != class_name:
+        if isinstance(class_name, str):
+            class_name = (class_name,)
+        if self._modules[name].class_name not in class_name:
             found = self._modules[name].class_name
-            raise InputError(f"its module {name} is a {found}, not a {class_name}; {self._advice}")
+            raise InputError(
+                f"its module {name} is a {found}, not a {class_name[0]}; {self._advice}"
+            )
         for key, expected in settings.items():
             value = state[key]
             if isinstance(expected, float) and isinstance(value, (int, float)):
@@ -150,6 +158,10 @@ class ModuleReader:
             )
         else:
             check_first_layer(self.tensors.sizes("mapping.fc0.weight", 2)[1], record.z_dim)
+        self.read_dense_layers(num_layers, inputs, w_dim, activation)
+
+    def read_dense_layers(self, num_layers: int, inputs: int, w_dim: int, activation: str) -> None:
+        """Those from z, and the embedding, to w."""
         check_mapping_layers(num_layers)
         for i in range(num_layers):
             shape = (inputs, w_dim if i == num_layers - 1 else None)

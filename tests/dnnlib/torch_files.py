@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnnlib.containers import torch_file
+from dnnlib.containers.safe_pickle import Array
 from dnnlib.containers.torch_modules import Module
 
 STORAGES = {np.dtype(code): name for name, code in torch_file._STORAGES.items()}
@@ -137,6 +138,8 @@ def plain(content: Any) -> Any:
     """What a reader found in a file, with arrays for tensors, in containers that may be changed."""
     if isinstance(content, torch_file.Tensor):
         return np.array(content.values)
+    if isinstance(content, Array):
+        return content.values.tolist()
     if isinstance(content, dict):
         return {key: plain(value) for key, value in content.items()}
     if isinstance(content, Module):

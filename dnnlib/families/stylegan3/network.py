@@ -237,13 +237,18 @@ class Kept(NamedTuple):
 
 
 class StyleGAN3(StyleNetwork):
-    """The network: see dnnlib/families/interface.py. A code is w+, [L, D]."""
+    """The network: see dnnlib/families/interface.py. A code is w+, [L, D]; where each class has a
+    mean w, [L, 2 D], of which the second half is that mean."""
 
     def __init__(self, record: StyleGAN3Record, dtype: str) -> None:
         self.z_dim, self.label_dim = record.z_dim, record.label_dim
         self.edit_dim = self.code_dim = record.w_dim
+        self._means: tf.Tensor | None = None
         self.layers, self.num_layers = record.layers, record.num_layers
         self.w_avg = tf.cast(record.arrays["w_avg"], dtype)
+        if len(self.w_avg.shape) == 2:
+            self._means, self.code_dim = self.w_avg, 2 * record.w_dim
+            self.w_avg = tf.reduce_mean(self._means, axis=0)
         self._num_colors, self._scale = record.num_colors, record.output_scale
         self._mapping = MappingNetwork(record.arrays, record.mapping_layers, dtype)
         self._input = Input(record, dtype)
@@ -257,8 +262,27 @@ class StyleGAN3(StyleNetwork):
         self._to_rgb = ToRGB(weights[-1], record.filterings[-1])
         self._linearize = tf.function(self._kept_at_pixels)
 
+    def mapping(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """w+ [N, L, D] of z [N, z_dim] and labels [N, label_dim]; with the means of classes, [N, L,
+        2 D]."""
+        codes = super().mapping(z, labels)
+        if self._means is None:
+            return codes
+        means = tf.repeat((labels @ self._means)[:, None], self.num_layers, axis=1)
+        return tf.concat([codes, means], axis=2)
+
+    def truncate(self, codes: tf.Tensor, psi: float, cutoff: int | None) -> tf.Tensor:
+        """Towards w_avg, or the mean of the class."""
+        if self._means is None:
+            return super().truncate(codes, psi, cutoff)
+        w, means = tf.split(codes, 2, axis=2)
+        first = means[:, :cutoff] + psi * (w - means)[:, :cutoff]
+        w = first if cutoff is None else tf.concat([first, w[:, cutoff:]], axis=1)
+        return tf.concat([w, means], axis=2)
+
     def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, tuple[list[KeptLayer], KeptRGB]]:
         """Images [N, H, W, C] of w+ codes [N, L, D]; of the input nothing is kept here."""
+        codes = codes[:, :, : self.edit_dim]
         x = self._input.primal(codes[:, 0])
         kept: list[KeptLayer] = []
         for i, layer in enumerate(self._layers):
@@ -280,7 +304,7 @@ class StyleGAN3(StyleNetwork):
     def _kept_at_pixels(self, codes: tf.Tensor, step: int) -> Kept:
         _, (layers, rgb) = self.primal(codes)
         at_pixels = rgb._replace(x=rgb.x[:, ::step, ::step], slope=rgb.slope[:, ::step, ::step])
-        return Kept(self._input.linearize(codes[:, 0]), layers, at_pixels)
+        return Kept(self._input.linearize(codes[:, 0, : self.edit_dim]), layers, at_pixels)
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
         """The derivative of the image along dcode [T, D], added to the w of all layers."""

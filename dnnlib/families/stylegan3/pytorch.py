@@ -5,7 +5,9 @@ Modules are as families/modules.py says. Every module, setting and array of the 
 used, known to be harmless, or an error that names it.
 
     mapping               w_avg [w_dim], fc{i}, and embed where there are labels; z and the
-                          embedding are normalized each
+                          embedding are normalized each. StyleGAN-XL's: embed.weight [classes, E], a
+                          table, embed_proj to z_dim, with the activation of fc{i}, and w_avg
+                          [classes, w_dim], or [w_dim]
     synthesis.input       weight [C, C], freqs [C, 2] (x, y), phases [C], transform [3, 3], affine
                           (to 4 numbers); settings size (array width, height), sampling_rate,
                           bandwidth
@@ -31,17 +33,24 @@ from dnnlib.families.modules import ModuleReader, ModuleTree, expect_same, numbe
 from dnnlib.families.stylegan3.record import MOST_LAYERS, Filtering, StyleGAN3Record
 from dnnlib.record import IgnoredSettings
 
+_CLASSES = ("Generator", "SuperresGenerator")
 _ADVICE = "expected a StyleGAN3 generator, T or R, of its program: use one"
 SETTINGS = {
     "Generator": "z_dim c_dim w_dim img_resolution img_channels num_ws",
+    # StyleGAN-XL's of its higher resolutions; the network is the same.
+    "SuperresGenerator": "z_dim c_dim w_dim img_resolution img_channels num_ws path_stem up_factor "
+    "head_layer_names",
+    "Embedding": "num_embeddings embedding_dim padding_idx max_norm norm_type scale_grad_by_freq "
+    "sparse",
     "MappingNetwork": "z_dim c_dim w_dim num_ws num_layers w_avg_beta embed",
     "SynthesisNetwork": "w_dim num_ws img_resolution img_channels num_layers num_critical "
-    "margin_size output_scale num_fp16_res layer_names",
+    "margin_size output_scale num_fp16_res layer_names channel_base channel_max first_cutoff "
+    "first_stopband last_stopband_rel conv_kernel use_radial_filters sampling_rates",
     "SynthesisInput": "w_dim channels size sampling_rate bandwidth",
     "SynthesisLayer": "w_dim is_torgb is_critically_sampled use_fp16 in_channels out_channels "
     "in_size out_size in_sampling_rate out_sampling_rate tmp_sampling_rate in_cutoff out_cutoff "
     "in_half_width out_half_width conv_kernel conv_clamp magnitude_ema_beta up_factor up_taps "
-    "down_factor down_taps down_radial padding",
+    "down_factor down_taps down_radial padding filter_size use_radial_filters lrelu_upsampling",
     "FullyConnectedLayer": "in_features out_features activation weight_gain bias_gain",
 }
 # StyleGAN-Human's, in each class: whether images are square, or half as wide as high.
@@ -55,7 +64,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     of the wrong kind it may raise nearly anything.
     """
     modules = ModuleTree(generator, ignored, "StyleGAN3", SETTINGS, _ADVICE)
-    main = modules.take("", "Generator")
+    main = modules.take("", _CLASSES)
     mapping = modules.take("mapping", "MappingNetwork")
     synthesis = modules.take("synthesis", "SynthesisNetwork")
     features = modules.take("synthesis.input", "SynthesisInput")
@@ -84,7 +93,11 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     )
     record.check_settings()
     reader = _LayerReader(modules, NamedArrays(modules.tensors.items(), memory), record)
-    reader.read_mapping(record.mapping_layers, record.w_dim, "lrelu")
+    if modules.has("mapping.embed_proj"):
+        reader.read_class_embedding()
+        reader.read_dense_layers(record.mapping_layers, 2 * record.z_dim, record.w_dim, "lrelu")
+    else:
+        reader.read_mapping(record.mapping_layers, record.w_dim, "lrelu")
     reader.read_synthesis(names)
     modules.expect_none_left()
     reader.tensors.expect_none_left()
@@ -134,6 +147,24 @@ class _LayerReader(ModuleReader):
     """Reads the layers of a file into a record."""
 
     record: StyleGAN3Record
+
+    def read_class_embedding(self) -> None:
+        """StyleGAN-XL's: a row of a table for each class, through a dense layer, which gives a
+        constant vector for each; and maybe a mean w for each."""
+        record, name = self.record, "mapping.embed_proj"
+        self.modules.take("mapping.embed", "Embedding", padding_idx=None, max_norm=None)
+        table = self.tensors.take("mapping.embed.weight", (record.label_dim, None))
+        dense: dict[str, np.ndarray] = {}
+        self.arrays, kept = dense, self.arrays
+        self.read_dense(name, "embed", (table.shape[1], record.z_dim), "lrelu")
+        self.arrays = kept
+        x = table @ dense["embed/weight"] + dense["embed/bias"]
+        kept["mapping/embed/weight"] = np.where(x > 0, x, 0.2 * x) * np.float32(math.sqrt(2))
+        kept["mapping/embed/bias"] = np.zeros(record.z_dim, np.float32)
+        shape: tuple[int, ...] = (record.w_dim,)
+        if len(self.tensors.shape("mapping.w_avg") or ()) == 2:
+            shape = (record.label_dim, record.w_dim)
+        kept["w_avg"] = self.tensors.take("mapping.w_avg", shape)
 
     def read_synthesis(self, names: list[str]) -> None:
         arrays, take, w_dim = self.arrays, self.tensors.take, self.record.w_dim

@@ -1,6 +1,6 @@
 """StyleGAN3 as plain data: the settings of all its programs, and the arrays by name.
 
-    w_avg                               [w_dim]
+    w_avg                               [w_dim], or [label_dim, w_dim]: a mean for each class
     mapping/{i}/weight, /bias           [in, out], [out]
     mapping/embed/weight, /bias         where there are labels
     input/weight                        [C, C]: features to channels

@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy import signal
 
 from dnnlib import load_generator, read_network
+from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
 from dnnlib.families.stylegan3.filters import downsample, upsample
 from dnnlib.families.stylegan3.network import FilteredLeakyReLU
@@ -79,6 +80,58 @@ def test_rotate_and_translate():
     with pytest.raises(InputError, match="a stylegan1 network cannot turn or shift") as caught:
         load_generator(DATA / "sg1_32.pkl", translate=(0.1, 0))
     assert caught.value.option == "translate"
+
+
+def as_xl(find):
+    """The golden network of labels as StyleGAN-XL would have it: a table, a layer after it, and a
+    mean w for each class."""
+    random = np.random.RandomState(0)
+    mapping = find("mapping").state
+    dense = mapping["_modules"].pop("embed")
+    embedding = Module({"type": "class", "class_name": "Embedding", "state": {}})
+    embedding.state = {"padding_idx": None, "max_norm": None, "_modules": {}, "_buffers": {}}
+    embedding.state["_parameters"] = {"weight": random.randn(4, 6).astype("f4")}
+    dense.state |= {"in_features": 6, "out_features": 24, "activation": "lrelu"}
+    dense.state["_parameters"] = {
+        "weight": random.randn(24, 6).astype("f4"),
+        "bias": random.randn(24).astype("f4"),
+    }
+    mapping["_modules"] |= {"embed": embedding, "embed_proj": dense}
+    first = find("mapping.fc0").state["_parameters"]
+    first["weight"] = np.ascontiguousarray(first["weight"][:, :48])
+    mapping["_buffers"]["w_avg"] = random.randn(4, 32).astype("f4")
+
+
+def test_stylegan_xl(edited):
+    """w of z and the class by plain NumPy, each class truncated to its own mean; a direction moves
+    w alone."""
+    path = edited("sg3_r_label_32", as_xl)
+    generator, arrays = load_generator(path), {}
+    random = np.random.RandomState(0)
+    table, weight, bias, means = (
+        random.randn(*shape).astype("f4") for shape in ((4, 6), (24, 6), (24,), (4, 32))
+    )
+
+    def normalized(x):
+        return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-8)
+
+    def lrelu(x):
+        return np.where(x > 0, x, 0.2 * x) * np.sqrt(2)
+
+    arrays = read_network(path).arrays
+    z, classes = np.random.RandomState(1).randn(3, 24), [2, 0, 3]
+    embedded = lrelu(table[classes] @ weight.T * 0.5 + bias)  # weight_gain, of the golden layer
+    x = np.concatenate([normalized(z), normalized(embedded)], axis=1)
+    for i in range(2):
+        x = lrelu(x @ arrays[f"mapping/{i}/weight"] + arrays[f"mapping/{i}/bias"])
+    codes = generator.mapping(z, np.eye(4)[classes])
+    np.testing.assert_allclose(codes[:, 0, :32], x, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(codes[:, 3, 32:], means[classes], atol=1e-6)
+    truncated = generator.truncate(codes, 0.5, 2)[:, :, :32]
+    expected = (means[classes] + x) / 2
+    np.testing.assert_allclose(truncated[:, 1], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(truncated[:, 2], x, rtol=1e-4, atol=1e-5)
+    assert generator.jacobian(codes[:1], 16).shape == (16, 16, 1, 32)
 
 
 @pytest.mark.parametrize(
