@@ -3,11 +3,14 @@ direction."""
 
 import base64
 import html
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from PIL import Image
 
 from utils.editing.measure import FULL_HEAT, HEAT
 from utils.files.writing import replacing
@@ -45,6 +48,8 @@ def write_page(
     path: str | Path, title: str, summary: str, rows: Sequence[Row], facts: Mapping[str, str]
 ) -> None:
     """Write the page: the rows below the title, the facts at its foot."""
+    width, height = Image.open(io.BytesIO(rows[0].original)).size if rows else (1, 1)
+    aspect = f"{width} / {height}"  # all pictures are of one size
     gradient = ", ".join(
         f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1)) ** 2:.0f}%"
         for i, (r, g, b) in enumerate(HEAT)
@@ -64,7 +69,7 @@ def write_page(
         "summary": html.escape(summary),
         "full_heat": str(FULL_HEAT),
         "colours": colours,
-        "style": _part("page.css").replace("{{gradient}}", gradient),
+        "style": _part("page.css").replace("{{gradient}}", gradient).replace("{{aspect}}", aspect),
         "script": _part("page.js"),
         "footer": f"<dl>{footer}</dl>",
         "data": _script_json(_data(rows)),

@@ -159,3 +159,5 @@ def test_steps(edited, run_script, tmp_path):
     width, height = Image.open(grid).size
     assert height > 2 * 64
     assert width < 8 * 40
+    page = Path("m/manipulate_results_lowrankgan.html").read_text(encoding="utf-8")
+    assert "aspect-ratio: 32 / 64" in page
