@@ -17,8 +17,8 @@ demo: .venv/ready
 	  --output_dir outputs/demo
 	$(PY) manipulate.py demo/demo128.pkl $(EYES) --total_num 5 \
 	  --mani_layers 0-11 --start_distance -1.5 --end_distance 1.5
-	$(PY) manipulate.py demo/objects64.pth directions/objects64/turn.npy --class_index 0-5 \
-	  --total_num 6 --distance 1.5
+	$(PY) manipulate.py demo/objects64.pth directions/objects64/size.npy --class_index 0-5 \
+	  --total_num 6 --distance 2
 
 test: .venv/ready-dev
 	$(PY) -m pytest -q -n auto --maxprocesses 4 $(TESTS)

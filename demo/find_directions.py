@@ -26,6 +26,7 @@ from utils.cli.parser import layer_list
 from utils.editing.strength import Effect, Probe
 from utils.editing.walk import Edit, Walker
 from utils.files.arrays import write_npy
+from utils.files.names import DirectionNames
 from utils.files.sidecar import DirectionFacts, read_facts, write_facts
 from utils.files.writing import replacing
 from utils.regions.region import RegionSource, region_source
@@ -35,7 +36,7 @@ HEADS = (
     *("file", "changes", "region", "sample, row", "layers", "distance"),
     *("found with", "inside", "outside", "ratio"),
 )
-CHANGE = 0.1  # mean absolute change, of images in [-1, 1], at the distance to use
+CHANGE = 0.1  # mean absolute change of faces, in [-1, 1], at the distance to use
 
 
 class Choice(NamedTuple):
@@ -48,6 +49,7 @@ class Choice(NamedTuple):
     sample: int
     row: int
     layers: str
+    projected: bool = True
 
 
 class Demo(NamedTuple):
@@ -60,6 +62,7 @@ class Demo(NamedTuple):
     choices: tuple[Choice, ...]
     classes: int  # that samples have in turn
     fresh: int  # samples for measuring
+    change: float  # of the region's pixels in [-1, 1], at the distance to use
 
 
 FACES = Demo(
@@ -81,6 +84,7 @@ FACES = Demo(
     ),
     classes=0,
     fresh=50,
+    change=CHANGE,
 )
 _OBJECT = "--region center2 --method resefa"
 _BACKGROUND = "--mask demo/object_masks --invert --method resefa"
@@ -95,11 +99,19 @@ OBJECTS = Demo(
         Choice("column", "moves it left and right", "center2", _OBJECT, 3, 0, "0-4"),
         Choice("row", "moves it up and down", "center2", _OBJECT, 3, 1, "0-4"),
         Choice(
-            "background", "colours the background", "not_object_masks", _BACKGROUND, 3, 0, "0-4"
+            "background",
+            "darkens and lightens the background",
+            "not_object_masks",
+            _BACKGROUND,
+            sample=5,
+            row=0,
+            layers="3-4",
+            projected=False,
         ),
     ),
     classes=len(objects.CLASSES),
     fresh=48,
+    change=CHANGE / 2,
 )
 DEMOS = (FACES, OBJECTS)
 
@@ -117,7 +129,7 @@ class Measured(NamedTuple):
 
 
 def measure(demo: Demo, generator: Generator, choice: Choice, direction: np.ndarray) -> Measured:
-    """At the distance at which all of them change by CHANGE inside the region."""
+    """At the distance at which all of them change by so much inside the region."""
     z = generator.sample(np.random.RandomState(FRESH_SEED), demo.fresh)
     classes = np.arange(demo.fresh) % max(demo.classes, 1)
     labels = np.eye(max(demo.classes, 1))[classes][:, : demo.classes]
@@ -129,7 +141,7 @@ def measure(demo: Demo, generator: Generator, choice: Choice, direction: np.ndar
             return change(probe, Edit(choice.name, choice.row, direction, np.zeros(1), region))
 
     everything = np.arange(demo.fresh)
-    effect = effect_of(everything, lambda probe, edit: probe.effect_of_change(edit, CHANGE))
+    effect = effect_of(everything, lambda probe, edit: probe.effect_of_change(edit, demo.change))
     each = [
         effect_of(
             np.flatnonzero(classes == index),
@@ -169,8 +181,8 @@ def main() -> None:
 
 def save_choice(demo: Demo, generator: Generator, choice: Choice, command: str) -> str:
     """A direction of its own; gives its row of the table."""
-    stem = f"directions_img_{choice.sample:02d}_region_{choice.region}_demo_projected"
-    source = Path("outputs/directions") / f"{stem}.npy"
+    names = DirectionNames(choice.region, "demo", pool=False)
+    source = Path("outputs/directions") / names.directions(choice.sample, choice.projected)
     direction = np.load(source)[choice.row]
     effect, of_classes = measure(demo, generator, choice, direction)
     folder = Path("directions") / demo.name
