@@ -71,26 +71,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     expect_same(main, mapping, ("z_dim", "c_dim", "w_dim", "num_ws"))
     expect_same(main, synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))
     names = _layer_names(synthesis["layer_names"])
-    width, height = _size(features["size"])
-    square = main.get("square", True)
-    if type(square) is not bool:
-        raise InputError(f"its setting square is {brief(square)}; expected True or False")
-    record = StyleGAN3Record(
-        z_dim=whole(main, "z_dim"),
-        w_dim=whole(main, "w_dim"),
-        label_dim=whole(main, "c_dim"),
-        resolution=whole(main, "img_resolution"),
-        num_channels=whole(main, "img_channels"),
-        mapping_layers=whole(mapping, "num_layers"),
-        input_size=(height, width),
-        input_rate=number(features, "synthesis.input", "sampling_rate"),
-        input_bandwidth=number(features, "synthesis.input", "bandwidth"),
-        output_scale=number(synthesis, "synthesis", "output_scale"),
-        filterings=tuple(_filtering(modules, name) for name in names),
-        is_half_as_wide=not square,
-        arrays={},
-        format="StyleGAN3 pickle",
-    )
+    record = _record_of(modules, names, main, mapping, synthesis, features)
     record.check_settings()
     reader = _LayerReader(modules, NamedArrays(modules.tensors.items(), memory), record)
     if modules.has("mapping.embed_proj"):
@@ -108,6 +89,37 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
             "input and each layer"
         )
     return record
+
+
+def _record_of(
+    modules: ModuleTree,
+    names: list[str],
+    main: dict,
+    mapping: dict,
+    synthesis: dict,
+    features: dict,
+) -> StyleGAN3Record:
+    """The record without its arrays, of the settings of these modules."""
+    width, height = _size(features["size"])
+    square = main.get("square", True)
+    if type(square) is not bool:
+        raise InputError(f"its setting square is {brief(square)}; expected True or False")
+    return StyleGAN3Record(
+        z_dim=whole(main, "z_dim"),
+        w_dim=whole(main, "w_dim"),
+        label_dim=whole(main, "c_dim"),
+        resolution=whole(main, "img_resolution"),
+        num_channels=whole(main, "img_channels"),
+        mapping_layers=whole(mapping, "num_layers"),
+        input_size=(height, width),
+        input_rate=number(features, "synthesis.input", "sampling_rate"),
+        input_bandwidth=number(features, "synthesis.input", "bandwidth"),
+        output_scale=number(synthesis, "synthesis", "output_scale"),
+        filterings=tuple(_filtering(modules, name) for name in names),
+        is_half_as_wide=not square,
+        arrays={},
+        format="StyleGAN3 pickle",
+    )
 
 
 def _layer_names(names: Any) -> list[str]:
