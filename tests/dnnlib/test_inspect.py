@@ -116,7 +116,7 @@ def test_layers(path):
 def test_whole_table(data):
     """The whole table of a small network, by hand."""
     conv, up, rgb = "convolution", "up-sampling convolution", "to RGB"
-    assert read_network(data / "ros_old_16.pt").layers == [
+    assert [layer[:5] for layer in read_network(data / "ros_old_16.pt").layers] == [
         (0, 4, conv, 12, 12),
         (1, 4, rgb, 12, 3),
         (1, 8, up, 12, 12),

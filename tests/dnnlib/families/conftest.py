@@ -8,8 +8,8 @@ from dnnlib.families.recognise import ALLOWED
 
 
 @pytest.fixture
-def edited(tmp_path, data):
-    """edited(name, edit, protocol): a copy of a golden pickle whose G_ema has gone through
+def edited_modules(tmp_path, data):
+    """edited_modules(name, edit, protocol): a copy of a golden pickle whose G_ema has gone through
     edit(find).
 
     find("synthesis.b4") is the module of that name, find("") the generator.

@@ -31,9 +31,9 @@ def narrow(find):
 
 
 @pytest.fixture(params=["pt_skip_64", "pt_label_resnet_16"])
-def human(request, edited):
+def human(request, edited_modules):
     """The file of a narrow StyleGAN2."""
-    return edited(request.param, narrow)
+    return edited_modules(request.param, narrow)
 
 
 def test_images(human):
@@ -68,10 +68,10 @@ def test_central_differences(human, size):
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-def test_mirror_image(edited):
+def test_mirror_image(edited_modules):
     """With constant, noise and kernels mirrored the image is the mirrored one: all that is done
     along rows keeps to the image's own width."""
-    record = read_network(edited("pt_skip_64", narrow))
+    record = read_network(edited_modules("pt_skip_64", narrow))
     mirrored = dict(record.arrays)
     for name, array in record.arrays.items():
         is_kernel = name.endswith("/weight") and array.ndim == 4
@@ -130,7 +130,7 @@ def test_stylegan3():
     ("square", "words"),
     [(True, "square is True, but its constant is 2 x 4"), ("no", "square is 'no'")],
 )
-def test_disagreement(edited, square, words):
+def test_disagreement(edited_modules, square, words):
     """A setting that its arrays contradict is refused."""
 
     def edit(find):
@@ -138,13 +138,13 @@ def test_disagreement(edited, square, words):
         find("").state["square"] = square
 
     with pytest.raises(InputError, match=words):
-        read_network(edited("pt_skip_64", edit))
+        read_network(edited_modules("pt_skip_64", edit))
 
 
-def test_steps(edited, run_script, tmp_path):
+def test_steps(edited_modules, run_script, tmp_path):
     """The three steps run, and what they write keeps the proportions; a box is one in the frame of
     the image."""
-    path = edited("pt_skip_64", narrow)
+    path = edited_modules("pt_skip_64", narrow)
     jacobian = ("compute_jacobian", path, "--total_num", 1, "--d_name", "n", "--output_dir", "j")
     assert run_script(*jacobian, "--image_size", 32).status == 0
     assert np.load("j/w_dataset_n.npy").shape == (1, 32, 16, 1, 32)

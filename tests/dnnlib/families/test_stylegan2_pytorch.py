@@ -240,10 +240,10 @@ def poisoned(value):
         ),
     ],
 )
-def test_unusable_network(edited, edit, words):
+def test_unusable_network(edited_modules, edit, words):
     """A network with a module, setting or array that the reader cannot use is refused in one line
     that names it."""
-    path = edited("pt_label_orig_16", edit)
+    path = edited_modules("pt_label_orig_16", edit)
     alternatives = "|".join(map(re.escape, words.split("|")))
     with pytest.raises(InputError, match=alternatives) as caught:
         read_network(path)
@@ -263,10 +263,10 @@ def test_unusable_network(edited, edit, words):
         ),
     ],
 )
-def test_unusable_skip(edited, edit, words):
+def test_unusable_skip(edited_modules, edit, words):
     """What a resnet's skip layer cannot be is refused likewise."""
     with pytest.raises(InputError, match=re.escape(words)):
-        read_network(edited("pt_label_resnet_16", edit))
+        read_network(edited_modules("pt_label_resnet_16", edit))
 
 
 def same(a, b):
@@ -281,10 +281,12 @@ def same(a, b):
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("name", ["pt_skip_64", "pt_label_resnet_16", "pt_label_orig_16"])
-def test_protocols(edited, data, name, protocol):
+def test_protocols(edited_modules, data, name, protocol):
     """A network pickled in any protocol is the same record: the public files are of protocol 3,
     with calls for sets."""
-    assert same(read_network(edited(name, protocol=protocol)), read_network(data / f"{name}.pkl"))
+    assert same(
+        read_network(edited_modules(name, protocol=protocol)), read_network(data / f"{name}.pkl")
+    )
 
 
 @pytest.mark.parametrize(
@@ -300,15 +302,16 @@ def test_protocols(edited, data, name, protocol):
         setting("synthesis._forward_hooks", {}),
     ],
 )
-def test_harmless_setting(edited, data, edit):
+def test_harmless_setting(edited_modules, data, edit):
     """A setting that cannot change a float32 image with constant noise changes nothing in the
     record."""
     assert same(
-        read_network(edited("pt_label_orig_16", edit)), read_network(data / "pt_label_orig_16.pkl")
+        read_network(edited_modules("pt_label_orig_16", edit)),
+        read_network(data / "pt_label_orig_16.pkl"),
     )
 
 
-def test_settings_reach_the_record(edited):
+def test_settings_reach_the_record(edited_modules):
     """Activations, the filter and the absence of a clamp are in the record."""
 
     def edit(find):
@@ -322,7 +325,7 @@ def test_settings_reach_the_record(edited):
             )
         find("synthesis.b16.torgb").state["conv_clamp"] = None
 
-    record = read_network(edited("pt_label_orig_16", edit))
+    record = read_network(edited_modules("pt_label_orig_16", edit))
     assert (record.activation, record.mapping_activation, record.conv_clamp) == (
         "linear",
         "lrelu",
@@ -331,7 +334,7 @@ def test_settings_reach_the_record(edited):
     assert record.resample_kernel == (0.5, 0.5)
 
 
-def test_gains_are_applied(edited, data):
+def test_gains_are_applied(edited_modules, data):
     """A layer's weight and bias gain scale its weight and its bias."""
 
     def edit(find):
@@ -339,7 +342,8 @@ def test_gains_are_applied(edited, data):
         find("mapping.fc1").state["bias_gain"] *= 4
 
     arrays, original = (
-        read_network(path).arrays for path in (edited("pt_skip_64", edit), data / "pt_skip_64.pkl")
+        read_network(path).arrays
+        for path in (edited_modules("pt_skip_64", edit), data / "pt_skip_64.pkl")
     )
     np.testing.assert_allclose(
         arrays["mapping/1/weight"], 2 * original["mapping/1/weight"], rtol=1e-6
@@ -347,7 +351,7 @@ def test_gains_are_applied(edited, data):
     np.testing.assert_allclose(arrays["mapping/1/bias"], 4 * original["mapping/1/bias"], rtol=1e-6)
 
 
-def test_network_without_noise(edited):
+def test_network_without_noise(edited_modules):
     """A layer with use_noise off has no noise arrays, and gets zeros."""
 
     def edit(find):
@@ -355,6 +359,6 @@ def test_network_without_noise(edited):
         layer["use_noise"] = False
         del layer["_buffers"]["noise_const"], layer["_parameters"]["noise_strength"]
 
-    arrays = read_network(edited("pt_skip_64", edit)).arrays
+    arrays = read_network(edited_modules("pt_skip_64", edit)).arrays
     assert not arrays["16/conv1/noise"].any()
     assert arrays["16/conv0/noise"].any()

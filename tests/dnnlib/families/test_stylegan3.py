@@ -102,10 +102,10 @@ def as_xl(find):
     mapping["_buffers"]["w_avg"] = random.randn(4, 32).astype("f4")
 
 
-def test_stylegan_xl(edited):
+def test_stylegan_xl(edited_modules):
     """w of z and the class by plain NumPy, each class truncated to its own mean; a direction moves
     w alone."""
-    path = edited("sg3_r_label_32", as_xl)
+    path = edited_modules("sg3_r_label_32", as_xl)
     generator, arrays = load_generator(path), {}
     random = np.random.RandomState(0)
     table, weight, bias, means = (

@@ -43,16 +43,16 @@ def test_region_that_has_changed(capsys, tmp_path, sample, samples):
     for number in range(2):
         square(tmp_path / f"{number}.npy", 3)
     facts = facts_of(tmp_path, sample, samples)
-    assert beside(facts).region(2)
+    assert beside(facts).region(2, (256, 256))
     assert capsys.readouterr().err == ""
     square(tmp_path / "1.npy", 9)
-    assert beside(facts).region(2) is None
+    assert beside(facts).region(2, (256, 256)) is None
     assert capsys.readouterr().err == (
         f"WARNING: the region recorded beside d.npy is not measured: {tmp_path} has changed since "
         "the directions were found: it covers other pixels; expected it as it was: name the region "
         "yourself\n"
     )
-    assert beside({k: v for k, v in facts.items() if k != "region_size"}).region(2)
+    assert beside({k: v for k, v in facts.items() if k != "region_size"}).region(2, (256, 256))
 
 
 @pytest.mark.parametrize(
@@ -70,5 +70,5 @@ def test_region_that_has_changed(capsys, tmp_path, sample, samples):
 def test_damaged_record(capsys, tmp_path, wrong):
     """What no version of the toolkit records is no region, and neither takes time nor memory."""
     square(tmp_path / "mask.npy", 3)
-    assert beside(facts_of(tmp_path / "mask.npy", "pool", 2) | wrong).region(2) is None
+    assert beside(facts_of(tmp_path / "mask.npy", "pool", 2) | wrong).region(2, (256, 256)) is None
     assert f"cannot be used (its {next(iter(wrong))} is " in capsys.readouterr().err
