@@ -63,10 +63,13 @@ def test_jacobians(case):
         expect_close(jacobian[None], known[key])
 
 
-def test_central_differences(case):
+@pytest.mark.parametrize(
+    "name", ["sg3_r_label_32.pkl", "genforce_sg1_16.pth", "genforce_pggan_16.pth"]
+)
+def test_central_differences(name):
     """In float64, tangents of each channel are central differences of images, at another sample
     than the golden one. The step is short, as a StyleGAN3 has a kink at each of many pixels."""
-    name, _, known = case
+    known = dict(np.load(DATA / f"{Path(name).stem}.npz"))
     generator = load_generator(DATA / name, "float64")
     label = known["label"][-1:] if "label" in known else None
     codes = generator.mapping(known["z"][-1:], label)
