@@ -17,12 +17,15 @@ from utils.results.jacobian_run import JacobianRun
 SHAPES = {"w": (1, 1, 1, 2)}
 CODE_NAMES = {field.name for field in dataclasses.fields(CodeOptions)}
 
-# A run of 3 samples that kills itself, as kill -9 would, before its n-th change to the disk.
-RUN = """
-import os, signal, sys
+# Runs of 3 samples, each in a process that kills itself, as kill -9 would, before its n-th change
+# to the disk; then the same run left alone. Prints how each ended, and the lengths of arrays between.
+RUNS = """
+import json, os, signal, sys
 from pathlib import Path
 import numpy as np
-moment = int(sys.argv[2])
+from utils.cli.options import CodeOptions, JacobianOptions
+from utils.results.jacobian_run import JacobianRun
+moment = 0
 def counted(function):
     def change(*args, **kwargs):
         global moment
@@ -32,28 +35,29 @@ def counted(function):
         return function(*args, **kwargs)
     return change
 os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
+write_text = Path.write_text
 Path.write_text = counted(Path.write_text)
-from utils.cli.options import CodeOptions, JacobianOptions
-from utils.results.jacobian_run import JacobianRun
-options = JacobianOptions("net.pkl", Path(sys.argv[1]), compute_z=True, d_name="d",
-                          codes=CodeOptions(total_num=3))
-run = JacobianRun(options, "network")
-if not run.is_complete:
-    with run.resumed("CPU", 8, {"w": (2, 2, 1, 4), "z": (2, 2, 1, 3)}, 3):
-        for i in range(run.count, 3):
-            run.append({"w": np.full((2, 2, 1, 4), i), "z": np.full((2, 2, 1, 3), -i)})
-print("moments left", moment)
+def run(folder, at):
+    global moment
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    moment = at
+    options = JacobianOptions("net.pkl", folder, compute_z=True, d_name="d",
+                              codes=CodeOptions(total_num=3))
+    made = JacobianRun(options, "network")
+    if not made.is_complete:
+        with made.resumed("CPU", 8, {"w": (2, 2, 1, 4), "z": (2, 2, 1, 3)}, 3):
+            for i in range(made.count, 3):
+                made.append({"w": np.full((2, 2, 1, 4), i), "z": np.full((2, 2, 1, 3), -i)})
+    write_text(folder.with_suffix(".left"), str(moment))
+    os._exit(0)
+base = Path(sys.argv[1])
+assert run(base / "whole", 10**6) == 0
+for at in range(1, 10**6 - int((base / "whole.left").read_text()) + 1):
+    killed = run(base / str(at), at)
+    lengths = [len(np.load(path)) for path in (base / str(at)).glob("*.npy")]
+    print(json.dumps([killed, lengths, run(base / str(at), 0)]), file=sys.stderr)
 """
-
-
-def run(folder, moment, root):
-    return subprocess.run(
-        [sys.executable, "-c", RUN, str(folder), str(moment)],
-        cwd=root,
-        text=True,
-        capture_output=True,
-        timeout=60,
-    )
 
 
 @pytest.mark.parametrize(
@@ -79,25 +83,23 @@ def test_facts_of_another_program(tmp_path, facts):
 def test_killed_at_every_moment(root, tmp_path):
     """Killed before any of its changes to the disk and started again, a run ends with the bytes of
     one left alone; and at no moment is there a broken file under a final name."""
-    whole = tmp_path / "whole"
-    changes = 10**6 - int(run(whole, 10**6, root).stdout.split()[-1])
-    assert changes > 20
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, tmp_path], cwd=root, text=True, capture_output=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    ends = [json.loads(line) for line in done.stderr.splitlines()]
+    assert len(ends) > 20
     names = {"w_dataset_d.npy", "w_dataset_d.json", "z_dataset_d.npy", "z_dataset_d.json"}
-    assert {path.name for path in whole.iterdir()} == names
-    for moment in range(1, changes + 1):
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == names
+    for moment, (killed, lengths, again) in enumerate(ends, 1):
+        assert (killed, again) == (-9, 0), moment
+        assert set(lengths) <= {3}
         folder = tmp_path / str(moment)
-        killed = run(folder, moment, root)
-        assert killed.returncode == -9
-        for path in folder.glob("*.npy"):
-            assert len(np.load(path)) == 3
-        again = run(folder, 0, root)
-        assert again.returncode == 0, again.stderr
-        assert {
-            path.name for path in folder.iterdir() if not path.name.endswith(".partial")
-        } == names
+        finished = {path.name for path in folder.iterdir() if not path.name.endswith(".partial")}
+        assert finished == names
         for space in "wz":
             name = f"{space}_dataset_d.npy"
-            assert (folder / name).read_bytes() == (whole / name).read_bytes(), moment
+            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), moment
 
 
 def options(folder: Path, **changed) -> JacobianOptions:
