@@ -18,7 +18,8 @@ SHAPES = {"w": (1, 1, 1, 2)}
 CODE_NAMES = {field.name for field in dataclasses.fields(CodeOptions)}
 
 # Runs of 3 samples, each in a process that kills itself, as kill -9 would, before its n-th change
-# to the disk; then the same run left alone. Prints how each ended, and the lengths of arrays between.
+# to the disk; then the same run left alone. Prints how each ended, and the lengths of arrays in
+# between.
 RUNS = """
 import json, os, signal, sys
 from pathlib import Path
