@@ -188,9 +188,13 @@ def save_choice(demo: Demo, generator: Generator, choice: Choice, command: str) 
     folder = Path("directions") / demo.name
     write_npy(folder / f"{choice.name}.npy", direction[None])
     facts = read_facts(source.with_suffix(".json"), DirectionFacts, "its region is")
-    assert facts
+    assert facts and facts.region_options
+    options = dict(facts.region_options)
+    if mask := options.get("mask"):  # not this machine's: step 3 is run where the demo is
+        options["mask"] = Path(mask).relative_to(ROOT).as_posix()
     facts = replace(
         facts,
+        region_options=options,
         command=["python", *command.split()],
         row=choice.row,
         layers=layer_list(choice.layers),

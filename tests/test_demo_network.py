@@ -87,6 +87,15 @@ def test_table_lists_the_files(demo):
     assert all(f"]({demo.name}/{name}.npy)" in table for name in files)
 
 
+def test_no_path_of_a_machine():
+    """Masks that are recorded beside a ready direction are there wherever the repository is."""
+    for path in (ROOT / "directions").rglob("*.json"):
+        region = json.loads(path.read_text(encoding="utf-8"))["region_options"]
+        mask = Path(region.get("mask", "demo/object_masks"))
+        assert not mask.is_absolute()
+        assert (ROOT / mask).exists()
+
+
 def test_objects_of_other_classes():
     """Two directions of objects or more have a ratio of 4 in four classes or more, by the table."""
     table = (ROOT / "directions/README.md").read_text(encoding="utf-8")
