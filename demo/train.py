@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from demo import faces
+from demo.fitting import Weights, image_loss
 from demo.initial import initial_network
 from demo.tensorflow_pickle import write_network
 from dnnlib.families import read_network
@@ -41,7 +42,6 @@ STAGES = (
 )  # once more, for the details
 LEARNING_RATE = 3e-3
 ATTRIBUTE_WEIGHT = 10  # of the squared error of the read-out, against the image loss
-AVERAGE_OVER = 500  # steps
 # Where a face differs most from the others, in the 256 frame: rows, columns, weight of the pixels
 # in the loss.
 EMPHASIS = (
@@ -62,19 +62,6 @@ def pixel_weights(resolution: int) -> np.ndarray:
     return (weights / weights.mean())[None, :, :, None]
 
 
-def image_loss(images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """L1 of the pixels, and of their differences to the next pixel below and to the right."""
-    error = images - targets
-    loss = tf.reduce_mean(tf.abs(error) * weights)
-    for axis in (1, 2):
-        size = error.shape[axis]
-        difference = tf.gather(error, range(1, size), axis=axis) - tf.gather(
-            error, range(size - 1), axis=axis
-        )
-        loss += tf.reduce_mean(tf.abs(difference) * tf.gather(weights, range(1, size), axis=axis))
-    return loss
-
-
 class Stage:
     """The weights, their running average, and the optimizer, at one resolution."""
 
@@ -82,24 +69,16 @@ class Stage:
         self, record: StyleGAN2Record, resolution: int | None, random: np.random.Generator
     ) -> None:
         self.record, self.resolution, self.random = record, resolution, random
-        fixed = ("noise", "w_avg")
-        # Trained at unit variance, so that Adam's steps suit every layer: StyleGAN2's equalized
-        # learning rate.
-        self.scales = {
-            name: np.float32(np.prod(array.shape[:-1]) ** -0.5)
-            if name.endswith("weight")
-            else np.float32(1)
+        arrays = {
+            name: array
             for name, array in record.arrays.items()
-            if not name.endswith(fixed)
+            if not name.endswith(("noise", "w_avg"))
         }
-        self.variables = {
-            name: tf.Variable(record.arrays[name] / scale) for name, scale in self.scales.items()
-        }
+        self.weights = Weights(arrays, (name for name in arrays if name.endswith("weight")))
         self.read_out = tf.Variable(tf.zeros([record.w_dim, len(faces.ATTRIBUTES)]))
-        self.averages = {name: tf.Variable(variable) for name, variable in self.variables.items()}
         self.trained = {
             name: variable
-            for name, variable in self.variables.items()
+            for name, variable in self.weights.variables.items()
             if name.startswith("mapping/") or (resolution and _size(name) <= resolution)
         }
         self.optimizer = tf.keras.optimizers.Adam(LEARNING_RATE, beta_1=0.9, beta_2=0.99)
@@ -113,18 +92,11 @@ class Stage:
             loss = self._loss(z, attributes, images)
         variables = [*self.trained.values(), self.read_out]
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        # Over the last tenth of the steps at first, so that the start is soon forgotten.
-        over = tf.minimum(
-            float(AVERAGE_OVER), tf.cast(self.optimizer.iterations, tf.float32) / 10 + 1
-        )
-        for name, variable in self.trained.items():
-            self.averages[name].assign_add((variable - self.averages[name]) / over)
+        self.weights.average(self.trained, self.optimizer.iterations)
         return loss
 
     def _loss(self, z: tf.Tensor, attributes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-        arrays = self.record.arrays | {
-            name: self.variables[name] * self.scales[name] for name in self.trained
-        }
+        arrays = self.record.arrays | self.weights.effective(self.trained)
         record = dataclasses.replace(self.record, resolution=self.resolution or 4, arrays=arrays)
         network = StyleGAN2(record, "float32")
         codes = network.mapping(z, tf.zeros([tf.shape(z)[0], 0]))
@@ -147,10 +119,8 @@ class Stage:
 
     def averaged_record(self) -> StyleGAN2Record:
         """The network of the averaged weights, with w_avg over 10,000 z."""
-        averages = {
-            name: average.numpy() * self.scales[name] for name, average in self.averages.items()
-        }
-        record = dataclasses.replace(self.record, arrays=self.record.arrays | averages)
+        arrays = self.record.arrays | self.weights.averaged()
+        record = dataclasses.replace(self.record, arrays=arrays)
         z = np.random.RandomState(0).randn(10000, faces.Z_DIM).astype(np.float32)
         codes = StyleGAN2(record, "float32").mapping(z, tf.zeros([len(z), 0]))
         record.arrays["w_avg"] = codes[:, 0].numpy().mean(axis=0)

@@ -3,7 +3,7 @@
     python demo/train_objects.py demo/objects64.pth            about 90 minutes on two cores
 
 The batch norms get their statistics from the untrained network and keep them; their gains and
-biases learn. The loss is that of train.py, at full size and at half and a quarter of it. Pixels of
+biases learn. The loss is that of the faces, at full size and at half and a quarter of it. Pixels of
 the object count more than those of the background, and small parts, such as a leaf or a tail, more
 than large ones. The file gets the running average of the
 weights, as a state dict of BigGAN-PyTorch without spectral norms.
@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from demo import objects
+from demo.fitting import Weights, image_loss
 from demo.initial_biggan import initial_biggan
 from demo.torch_checkpoint import write_state_dict
-from demo.train import image_loss
 from dnnlib.families import read_network
 from dnnlib.families.biggan.network import BigGAN
 from dnnlib.families.biggan.record import BigGANRecord
@@ -34,7 +34,6 @@ from utils.files.writing import replacing
 RESOLUTION, CHANNELS, CLASS_DIM = 64, (160, 160, 80, 40, 24), 16
 ATTENTION_AFTER = 3  # blocks: at 32 x 32 pixels
 BATCH, STEPS, LEARNING_RATE = 16, 20000, 2e-3
-AVERAGE_OVER = 500  # steps
 OBJECT_WEIGHT = 3  # of an object's pixel in the loss, against one of the background
 DETAIL_WEIGHT, DETAIL_SIZE = 6, 9  # of what differs from the mean over so many pixels around
 FIXED = ("mean", "variance")
@@ -59,28 +58,21 @@ class Training:
 
     def __init__(self, record: BigGANRecord, random: np.random.Generator) -> None:
         self.record, self.random = record, random
-        # Trained at unit variance, so that Adam's steps suit every layer.
-        self.scales = {
-            name: np.float32(np.prod(array.shape[:-1]) ** -0.5) if array.ndim > 1 else np.float32(1)
-            for name, array in record.arrays.items()
-            if not name.endswith(FIXED)
-        }
-        self.variables = {
-            name: tf.Variable(record.arrays[name] / scale) for name, scale in self.scales.items()
-        }
-        self.averages = {name: tf.Variable(variable) for name, variable in self.variables.items()}
+        arrays = {name: array for name, array in record.arrays.items() if not name.endswith(FIXED)}
+        self.weights = Weights(arrays, (name for name in arrays if arrays[name].ndim > 1))
         self.optimizer = tf.keras.optimizers.Adam(LEARNING_RATE, beta_1=0.9, beta_2=0.99)
-        self.optimizer.build(list(self.variables.values()))
+        self.optimizer.build(list(self.weights.variables.values()))
         self.step = tf.function(self._step)
 
     def _step(
         self, z: tf.Tensor, labels: tf.Tensor, images: tf.Tensor, weights: tf.Tensor
     ) -> tf.Tensor:
         """One step of the optimizer and of the running average; returns the loss."""
-        variables = list(self.variables.values())
+        trained = self.weights.variables
+        variables = list(trained.values())
         with tf.GradientTape() as tape:
-            scaled = {name: self.variables[name] * scale for name, scale in self.scales.items()}
-            record = dataclasses.replace(self.record, arrays=self.record.arrays | scaled)
+            arrays = self.record.arrays | self.weights.effective(trained)
+            record = dataclasses.replace(self.record, arrays=arrays)
             network = BigGAN(record, "float32")
             made = network.primal(network.mapping(z, labels))[0]
             weights *= 1 + DETAIL_WEIGHT * details(images)
@@ -91,12 +83,7 @@ class Training:
         gradients = tape.gradient(loss, variables)
         gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        # Over the last tenth of the steps at first, so that the start is soon forgotten.
-        over = tf.minimum(
-            float(AVERAGE_OVER), tf.cast(self.optimizer.iterations, tf.float32) / 10 + 1
-        )
-        for name, variable in self.variables.items():
-            self.averages[name].assign_add((variable - self.averages[name]) / over)
+        self.weights.average(trained, self.optimizer.iterations)
         return loss
 
     def batch(self) -> tuple[np.ndarray, ...]:
@@ -111,10 +98,9 @@ class Training:
         return z.astype(np.float32), labels, images, weights
 
     def averaged_record(self) -> BigGANRecord:
-        averages = {
-            name: average.numpy() * self.scales[name] for name, average in self.averages.items()
-        }
-        return dataclasses.replace(self.record, arrays=self.record.arrays | averages)
+        """The network of the averaged weights."""
+        arrays = self.record.arrays | self.weights.averaged()
+        return dataclasses.replace(self.record, arrays=arrays)
 
 
 def details(images: tf.Tensor) -> tf.Tensor:
