@@ -22,9 +22,8 @@ class Entry(NamedTuple):
     """A file that has a name."""
 
     name: str
-    kind: (
-        Literal["network", "directions", "settings"] | None
-    )  # None: not known, of a file at an address
+    # None: not known, of a file at an address.
+    kind: Literal["network", "directions", "settings"] | None
     what: str
     addresses: tuple[str, ...]  # the first that has the file
     size: int | None = None  # bytes, where known
@@ -67,6 +66,17 @@ def _directions(name: str, what: str, sha256: str) -> Entry:
     )
 
 
+def _resefa(name: str, what: str) -> Entry:
+    network = RESEFA_NETWORKS[name.rpartition("/")[0]]
+    return Entry(
+        f"resefa/{name}",
+        "directions",
+        f"ReSeFa's direction for {network}: {what}",
+        (f"{RESEFA}/{name}.npy",),
+        network=network,
+    )
+
+
 ADA_NETWORKS = {
     "metfaces": "painted faces, 1024 x 1024",
     "afhqcat": "cats, 512 x 512",
@@ -83,7 +93,7 @@ STYLEGAN3_NETWORKS = {
     "metfacesu-1024x1024": "painted faces, not aligned",
     "afhqv2-512x512": "animals' faces",
 }
-RESEFA_DIRECTIONS = {  # and which of its networks they were found on: the files do not say
+RESEFA_DIRECTIONS = {
     "ffhq/stylegan2/eyebrows": "eyebrows",
     "ffhq/stylegan2/eyesize": "size of the eyes",
     "ffhq/stylegan2/gaze_direction": "gaze",
@@ -93,7 +103,7 @@ RESEFA_DIRECTIONS = {  # and which of its networks they were found on: the files
     "ffhq/stylegan3/eyes-r": "eyes",
     "afhq/stylegan3/eyes-r": "eyes of animals",
 }
-RESEFA_NETWORKS = {
+RESEFA_NETWORKS = {  # that they were found on, read off their names: the files do not say
     "ffhq/stylegan2": "ffhq",
     "ffhq/stylegan3": "stylegan3-r-ffhq-1024x1024",
     "afhq/stylegan3": "stylegan3-r-afhqv2-512x512",
@@ -152,16 +162,7 @@ ENTRIES = (
         )
         for size in (128, 256, 512)
     ),
-    *(
-        Entry(
-            f"resefa/{name}",
-            "directions",
-            f"ReSeFa's direction for {RESEFA_NETWORKS[name.rpartition('/')[0]]}: {what}",
-            (f"{RESEFA}/{name}.npy",),
-            network=RESEFA_NETWORKS[name.rpartition("/")[0]],
-        )
-        for name, what in RESEFA_DIRECTIONS.items()
-    ),
+    *(_resefa(name, what) for name, what in RESEFA_DIRECTIONS.items()),
     _directions(
         "ffhq1024/expression",
         "expression",

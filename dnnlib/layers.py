@@ -41,9 +41,19 @@ def product_rule(da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor) -> tf
     return da * b + a * db
 
 
+def inverse_rms(x: tf.Tensor) -> tf.Tensor:
+    """[..., C] -> [..., 1]: what scales each row to a mean square of 1."""
+    return tf.math.rsqrt(tf.reduce_mean(x**2, axis=-1, keepdims=True) + EPSILON)
+
+
 def normalize(x: tf.Tensor) -> tf.Tensor:
     """Every row of x [..., C] scaled to a mean square of 1."""
-    return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=-1, keepdims=True) + EPSILON)
+    return x * inverse_rms(x)
+
+
+def mean_of_colors(x: tf.Tensor, count: int) -> tf.Tensor:
+    """[..., C] -> [..., 1]: over the first `count` channels, without alpha."""
+    return tf.reduce_mean(x[..., :count], axis=-1, keepdims=True)
 
 
 def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tf.Tensor:

@@ -179,3 +179,21 @@ class NetworkRecord:
                 raise InputError(
                     f"its {name} is {brief(value)}; expected one of {', '.join(known)}"
                 )
+
+
+class DoublingRecord(NetworkRecord):
+    """A generator whose layers have 4, 8, ..., resolution rows."""
+
+    @property
+    def resolutions(self) -> list[int]:
+        """4, 8, ..., resolution."""
+        return [2**r for r in range(2, self.resolution.bit_length())]
+
+    def check_resolution(self) -> None:
+        """Raises InputError unless the resolution is one that doubling leads to."""
+        size = self.resolution
+        if type(size) is not int or size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
+            raise InputError(
+                f"its resolution is {brief(size)}; expected a power of two, 8 or more (and "
+                f"{MAX_RESOLUTION} at most)"
+            )

@@ -17,6 +17,7 @@ its default. Weights are [out, in] and [out, in, k, k] and raw: the program appl
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ import numpy as np
 from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory
 from dnnlib.errors import InputError
-from dnnlib.families.layout import Row, read_rows
+from dnnlib.families.layout import Row, flip, read_rows
 from dnnlib.record import MAX_MAPPING_LAYERS, check_mapping_layers
 
 SETTINGS_KEY = "model_kwargs_init"  # what a Reader of these files puts beside the arrays
@@ -58,6 +59,38 @@ FIXED: dict[str, tuple] = {
     "const_input": (True,),
 }
 Normalization = Literal["joint", "separate"]
+
+
+@dataclass(frozen=True)
+class MappingSettings:
+    """Settings of the mapping of StyleGAN2 and 3, with the programs' defaults."""
+
+    mapping_lr_mul: float = 0.01
+    embedding_bias: bool = True
+    embedding_use_wscale: bool = True
+    normalize_z: bool = True
+    normalize_embedding: bool = True
+    normalize_embedding_latent: bool = False
+
+    def normalization(self, label_dim: int) -> tuple[bool, Normalization]:
+        """Whether anything is normalized, and how. Raises InputError if it is another way than z
+        and the embedding each, or the two as one."""
+        z, embedding, both = (
+            self.normalize_z,
+            self.normalize_embedding,
+            self.normalize_embedding_latent,
+        )
+        if not label_dim and not both:
+            return z, "separate"
+        if label_dim and (z, embedding, both) == (True, True, False):
+            return True, "separate"
+        if label_dim and (z, embedding, both) == (False, False, True):
+            return True, "joint"
+        raise InputError(
+            "its settings normalize_z, normalize_embedding and normalize_embedding_latent are "
+            f"{z}, {embedding} and {both}; expected z and the embedding normalized each, or "
+            f"together: {ADVICE}"
+        )
 
 
 class Checkpoint:
@@ -145,6 +178,31 @@ class Checkpoint:
     def take_rows(self, prefix: str, layer: str, arrays: dict[str, np.ndarray], *rows: Row) -> None:
         read_rows(rows, self.source, prefix, arrays, layer)
 
+    def take_mapping(
+        self, arrays: dict[str, np.ndarray], settings: MappingSettings, w_dim: int
+    ) -> None:
+        """w_avg, the embedding and the dense layers of StyleGAN2 and 3."""
+        self.take_w_avg(arrays, w_dim)
+        self.take_embedding(arrays, settings.embedding_bias, settings.embedding_use_wscale)
+        self.take_dense_layers(arrays, settings.mapping_lr_mul, 1.0, w_dim)
+
+    def take_last_output(
+        self, prefix: str, last: int, arrays: dict[str, np.ndarray], shape: tuple[int, int]
+    ) -> None:
+        """The output of block `last`, a convolution of this shape [channels, in], scaled by 1 /
+        sqrt(in), and its bias, as rgb; those of the blocks before are not used."""
+        for b in range(last):
+            for part in ("weight", "bias"):
+                self.source.skip(f"{prefix}output{b}.{part}")
+        scale = 1 / math.sqrt(shape[1])
+        self.take_rows(
+            f"{prefix}output{last}.",
+            "rgb",
+            arrays,
+            Row("weight", "weight", (*shape, 1, 1), scale, lambda weight: weight[:, :, 0, 0].T),
+            Row("bias", "bias", shape[:1]),
+        )
+
     def expect_filter(self, name: str, taps: tuple[float, ...], total: float) -> None:
         """Take a filter that must be the usual one, outer(taps, taps) of this sum, if it is there.
         Raises InputError if it is another."""
@@ -167,24 +225,6 @@ def kernel(outputs: int | None, inputs: int, size: int, scale: float, flips: boo
 
     def change(weight: np.ndarray) -> np.ndarray:
         turned = weight.transpose(2, 3, 1, 0)
-        return turned[::-1, ::-1] if flips else turned
+        return flip(turned) if flips else turned
 
     return Row("weight", "weight", (outputs, inputs, size, size), scale, change)
-
-
-def label_normalization(
-    z: bool, embedding: bool, both: bool, label_dim: int
-) -> tuple[bool, Normalization]:
-    """Whether anything is normalized, and how, by three settings of Hammer: z by itself, the
-    embedding by itself, the two as one. Raises InputError if it is another way."""
-    if not label_dim and not both:
-        return z, "separate"
-    if label_dim and (z, embedding, both) == (True, True, False):
-        return True, "separate"
-    if label_dim and (z, embedding, both) == (False, False, True):
-        return True, "joint"
-    raise InputError(
-        f"its settings normalize_z, normalize_embedding and normalize_embedding_latent are {z}, "
-        f"{embedding} and {both}; expected z and the embedding normalized each, or together: "
-        f"{ADVICE}"
-    )

@@ -32,3 +32,9 @@ def read_rows(
     for row in rows:
         values = source.take(f"{prefix}{row.source}", row.shape, row.scale)
         arrays[f"{layer}/{row.target}"] = np.ascontiguousarray(row.change(values))
+
+
+def flip(weight: np.ndarray) -> np.ndarray:
+    """[k, k, in, out] flipped in both axes: between a correlation's kernel and that of a transposed
+    convolution, which spreads the other way."""
+    return weight[::-1, ::-1]

@@ -5,9 +5,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.errors import InputError
+from dnnlib.families.layout import Row, read_rows
 from dnnlib.families.settings import expect_plain
 
 
@@ -60,3 +63,35 @@ def collect_settings(networks: Iterable[Mapping], known: Iterable[str]) -> dict[
                     )
             given.setdefault(name, value)
     return given
+
+
+def channels_at(resolution: int, base: int, decay: float, most: int) -> int:
+    """Of the layers at 2^r pixels: base / 2^((r - 1) decay), as a whole number, `most` at most."""
+    stage = resolution.bit_length() - 2
+    return min(int(base / 2.0 ** (stage * decay)), most)
+
+
+def skip_lower_outputs(
+    variables: NamedArrays, prefix: str, resolution: int, parts: Iterable[str]
+) -> None:
+    """The outputs at resolution / 2^k for k > 0, which are off at lod 0."""
+    parts = tuple(parts)
+    for lod in range(1, resolution.bit_length()):
+        for part in parts:
+            variables.skip(f"{prefix}ToRGB_lod{lod}/{part}")
+
+
+def read_last_output(
+    variables: NamedArrays,
+    prefix: str,
+    arrays: dict[str, np.ndarray],
+    shape: tuple[int, int],
+    scale: float,
+) -> None:
+    """ToRGB_lod0, a convolution [1, 1, in, channels] of this shape [in, channels] and its bias, as
+    rgb."""
+    rows = (
+        Row("weight", "weight", (1, 1, *shape), scale, lambda weight: weight[0, 0]),
+        Row("bias", "bias", shape[1:]),
+    )
+    read_rows(rows, variables, f"{prefix}ToRGB_lod0/", arrays, "rgb")

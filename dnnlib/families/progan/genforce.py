@@ -23,7 +23,7 @@ import numpy as np
 from dnnlib.containers.named_arrays import MOST_ARRAYS
 from dnnlib.containers.safe_pickle import Memory
 from dnnlib.families.genforce import ADVICE, HARMLESS, Checkpoint, kernel
-from dnnlib.families.layout import Row
+from dnnlib.families.layout import Row, flip
 from dnnlib.families.progan.record import ProGANRecord
 from dnnlib.families.settings import settle
 from dnnlib.families.tensorflow import expect_full_resolution
@@ -76,8 +76,8 @@ def to_record(generator: dict[str, Any], memory: Memory, ignored: IgnoredSetting
 
 
 def _read_layers(file: Checkpoint, record: ProGANRecord, is_fused: bool) -> None:
-    source, arrays = file.source, record.arrays
-    expect_full_resolution(source, "lod")
+    arrays = record.arrays
+    expect_full_resolution(file.source, "lod")
     inputs = record.z_dim + record.label_dim
     shape = None, inputs, 4, 4
     row = Row("weight", "weight", shape, _GAIN / math.sqrt(16 * inputs), _as_dense)
@@ -96,15 +96,8 @@ def _read_layers(file: Checkpoint, record: ProGANRecord, is_fused: bool) -> None
             file.take_rows(name, layer, arrays, row)
             channels = arrays[f"{layer}/weight"].shape[3]
             file.take_rows(name, layer, arrays, Row("bias", "bias", (channels,)))
-        if size < record.resolution:
-            for each in ("weight", "bias"):
-                source.skip(f"output{b}.{each}")
-    rgb = record.num_channels, channels, 1, 1
-    rows = (
-        Row("weight", "weight", rgb, 1 / math.sqrt(channels), lambda weight: weight[:, :, 0, 0].T),
-        Row("bias", "bias", rgb[:1]),
-    )
-    file.take_rows(f"output{len(record.resolutions) - 1}.", "rgb", arrays, *rows)
+    last = len(record.resolutions) - 1
+    file.take_last_output("", last, arrays, (record.num_channels, channels))
 
 
 def _as_dense(weight: np.ndarray) -> np.ndarray:
@@ -115,4 +108,4 @@ def _as_dense(weight: np.ndarray) -> np.ndarray:
 
 def _of_transposed(weight: np.ndarray) -> np.ndarray:
     """[in, out, 3, 3] of a transposed convolution -> [3, 3, in, out]."""
-    return weight.transpose(2, 3, 0, 1)[::-1, ::-1]
+    return flip(weight.transpose(2, 3, 0, 1))

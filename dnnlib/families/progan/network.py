@@ -14,11 +14,12 @@ import tensorflow as tf
 
 from dnnlib.families.progan.record import ProGANRecord
 from dnnlib.layers import (
-    EPSILON,
     DoublingConvolution,
     activate,
     convolve,
+    inverse_rms,
     layer_weights,
+    mean_of_colors,
     slope,
 )
 
@@ -32,7 +33,7 @@ class KeptNormalization(NamedTuple):
 
 def normalized(x: tf.Tensor) -> tuple[tf.Tensor, KeptNormalization]:
     """Every pixel, or row, scaled to a mean square of 1 over its channels."""
-    scale = tf.math.rsqrt(tf.reduce_mean(x**2, axis=-1, keepdims=True) + EPSILON)
+    scale = inverse_rms(x)
     return x * scale, KeptNormalization(x * scale, scale)
 
 
@@ -134,7 +135,7 @@ class ProGAN:
         """What `tangent` needs at the code [1, 1, Z + E]. The mean over RGB is taken first."""
         rgb = self._rgb_weight
         if mean_rgb:
-            rgb = tf.reduce_mean(rgb[:, : self._num_colors], axis=1, keepdims=True)
+            rgb = mean_of_colors(rgb, self._num_colors)
         latents, layers = self._linearize(codes)
         return Kept(latents, layers, rgb)
 

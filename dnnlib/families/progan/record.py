@@ -9,13 +9,11 @@ rgb/weight, rgb/bias                [in, channels], [channels]
 
 from dataclasses import dataclass
 
-from dnnlib.containers.safe_pickle import brief
-from dnnlib.errors import InputError
-from dnnlib.record import MAX_RESOLUTION, Layer, NetworkRecord
+from dnnlib.record import DoublingRecord, Layer
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProGANRecord(NetworkRecord):
+class ProGANRecord(DoublingRecord):
     """A ProGAN generator as plain data."""
 
     family = "progan"
@@ -28,11 +26,6 @@ class ProGANRecord(NetworkRecord):
     def num_layers(self) -> int:
         """z is read once."""
         return 1
-
-    @property
-    def resolutions(self) -> list[int]:
-        """4, 8, ..., resolution."""
-        return [2**r for r in range(2, self.resolution.bit_length())]
 
     @property
     def layers(self) -> list[Layer]:
@@ -52,9 +45,4 @@ class ProGANRecord(NetworkRecord):
 
     def check_settings(self) -> None:
         super().check_settings()
-        size = self.resolution
-        if type(size) is not int or size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
-            raise InputError(
-                f"its resolution is {brief(size)}; expected a power of two, 8 or more (and "
-                f"{MAX_RESOLUTION} at most)"
-            )
+        self.check_resolution()

@@ -25,10 +25,17 @@ from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.tensorflow_network import OldNetwork, TensorFlowNetwork
 from dnnlib.errors import InputError
-from dnnlib.families.layout import Row, read_rows
+from dnnlib.families.layout import Row, flip, read_rows
 from dnnlib.families.progan.record import ProGANRecord
 from dnnlib.families.settings import settle
-from dnnlib.families.tensorflow import collect_settings, expect_full_resolution, variables_of
+from dnnlib.families.tensorflow import (
+    channels_at,
+    collect_settings,
+    expect_full_resolution,
+    read_last_output,
+    skip_lower_outputs,
+    variables_of,
+)
 from dnnlib.record import IgnoredSettings
 
 ADVICE = "expected a ProGAN generator as its program saves it"
@@ -59,8 +66,7 @@ class Settings:
 
     def channels(self, resolution: int) -> int:
         """Of the layers at a resolution."""
-        stage = resolution.bit_length() - 2
-        return min(int(self.fmap_base / 2.0 ** (stage * self.fmap_decay)), self.fmap_max)
+        return channels_at(resolution, self.fmap_base, self.fmap_decay, self.fmap_max)
 
 
 def to_record(
@@ -109,7 +115,7 @@ def _read_layers(
             stored = 3, 3, outputs, inputs
             read(name, layer, Row("weight", "weight", stored, scale, _flip_and_turn), bias)
         else:
-            read(name, layer, Row("weight", "weight", shape, scale, _flip), bias)
+            read(name, layer, Row("weight", "weight", shape, scale, flip), bias)
 
     inputs, channels = record.z_dim + record.label_dim, settings.channels(4)
     shape, scale = (inputs, 16 * channels), _GAIN / 4 / math.sqrt(inputs)
@@ -121,12 +127,9 @@ def _read_layers(
         first = "Conv0_up" if settings.fused_scale else "Conv0"
         read_convolution(f"{size}x{size}/{first}", f"{size}/conv0", inputs, channels)
         read_convolution(f"{size}x{size}/Conv1", f"{size}/conv1", channels, channels)
-    rgb = (1, 1, channels, record.num_channels)
-    weight = Row("weight", "weight", rgb, 1 / math.sqrt(channels), lambda weight: weight[0, 0])
-    read("ToRGB_lod0", "rgb", weight, Row("bias", "bias", rgb[3:]))
-    for lod in range(1, record.resolution.bit_length()):
-        for part in ("weight", "bias"):
-            source.skip(f"ToRGB_lod{lod}/{part}")
+    rgb = channels, record.num_channels
+    read_last_output(source, "", record.arrays, rgb, 1 / math.sqrt(channels))
+    skip_lower_outputs(source, "", record.resolution, ("weight", "bias"))
 
 
 def _channels_last(weight: np.ndarray) -> np.ndarray:
@@ -134,9 +137,5 @@ def _channels_last(weight: np.ndarray) -> np.ndarray:
     return weight.reshape(len(weight), -1, 16).swapaxes(1, 2).reshape(weight.shape)
 
 
-def _flip(weight: np.ndarray) -> np.ndarray:
-    return weight[::-1, ::-1]
-
-
 def _flip_and_turn(weight: np.ndarray) -> np.ndarray:
-    return weight[::-1, ::-1].swapaxes(2, 3)
+    return flip(weight).swapaxes(2, 3)

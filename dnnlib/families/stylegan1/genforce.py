@@ -113,15 +113,8 @@ def _read_synthesis(file: Checkpoint, record: StyleGAN1Record, settings: Setting
                 file.take_rows(name, layer, arrays, kernel(None, inputs, 3, scale, flips))
                 inputs = arrays[f"{layer}/weight"].shape[3]
             _read_rest(file, record, name, layer, inputs)
-        if size < record.resolution:
-            for part_name in ("weight", "bias"):
-                source.skip(f"synthesis.output{b}.{part_name}")
-    shape, scale = (record.num_channels, inputs, 1, 1), 1 / math.sqrt(inputs)
-    rows = (
-        Row("weight", "weight", shape, scale, lambda weight: weight[:, :, 0, 0].T),
-        Row("bias", "bias", shape[:1]),
-    )
-    file.take_rows(f"synthesis.output{len(record.resolutions) - 1}.", "rgb", arrays, *rows)
+    last = len(record.resolutions) - 1
+    file.take_last_output("synthesis.", last, arrays, (record.num_channels, inputs))
 
 
 def _read_rest(

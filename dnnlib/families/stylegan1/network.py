@@ -18,6 +18,7 @@ from dnnlib.layers import (
     activate,
     convolve,
     layer_weights,
+    mean_of_colors,
     pixels,
     slope,
 )
@@ -129,7 +130,7 @@ class StyleGAN1(StyleNetwork):
         """What `tangent` needs at the code [1, L, D]. The mean over RGB is taken before ToRGB."""
         rgb = self._rgb_weight
         if mean_rgb:
-            rgb = tf.reduce_mean(rgb[:, : self._num_colors], axis=1, keepdims=True)
+            rgb = mean_of_colors(rgb, self._num_colors)
         return Kept(self._linearize(codes), rgb)
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:

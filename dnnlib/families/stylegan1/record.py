@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from dnnlib.containers.named_arrays import MAX_DIMENSIONS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
-from dnnlib.record import MAX_RESOLUTION, Layer, NetworkRecord
+from dnnlib.record import DoublingRecord, Layer
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleGAN1Record(NetworkRecord):
+class StyleGAN1Record(DoublingRecord):
     """A StyleGAN1 generator as plain data."""
 
     family = "stylegan1"
@@ -36,11 +36,6 @@ class StyleGAN1Record(NetworkRecord):
     mapping_activation: str
     normalize_z: bool
     blur: tuple[float, ...]  # taps of sum 1, after each up-sampling; one is none
-
-    @property
-    def resolutions(self) -> list[int]:
-        """4, 8, ..., resolution."""
-        return [2**r for r in range(2, self.resolution.bit_length())]
 
     @property
     def layers(self) -> list[Layer]:
@@ -73,9 +68,4 @@ class StyleGAN1Record(NetworkRecord):
             raise InputError(
                 f"its blur filter is {brief(self.blur)}; expected numbers such as 1, 2, 1"
             )
-        size = self.resolution
-        if type(size) is not int or size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
-            raise InputError(
-                f"its resolution is {brief(size)}; expected a power of two, 8 or more (and "
-                f"{MAX_RESOLUTION} at most)"
-            )
+        self.check_resolution()

@@ -34,10 +34,17 @@ from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.tensorflow_network import TensorFlowNetwork
 from dnnlib.errors import InputError
-from dnnlib.families.layout import Row, read_rows
+from dnnlib.families.layout import Row, flip, read_rows
 from dnnlib.families.settings import settle
 from dnnlib.families.stylegan1.record import StyleGAN1Record
-from dnnlib.families.tensorflow import collect_settings, expect_full_resolution, variables_of
+from dnnlib.families.tensorflow import (
+    channels_at,
+    collect_settings,
+    expect_full_resolution,
+    read_last_output,
+    skip_lower_outputs,
+    variables_of,
+)
 from dnnlib.record import IgnoredSettings, check_mapping_layers
 
 ADVICE = "expected a StyleGAN generator as its program saves it"
@@ -91,8 +98,7 @@ class Settings:
 
     def channels(self, resolution: int) -> int:
         """Of the layers at a resolution."""
-        stage = resolution.bit_length() - 2
-        return min(int(self.fmap_base / 2.0 ** (stage * self.fmap_decay)), self.fmap_max)
+        return channels_at(resolution, self.fmap_base, self.fmap_decay, self.fmap_max)
 
     def is_fused(self, resolution: int) -> bool:
         """Whether the up-sampling convolution there is stored as a transposed one."""
@@ -189,15 +195,9 @@ class _LayerReader:
             name, inputs, outputs = f"{size}x{size}", channels(size // 2), channels(size)
             self._read_layer(f"{name}/Conv0_up", f"{size}/conv0", inputs, outputs, 2 * stage)
             self._read_layer(f"{name}/Conv1", f"{size}/conv1", outputs, outputs, 2 * stage + 1)
-        shape = 1, 1, channels(record.resolution), record.num_channels
-        rows = [
-            Row("weight", "weight", shape, self.scale(shape, 1), lambda weight: weight[0, 0]),
-            Row("bias", "bias", shape[3:]),
-        ]
-        read_rows(rows, self.source, "synthesis/ToRGB_lod0/", self.arrays, "rgb")
-        for lod in range(1, record.resolution.bit_length()):
-            for part in ("weight", "bias"):
-                self.source.skip(f"synthesis/ToRGB_lod{lod}/{part}")
+        shape = channels(record.resolution), record.num_channels
+        read_last_output(self.source, "synthesis/", self.arrays, shape, self.scale(shape, 1))
+        skip_lower_outputs(self.source, "synthesis/", record.resolution, ("weight", "bias"))
 
     def _read_layer(
         self, name: str, layer: str, inputs: int | None, outputs: int, index: int
@@ -222,11 +222,6 @@ class _LayerReader:
         read_rows(rows, self.source, f"synthesis/{name}/", self.arrays, layer)
         noise = self.source.take(f"synthesis/noise{index}", (1, 1, size, size))
         self.arrays[f"{layer}/noise"] = noise[0, 0]
-
-
-def flip(weight: np.ndarray) -> np.ndarray:
-    """[k, k, in, out]: a fused layer stores it for a transposed convolution."""
-    return weight[::-1, ::-1]
 
 
 def add_one_to_scales(bias: np.ndarray) -> np.ndarray:

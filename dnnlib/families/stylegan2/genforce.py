@@ -30,9 +30,9 @@ from dnnlib.families.genforce import (
     FIXED,
     HARMLESS,
     Checkpoint,
+    MappingSettings,
     dense,
     kernel,
-    label_normalization,
 )
 from dnnlib.families.layout import Row
 from dnnlib.families.settings import settle
@@ -51,16 +51,10 @@ _NAMES = {"skip": "skip", "origin": "orig", "resnet": "resnet"}
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(MappingSettings):
     """Settings that change the result, with the program's defaults."""
 
     architecture: str | None = None  # told by the arrays
-    mapping_lr_mul: float = 0.01
-    embedding_bias: bool = True
-    embedding_use_wscale: bool = True
-    normalize_z: bool = True
-    normalize_embedding: bool = True
-    normalize_embedding_latent: bool = False
     conv_clamp: float | None = None
 
 
@@ -72,12 +66,7 @@ def to_record(
     file = Checkpoint(generator, memory)
     settings = settle(Settings, file.settings, ignored, ADVICE, _HARMLESS, _FIXED)
     z_dim, label_dim = file.sizes_of_mapping()
-    normalizes, together = label_normalization(
-        settings.normalize_z,
-        settings.normalize_embedding,
-        settings.normalize_embedding_latent,
-        label_dim,
-    )
+    normalizes, together = settings.normalization(label_dim)
     if not file.is_hammer:
         normalizes, together = True, _old_normalization(file)
     architecture = _architecture(file, settings)
@@ -100,9 +89,7 @@ def to_record(
         format="genforce checkpoint of StyleGAN2" + (" (Hammer)" if file.is_hammer else ""),
     )
     record.check_settings()
-    file.take_w_avg(record.arrays, record.w_dim)
-    file.take_embedding(record.arrays, settings.embedding_bias, settings.embedding_use_wscale)
-    file.take_dense_layers(record.arrays, settings.mapping_lr_mul, 1.0, record.w_dim)
+    file.take_mapping(record.arrays, settings, record.w_dim)
     _read_synthesis(file, record)
     file.source.expect_none_left()
     return record

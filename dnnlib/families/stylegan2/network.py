@@ -18,6 +18,7 @@ from dnnlib.layers import (
     convolve,
     fused_activate,
     layer_weights,
+    mean_of_colors,
     pixels,
     product_rule,
     slope,
@@ -96,7 +97,7 @@ class KeptRGB(NamedTuple):
 
     def averaged(self, channels: int) -> "KeptRGB":
         """For a tangent averaged over the first channels; only where no clamp acts."""
-        weight = tf.reduce_mean(self.weight[:, :channels], axis=1, keepdims=True)
+        weight = mean_of_colors(self.weight, channels)
         return self._replace(weight=weight, slope=self.slope[..., :1])
 
 
@@ -222,7 +223,7 @@ class StyleGAN2(StyleNetwork):
         start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
         image = self._join(run, start, step)
         if kept.mean_rgb:
-            return tf.reduce_mean(image[..., : self._num_colors], axis=3, keepdims=True)
+            return mean_of_colors(image, self._num_colors)
         return image
 
     def _join(self, run: Callable, x: tf.Tensor, step: int = 1) -> tf.Tensor:

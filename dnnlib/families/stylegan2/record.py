@@ -22,7 +22,7 @@ import numpy as np
 from dnnlib.containers.named_arrays import MAX_DIMENSIONS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
-from dnnlib.record import MAX_RESOLUTION, Layer, NetworkRecord
+from dnnlib.record import DoublingRecord, Layer
 
 MAX_CLAMP = float(np.finfo(np.float32).max)
 MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
@@ -42,7 +42,7 @@ _KINDS = {  # of layers, in the order of the data flow
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleGAN2Record(NetworkRecord):
+class StyleGAN2Record(DoublingRecord):
     """A StyleGAN2 generator as plain data."""
 
     family = "stylegan2"
@@ -67,11 +67,6 @@ class StyleGAN2Record(NetworkRecord):
     def width_at(self, height: int) -> int:
         """Of the layers of a height."""
         return height * self.start_width // 4
-
-    @property
-    def resolutions(self) -> list[int]:
-        """4, 8, ..., resolution."""
-        return [2**r for r in range(2, self.resolution.bit_length())]
 
     @property
     def num_layers(self) -> int:
@@ -132,9 +127,4 @@ class StyleGAN2Record(NetworkRecord):
             raise InputError(
                 f"its resample_kernel is {brief(taps)}; expected numbers, such as 1, 3, 3, 1"
             )
-        size = self.resolution
-        if type(size) is not int or size < 8 or size & (size - 1) or size > MAX_RESOLUTION:
-            raise InputError(
-                f"its resolution is {brief(size)}; expected a power of two, 8 or more (and "
-                f"{MAX_RESOLUTION} at most)"
-            )
+        self.check_resolution()

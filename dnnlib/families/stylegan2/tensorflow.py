@@ -49,7 +49,7 @@ from dnnlib.containers.named_arrays import NamedArrays
 from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.tensorflow_network import TensorFlowNetwork
 from dnnlib.errors import InputError
-from dnnlib.families.layout import Row, read_rows
+from dnnlib.families.layout import Row, flip, read_rows
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.families.stylegan2.tensorflow_settings import (
     ADVICE,
@@ -64,6 +64,7 @@ from dnnlib.families.tensorflow import (
     collect_settings,
     equalized_scale,
     expect_full_resolution,
+    skip_lower_outputs,
     variables_of,
 )
 from dnnlib.record import IgnoredSettings, check_first_layer, check_mapping_layers
@@ -102,7 +103,8 @@ def to_record(
     _read_synthesis(variables, record, settings, revised)
     expect_full_resolution(variables, "synthesis/lod")
     if revised:
-        _skip_lower_outputs(variables, record)
+        parts = ("weight", "bias", "mod_weight", "mod_bias")
+        skip_lower_outputs(variables, "synthesis/", record.resolution, parts)
     variables.expect_none_left()
     return record
 
@@ -226,7 +228,7 @@ def _convolution_rows(layer: str, inputs: int, outputs: int, w_dim: int) -> list
     kind = layer.split("/")[1]
     kernel = 3 if kind.startswith("conv") else 1
     shape, style = (kernel, kernel, inputs, outputs), (w_dim, inputs)
-    change = _flip if kind in ("conv0", "skip") else np.asarray
+    change = flip if kind in ("conv0", "skip") else np.asarray
     weight = Row("weight", "weight", shape, equalized_scale(shape), change)
     if kind == "skip":
         return [weight]
@@ -236,11 +238,6 @@ def _convolution_rows(layer: str, inputs: int, outputs: int, w_dim: int) -> list
         Row("style_bias", "mod_bias", (inputs,), change=_plus_one),
         Row("bias", "bias", (outputs,)),
     ]
-
-
-def _flip(weight: np.ndarray) -> np.ndarray:
-    """Stored for a correlation; tf.nn.conv2d_transpose spreads the other way."""
-    return weight[::-1, ::-1]
 
 
 def _plus_one(bias: np.ndarray) -> np.ndarray:
@@ -257,10 +254,3 @@ def _read_constant(variables: NamedArrays, record: StyleGAN2Record, channels: in
     const = variables.take(name, (1, channels, 4, 4))[0]
     record.arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
     return channels
-
-
-def _skip_lower_outputs(variables: NamedArrays, record: StyleGAN2Record) -> None:
-    """The outputs at lower resolutions, off at lod 0."""
-    for lod in range(1, record.resolution.bit_length()):
-        for name in ("weight", "bias", "mod_weight", "mod_bias"):
-            variables.skip(f"synthesis/ToRGB_lod{lod}/{name}")

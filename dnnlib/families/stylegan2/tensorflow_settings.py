@@ -24,6 +24,7 @@ from typing import Any
 
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
+from dnnlib.families.tensorflow import channels_at
 from dnnlib.record import IgnoredSettings
 
 ADVICE = "use a StyleGAN2 or StyleGAN2-ADA generator"
@@ -57,8 +58,7 @@ class Settings:
 
     def channels(self, resolution: int) -> int:
         """Of the layers at a resolution."""
-        stage = resolution.bit_length() - 2
-        number = int(self.fmap_base / 2.0 ** (stage * self.fmap_decay))
+        number = channels_at(resolution, self.fmap_base, self.fmap_decay, self.fmap_max)
         return min(max(number, self.fmap_min), self.fmap_max)
 
     @property

@@ -26,13 +26,13 @@ from dnnlib.families.genforce import (
     FIXED,
     HARMLESS,
     Checkpoint,
+    MappingSettings,
     dense,
     kernel,
-    label_normalization,
 )
 from dnnlib.families.layout import Row
 from dnnlib.families.settings import settle
-from dnnlib.families.stylegan3.record import MOST_LAYERS, StyleGAN3Record
+from dnnlib.families.stylegan3.record import MOST_LAYERS, StyleGAN3Record, gain_of
 from dnnlib.families.stylegan3.schedule import Schedule, ScheduleSettings
 from dnnlib.record import IgnoredSettings
 
@@ -45,17 +45,11 @@ _HARMLESS = [
 
 
 @dataclass(frozen=True)
-class Settings(ScheduleSettings):
+class Settings(MappingSettings, ScheduleSettings):
     """Settings that change the result, with the program's defaults."""
 
     conv_clamp: float | None = 256.0
     output_scale: float = 0.25
-    mapping_lr_mul: float = 0.01
-    embedding_bias: bool = True
-    embedding_use_wscale: bool = True
-    normalize_z: bool = True
-    normalize_embedding: bool = True
-    normalize_embedding_latent: bool = False
 
 
 def to_record(
@@ -73,12 +67,7 @@ def to_record(
         )
     schedule = Schedule(settings, _kernel_sizes(file, layers))
     z_dim, label_dim = file.sizes_of_mapping()
-    normalizes, _ = label_normalization(
-        settings.normalize_z,
-        settings.normalize_embedding,
-        settings.normalize_embedding_latent,
-        label_dim,
-    )
+    normalizes, _ = settings.normalization(label_dim)
     if not normalizes or settings.normalize_embedding_latent:
         raise InputError(f"does not normalize z by itself; {ADVICE}")
     record = StyleGAN3Record(
@@ -97,9 +86,7 @@ def to_record(
         format="genforce checkpoint of StyleGAN3 (Hammer)",
     )
     record.check_settings()
-    file.take_w_avg(record.arrays, record.w_dim)
-    file.take_embedding(record.arrays, settings.embedding_bias, settings.embedding_use_wscale)
-    file.take_dense_layers(record.arrays, settings.mapping_lr_mul, 1.0, record.w_dim)
+    file.take_mapping(record.arrays, settings, record.w_dim)
     _read_synthesis(file, record, schedule)
     file.source.expect_none_left()
     record.check_sizes()
@@ -139,10 +126,8 @@ def _read_synthesis(file: Checkpoint, record: StyleGAN3Record, schedule: Schedul
         )
         channels = arrays[f"{layer}/weight"].shape[3]
         arrays[f"{layer}/bias"] = source.take(f"{name}filter.bias", (channels,))
-        magnitude = float(source.take(f"{name}magnitude_ema", ()))
-        if not magnitude > 0:
-            raise InputError(f"its {name}magnitude_ema is {magnitude:g}; expected it above 0")
-        arrays[f"{layer}/gain"] = np.asarray(1 / math.sqrt(magnitude), np.float32)
+        stored = f"{name}magnitude_ema"
+        arrays[f"{layer}/gain"] = gain_of(stored, float(source.take(stored, ())))
         for part, taps in zip(("up", "down"), schedule.taps[i], strict=True):
             if taps > 1:
                 stored = f"{name}filter.{part}_filter"

@@ -15,7 +15,16 @@ import tensorflow as tf
 
 from dnnlib.families.stylegan3.filters import downsample, upsample
 from dnnlib.families.stylegan3.record import Filtering, StyleGAN3Record
-from dnnlib.layers import activate, convolve, fused, layer_weights, pixels, product_rule, slope
+from dnnlib.layers import (
+    activate,
+    convolve,
+    fused,
+    layer_weights,
+    mean_of_colors,
+    pixels,
+    product_rule,
+    slope,
+)
 from dnnlib.mapping import MappingNetwork, StyleNetwork
 
 
@@ -297,7 +306,7 @@ class StyleGAN3(StyleNetwork):
         kept = self._linearize(codes, step)._replace(mean_rgb=mean_rgb)
         rgb = kept.rgb
         if mean_rgb and not tf.reduce_any(rgb.slope != 1):
-            weight = tf.reduce_mean(rgb.weight[:, : self._num_colors], axis=1, keepdims=True)
+            weight = mean_of_colors(rgb.weight, self._num_colors)
             kept = kept._replace(rgb=rgb._replace(weight=weight, slope=rgb.slope[..., :1]))
         return kept
 
@@ -314,5 +323,5 @@ class StyleGAN3(StyleNetwork):
             dx = layer.tangent(kept_layer, dx, dcode, step if layer is self._layers[-1] else 1)
         image = self._to_rgb.tangent(kept.rgb, dx, dcode) * self._scale
         if kept.mean_rgb:
-            return tf.reduce_mean(image[..., : self._num_colors], axis=3, keepdims=True)
+            return mean_of_colors(image, self._num_colors)
         return image

@@ -30,7 +30,7 @@ from dnnlib.containers.safe_pickle import Array, Memory, brief
 from dnnlib.containers.torch_modules import Module
 from dnnlib.errors import InputError
 from dnnlib.families.modules import ModuleReader, ModuleTree, expect_same, number, whole
-from dnnlib.families.stylegan3.record import MOST_LAYERS, Filtering, StyleGAN3Record
+from dnnlib.families.stylegan3.record import MOST_LAYERS, Filtering, StyleGAN3Record, gain_of
 from dnnlib.record import IgnoredSettings
 
 _CLASSES = ("Generator", "SuperresGenerator")
@@ -163,20 +163,18 @@ class _LayerReader(ModuleReader):
     def read_class_embedding(self) -> None:
         """StyleGAN-XL's: a row of a table for each class, through a dense layer, which gives a
         constant vector for each; and maybe a mean w for each."""
-        record, name = self.record, "mapping.embed_proj"
+        record, arrays = self.record, self.arrays
         self.modules.take("mapping.embed", "Embedding", padding_idx=None, max_norm=None)
         table = self.tensors.take("mapping.embed.weight", (record.label_dim, None))
-        dense: dict[str, np.ndarray] = {}
-        self.arrays, kept = dense, self.arrays
-        self.read_dense(name, "embed", (table.shape[1], record.z_dim), "lrelu")
-        self.arrays = kept
-        x = table @ dense["embed/weight"] + dense["embed/bias"]
-        kept["mapping/embed/weight"] = np.where(x > 0, x, 0.2 * x) * np.float32(math.sqrt(2))
-        kept["mapping/embed/bias"] = np.zeros(record.z_dim, np.float32)
+        sizes = table.shape[1], record.z_dim
+        self.read_dense("mapping.embed_proj", "mapping/embed", sizes, "lrelu")
+        x = table @ arrays["mapping/embed/weight"] + arrays["mapping/embed/bias"]
+        arrays["mapping/embed/weight"] = np.where(x > 0, x, 0.2 * x) * np.float32(math.sqrt(2))
+        arrays["mapping/embed/bias"] = np.zeros(record.z_dim, np.float32)
         shape: tuple[int, ...] = (record.w_dim,)
         if len(self.tensors.shape("mapping.w_avg") or ()) == 2:
             shape = (record.label_dim, record.w_dim)
-        kept["w_avg"] = self.tensors.take("mapping.w_avg", shape)
+        arrays["w_avg"] = self.tensors.take("mapping.w_avg", shape)
 
     def read_synthesis(self, names: list[str]) -> None:
         arrays, take, w_dim = self.arrays, self.tensors.take, self.record.w_dim
@@ -197,16 +195,12 @@ class _LayerReader(ModuleReader):
         layer, take = str(i), self.tensors.take
         kernel = self.tensors.sizes(f"{name}.weight", 4)[2]
         outputs = self.record.num_channels if is_last else None
-        outputs = self.read_kernel(name, layer, kernel, inputs, outputs)
+        scale = 1 / math.sqrt(inputs) if is_last else 1.0  # of its style, so of it
+        outputs = self.read_kernel(name, layer, kernel, inputs, outputs, scale)
         self.read_dense(f"{name}.affine", layer, (self.record.w_dim, inputs), "linear", "style_")
-        if is_last:  # scaled as its weight is not
-            for part in ("style_weight", "style_bias"):
-                self.arrays[f"{layer}/{part}"] /= np.float32(math.sqrt(inputs))
         self.arrays[f"{layer}/bias"] = take(f"{name}.bias", (outputs,))
-        magnitude = float(take(f"{name}.magnitude_ema", ()))
-        if not magnitude > 0:
-            raise InputError(f"its {name}.magnitude_ema is {magnitude:g}; expected it above 0")
-        self.arrays[f"{layer}/gain"] = np.asarray(1 / math.sqrt(magnitude), np.float32)
+        magnitude = f"{name}.magnitude_ema"
+        self.arrays[f"{layer}/gain"] = gain_of(magnitude, float(take(magnitude, ())))
         for part in ("up_filter", "down_filter"):
             if f"{name}.{part}" in self.tensors:
                 self.arrays[f"{layer}/{part}"] = self._take_filter(f"{name}.{part}", part)

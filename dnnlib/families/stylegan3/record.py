@@ -39,6 +39,13 @@ class Filtering(NamedTuple):
     is_to_rgb: bool
 
 
+def gain_of(name: str, magnitude: float) -> np.ndarray:
+    """[], of the array `name`, magnitude_ema. Raises InputError if it is not above 0."""
+    if not magnitude > 0:
+        raise InputError(f"its {name} is {magnitude:g}; expected it above 0")
+    return np.asarray(1 / math.sqrt(magnitude), np.float32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StyleGAN3Record(NetworkRecord):
     """A StyleGAN3 generator as plain data."""
