@@ -68,6 +68,7 @@ def _scale_relu_tangent(
     dscale: tf.Tensor,
     dshift: tf.Tensor,
 ) -> tf.Tensor:
+    """Of y = max(0, x g + b): dy = [y > 0] (dx g + x dg + db)."""
     dy = dx * scale + x * dscale + dshift
     return tf.where(x * scale + shift > 0, dy, tf.zeros([], x.dtype))
 
@@ -137,6 +138,7 @@ class Attention:
         return x + tf.reshape(kept.o @ self.output, tf.shape(x)), kept
 
     def tangent(self, kept: KeptAttention, dx: tf.Tensor) -> tf.Tensor:
+        """Of A g with A = softmax(S): B g - (row sums of B) A g + A dg, B = A dS by elements."""
         dtheta = _rows(dx) @ self.theta
         dphi = tf.reduce_sum(_windows(dx @ self.phi) * kept.phi_winners, axis=2)
         dg = tf.reduce_sum(_windows(dx @ self.g) * kept.g_winners, axis=2)

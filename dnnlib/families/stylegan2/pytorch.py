@@ -83,7 +83,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
     expect_same(main, mapping, ("z_dim", "c_dim", "w_dim", "num_ws"))
     expect_same(main, synthesis, ("w_dim", "img_resolution", "img_channels", "num_ws"))
     first = modules.state("synthesis.b4.conv1")
-    start_width = _start_width(tensors, main)
+    start = 4, _start_width(tensors, main)
     filters = [name for name in tensors.names() if name.endswith(".resample_filter")]
     if not filters:
         raise InputError(
@@ -102,7 +102,7 @@ def to_record(generator: Module, memory: Memory, ignored: IgnoredSettings) -> St
         label_normalization="separate",
         resample_kernel=tensors.take_filter(filters, 1),
         conv_clamp=None if first["conv_clamp"] is None else float(first["conv_clamp"]),
-        start_width=start_width,
+        start=start,
         arrays={},
         format="StyleGAN2-ADA-PyTorch pickle",
     )
@@ -145,7 +145,7 @@ class _LayerReader(ModuleReader):
 
     def read_synthesis(self) -> None:
         record = self.record
-        const = self.tensors.take("synthesis.b4.const", (None, 4, record.start_width))
+        const = self.tensors.take("synthesis.b4.const", (None, *record.start))
         self.arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
         inputs = len(const)
         for size in record.resolutions:
@@ -175,7 +175,7 @@ class _LayerReader(ModuleReader):
         outputs = self.read_kernel(name, layer, 3, inputs, None)
         self.read_style(name, layer, inputs, outputs)
         size = int(layer.split("/")[0])
-        shape = (size, self.record.width_at(size))
+        shape = self.record.size_at(size)
         noise = np.broadcast_to(np.float32(0), shape)
         if state["use_noise"]:
             strength = float(self.tensors.take(f"{name}.noise_strength", ()))

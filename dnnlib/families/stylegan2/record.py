@@ -3,14 +3,15 @@
     w_avg                               [w_dim]
     mapping/embed/weight, /bias         [label_dim, embed_dim], [embed_dim]   only if label_dim > 0
     mapping/{i}/weight, /bias           [in, out], [out]
-    const                               [4, 4, C]
+    const                               [h, w, C], 4 x 4 where images are square
     {layer}/weight                      [k, k, in, out], for tf.nn.conv2d or tf.nn.conv2d_transpose
     {layer}/bias                        [out]
     {layer}/style_weight, /style_bias   [w_dim, in], [in]
     {layer}/noise                       [h, w], already times its strength; not for rgb
 
 A layer is `{R}/conv0` (up-sampling, not at R = 4), `{R}/conv1`, `{R}/rgb` or `{R}/skip` (its weight
-only). They take the w of these indices, at R = 2^r: conv0 2r - 5, conv1 2r - 4, rgb 2r - 3.
+only), where R is 4 at the size of the constant, 8 at twice that size, and so on. They take the w of
+these indices, at R = 2^r: conv0 2r - 5, conv1 2r - 4, rgb 2r - 3.
 """
 
 import math
@@ -22,9 +23,10 @@ import numpy as np
 from dnnlib.containers.named_arrays import MAX_DIMENSIONS
 from dnnlib.containers.safe_pickle import brief
 from dnnlib.errors import InputError
-from dnnlib.record import DoublingRecord, Layer
+from dnnlib.record import MAX_RESOLUTION, DoublingRecord, Layer
 
 MAX_CLAMP = float(np.finfo(np.float32).max)
+MAX_START = 16  # rows and columns of the constant
 MAX_TAP = 1e6  # of the filter, over the sum of all: beyond it numbers would overflow
 
 _ACTIVATIONS = ("lrelu", "relu", "linear")
@@ -57,16 +59,17 @@ class StyleGAN2Record(DoublingRecord):
     label_normalization: Literal["joint", "separate"]
     resample_kernel: tuple[float, ...]
     conv_clamp: float | None
-    start_width: int = 4  # of the constant, which is 4 high
+    start: tuple[int, int] = (4, 4)  # rows and columns of the constant
     w_avg_is_estimated: bool = False  # the file has none
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.resolution, self.width_at(self.resolution)
+        return self.size_at(self.resolution)
 
-    def width_at(self, height: int) -> int:
-        """Of the layers of a height."""
-        return height * self.start_width // 4
+    def size_at(self, resolution: int) -> tuple[int, int]:
+        """Rows and columns of the layers of a resolution, which is 4 in those of the constant."""
+        height, width = self.start
+        return resolution * height // 4, resolution * width // 4
 
     @property
     def num_layers(self) -> int:
@@ -88,8 +91,8 @@ class StyleGAN2Record(DoublingRecord):
                 if weight is not None:
                     inputs, outputs = weight.shape[2:]
                     index = None if name == "skip" else code
-                    width = self.width_at(size)
-                    found.append(Layer(index, size, kind, inputs, outputs, width))
+                    height, width = self.size_at(size)
+                    found.append(Layer(index, height, kind, inputs, outputs, width))
                     code += name in ("conv0", "conv1")
         return found
 
@@ -116,7 +119,7 @@ class StyleGAN2Record(DoublingRecord):
             mapping_activation=_ACTIVATIONS,
         )
         super().check_settings()
-        self.check_numbers(w_dim=(1, MAX_DIMENSIONS), start_width=(1, 16))
+        self.check_numbers(w_dim=(1, MAX_DIMENSIONS))
         if self.conv_clamp is not None and not 0 < self.conv_clamp <= MAX_CLAMP:
             raise InputError(
                 f"its conv_clamp is {self.conv_clamp}; expected a positive number, "
@@ -128,3 +131,8 @@ class StyleGAN2Record(DoublingRecord):
                 f"its resample_kernel is {brief(taps)}; expected numbers, such as 1, 3, 3, 1"
             )
         self.check_resolution()
+        height, width = self.size
+        if max(self.size) > MAX_RESOLUTION:
+            raise InputError(
+                f"makes images of {height} x {width}; expected {MAX_RESOLUTION} at most"
+            )

@@ -22,7 +22,9 @@ resolution, and 2^r for R.
                                          labels; z and the embedding are normalized together
     mapping/LabelEmbed/weight, bias      [label_dim, out], [out]: times 1 / sqrt(label_dim), 1;
                                          ADA's; z and the embedding are normalized each
-    synthesis/4x4/Const/const            [1, C, 4, 4]
+    synthesis/4x4/Const/const            [1, C, h, w]: 4 x 4, but in networks of images that are not
+                                         square, whose layers are called R x R as those of square
+                                         ones (eps696's), or by their own size, as is the constant
     synthesis/4x4/Conv, {R}x{R}/Conv0_up, Conv1, ToRGB, Skip
         /weight                          [k, k, in, out]: times 1 / sqrt(k k in); k = 3, but 1 in
                                          ToRGB and Skip; Conv0_up and Skip up-sample, and are
@@ -50,13 +52,11 @@ from dnnlib.containers.safe_pickle import Memory, brief
 from dnnlib.containers.tensorflow_network import TensorFlowNetwork
 from dnnlib.errors import InputError
 from dnnlib.families.layout import Row, flip, read_rows
-from dnnlib.families.stylegan2.record import StyleGAN2Record
+from dnnlib.families.stylegan2.record import MAX_START, StyleGAN2Record
 from dnnlib.families.stylegan2.tensorflow_settings import (
     ADVICE,
     KNOWN_SETTINGS,
     Settings,
-    expect_constant,
-    not_square,
     scales_embedding,
     settings_in_force,
 )
@@ -90,17 +90,18 @@ def to_record(
     _expect_functions(mapping, synthesis)
     is_ada = synthesis["build_func_name"] == "G_synthesis"
     revised = synthesis["build_func_name"] == "G_synthesis_stylegan_revised"
-    settings = settings_in_force(given, is_ada, ignored)
+    variables = variables_of({"": main, "mapping/": mapping, "synthesis/": synthesis}, memory)
+    constant, start = _find_constant(variables)
+    settings = settings_in_force(given, start, is_ada, ignored)
     embedding_scale = settings.mapping_lrmul if scales_embedding(given, is_ada) else 1.0
-    record = _record_of(settings, is_ada, revised, embedding_scale)
+    record = _record_of(settings, start, is_ada, revised, embedding_scale)
     record.check_settings()
 
-    variables = variables_of({"": main, "mapping/": mapping, "synthesis/": synthesis}, memory)
     record.arrays["w_avg"] = variables.take("dlatent_avg", (record.w_dim,))
     if record.label_dim:
         _read_embedding(variables, record, settings, embedding_scale)
     _read_mapping(variables, record, settings)
-    _read_synthesis(variables, record, settings, revised)
+    _read_synthesis(variables, record, settings, constant, revised)
     expect_full_resolution(variables, "synthesis/lod")
     if revised:
         parts = ("weight", "bias", "mod_weight", "mod_bias")
@@ -133,7 +134,11 @@ def _expect_functions(mapping: dict[str, Any], synthesis: dict[str, Any]) -> Non
 
 
 def _record_of(
-    settings: Settings, is_ada: bool, revised: bool, embedding_scale: float
+    settings: Settings,
+    start: tuple[int, int],
+    is_ada: bool,
+    revised: bool,
+    embedding_scale: float,
 ) -> StyleGAN2Record:
     """The record without its arrays."""
     note = (
@@ -145,6 +150,7 @@ def _record_of(
         w_dim=settings.dlatent_size,
         label_dim=settings.label_size,
         resolution=settings.resolution,
+        start=start,
         num_channels=settings.num_channels,
         architecture="orig" if revised else settings.architecture,
         activation=settings.nonlinearity,
@@ -192,25 +198,34 @@ def _read_mapping(variables: NamedArrays, record: StyleGAN2Record, settings: Set
 
 
 def _read_synthesis(
-    variables: NamedArrays, record: StyleGAN2Record, settings: Settings, revised: bool
+    variables: NamedArrays,
+    record: StyleGAN2Record,
+    settings: Settings,
+    constant: str,
+    revised: bool,
 ) -> None:
+    called_by_size = constant != "synthesis/4x4/Const/const"
+
     def read(name: str, layer: str, inputs: int, outputs: int) -> None:
         rows = _convolution_rows(layer, inputs, outputs, record.w_dim)
         read_rows(rows, variables, f"synthesis/{name}/", record.arrays, layer)
 
     def read_noisy(name: str, layer: str, inputs: int, outputs: int, index: int) -> None:
         read(name, layer, inputs, outputs)
-        size = int(layer.split("/")[0])
-        noise = np.broadcast_to(np.float32(0), (size, size))
+        size = record.size_at(int(layer.split("/")[0]))
+        noise = np.broadcast_to(np.float32(0), size)
         if settings.use_noise:
             strength = float(variables.take(f"synthesis/{name}/noise_strength", ()))
-            shape = (1, 1, size, size)
+            shape = (1, 1, *size)
             noise = variables.take(f"synthesis/noise{index}", shape, strength)[0, 0]
         record.arrays[f"{layer}/noise"] = noise
 
-    inputs = _read_constant(variables, record, settings.fmap_const or settings.channels(4))
+    inputs = settings.fmap_const or settings.channels(4)
+    values = variables.take(constant, (1, inputs, *record.start))[0]
+    record.arrays["const"] = np.ascontiguousarray(values.transpose(1, 2, 0))
     for stage, size in enumerate(record.resolutions):
-        name, outputs = f"{size}x{size}", settings.channels(size)
+        height, width = record.size_at(size) if called_by_size else (size, size)
+        name, outputs = f"{height}x{width}", settings.channels(size)
         if size == 4:
             read_noisy(f"{name}/Conv", "4/conv1", inputs, outputs, 0)
         else:
@@ -244,13 +259,21 @@ def _plus_one(bias: np.ndarray) -> np.ndarray:
     return bias + 1
 
 
-def _read_constant(variables: NamedArrays, record: StyleGAN2Record, channels: int) -> int:
-    """Reads the constant, and gives its channels."""
-    name = "synthesis/4x4/Const/const"
-    if len(shape := variables.shape(name) or ()) == 4:
-        if shape[2] != shape[3]:
-            raise not_square(record.resolution * shape[2] // 4, record.resolution * shape[3] // 4)
-        expect_constant(*shape[2:])
-    const = variables.take(name, (1, channels, 4, 4))[0]
-    record.arrays["const"] = np.ascontiguousarray(const.transpose(1, 2, 0))
-    return channels
+def _find_constant(variables: NamedArrays) -> tuple[str, tuple[int, int]]:
+    """The name of the constant, and its rows and columns."""
+    names = [name for name in variables.names() if name.endswith("/Const/const")]
+    name = names[0] if len(names) == 1 else "synthesis/4x4/Const/const"
+    shape = variables.shape(name) or ()
+    if len(shape) != 4:
+        return name, (4, 4)  # reading it says what is wrong with it
+    height, width = shape[2:]
+    if not (0 < height <= MAX_START and 0 < width <= MAX_START):
+        raise InputError(
+            f"begins with a constant of {height} x {width}; expected 4 x 4, or at most "
+            f"{MAX_START} x {MAX_START} in a network of images that are not square"
+        )
+    if name not in ("synthesis/4x4/Const/const", f"synthesis/{height}x{width}/Const/const"):
+        raise InputError(
+            f"its constant is called {brief(name)}, but is {height} x {width}; expected a StyleGAN2"
+        )
+    return name, (height, width)

@@ -4,19 +4,21 @@ Every setting is either used, known to be harmless, or an error that names it. W
 file has the default of its program. Channels at resolution 2^r: fmap_base / 2^((r - 1) fmap_decay),
 as a whole number from fmap_min to fmap_max; in the constant fmap_const, if given.
 
-Forks of StyleGAN2 for images that are not square write settings of their own, also for square
-images:
+Networks of images that are not square begin with a constant that is not, and double it as often as
+4 x 4 is doubled to `resolution`. Their forks of StyleGAN2 write settings of their own, also for
+square images:
 
     min_h, min_w, res_log2     skyflynil's and RoyWheels': height min_h 2^res_log2, width
                                min_w 2^res_log2, from a constant of min_h x min_w
-    init_res, size             eps696's: height and width of the constant, resolution / 4 times
-                               that of the images
+    init_res, size             eps696's: height and width of the constant, and of the images,
+                               resolution / 4 times as much
     resolution_h, resolution_w, res, output_shape, square
                                the sides of the images, or whether they are equal
 
-Where all of them say what a square network of 8, 16, ... pixels that begins with 4 x 4 says by its
-`resolution`, the network is the same. DiffAugment-stylegan2 and eps696 write `impl`, how the filter
-is computed. The first scales the embedding of labels by mapping_lrmul, which no other does.
+All of them must agree with each other and with the constant. eps696 can stretch or pad what a layer
+makes (`scale_type`, or another `size`), which is not supported. DiffAugment-stylegan2 and eps696
+write `impl`, how the filter is computed. The first scales the embedding of labels by mapping_lrmul,
+which no other does.
 """
 
 import dataclasses
@@ -99,7 +101,7 @@ _HARMLESS = {
 }
 # Settings of forks that are harmless with one of these values.
 _HARMLESS_VALUES = {"impl": ("cuda", "ref"), "epochs": (0,), "scale_type": (None,)}
-# Settings of forks about the size of the images, which must be that of a square network.
+# Settings of forks about the size of the images.
 _SIZES = (
     "size",
     "output_shape",
@@ -118,9 +120,13 @@ _LARGEST_SIDE = 1 << 16
 _MOST_LOG2 = 16
 
 
-def settings_in_force(given: dict[str, Any], is_ada: bool, ignored: IgnoredSettings) -> Settings:
-    """Raises InputError for a setting that is not known, unless it is ignored."""
-    resolution = _resolution(given)
+def settings_in_force(
+    given: dict[str, Any], start: tuple[int, int], is_ada: bool, ignored: IgnoredSettings
+) -> Settings:
+    """The settings of a network whose constant has `start` rows and columns.
+
+    Raises InputError for a setting that is not known, unless it is ignored."""
+    resolution = _resolution(given, start)
     for name, value in given.items():
         if name == "dtype" and value != "float32":
             raise InputError(f"its dtype is {brief(value)}; expected float32")
@@ -140,36 +146,42 @@ def scales_embedding(given: dict[str, Any], is_ada: bool) -> bool:
     return "impl" in given and "init_res" not in given and not is_ada
 
 
-def _resolution(given: dict[str, Any]) -> int:
-    """The side of the images, which forks say in several ways.
+def _resolution(given: dict[str, Any], start: tuple[int, int]) -> int:
+    """What 4 becomes when it is doubled as often as the constant.
 
-    Raises InputError if images are not square, do not begin with 4 x 4, or if the settings
-    disagree.
+    Raises InputError if the settings disagree with each other or with the constant.
     """
     given = {
         name: value
         for name, value in given.items()
         if name in ("resolution", *_SIZES) and value is not None
     }
-    start = _pair(given, "init_res") or _pair(given, "min_h", "min_w") or (4, 4)
-    sizes = _image_sizes(given, start) or {"resolution": (Settings.resolution, Settings.resolution)}
-    for height, width in sizes.values():
-        if height == width and start[0] != start[1]:  # eps696's resolution is that of the layers
-            height, width = height * start[0] // 4, width * start[1] // 4
-        if height != width:
-            raise not_square(height, width)
-    if given.get("square", True) is not True:
-        raise InputError(
-            f"makes images that are not square: its setting square is {brief(given['square'])}; "
-            "expected a square network"
-        )
-    expect_constant(*start)
+    for names in (("init_res",), ("min_h", "min_w")):
+        if (said := _pair(given, *names) or start) != start:
+            raise InputError(
+                f"its {', '.join(names)} is {said[0]} x {said[1]}, but its constant is "
+                f"{start[0]} x {start[1]}; expected a file as its program wrote it"
+            )
+    default = {"resolution": (Settings.resolution, Settings.resolution)}
+    sizes = _image_sizes(given, start) or default
     if len(set(sizes.values())) > 1:
-        said = ", ".join(f"{height} ({names})" for names, (height, _) in sizes.items())
+        said_sizes = ", ".join(f"{h} x {w} ({names})" for names, (h, w) in sizes.items())
         raise InputError(
-            f"its settings disagree on the size of its images: {said}; expected one size"
+            f"its settings disagree on the size of its images: {said_sizes}; expected one size"
         )
-    return next(iter(sizes.values()))[0]
+    height, width = next(iter(sizes.values()))
+    times = height // start[0]
+    if (start[0] * times, start[1] * times) != (height, width):
+        raise InputError(
+            f"makes images of {height} x {width}; expected a power of two times its constant, "
+            f"which is {start[0]} x {start[1]}"
+        )
+    if given.get("square", height == width) is not (height == width):
+        raise InputError(
+            f"its setting square is {brief(given['square'])}, but its images are {height} x "
+            f"{width}; expected a file as its program wrote it"
+        )
+    return 4 * times
 
 
 def _image_sizes(given: dict[str, Any], start: tuple[int, int]) -> dict[str, tuple[int, int]]:
@@ -190,6 +202,9 @@ def _image_sizes(given: dict[str, Any], start: tuple[int, int]) -> dict[str, tup
     ):
         height, width = sizes["res"]  # logarithms, as in StyleGAN's own code
         sizes["res"] = 1 << height, 1 << width
+    if type(given.get("resolution")) is int:  # one number is that of the layers' names
+        side = given["resolution"]
+        sizes["resolution"] = side * start[0] // 4, side * start[1] // 4
     if log2 := _pair(given, "res_log2"):
         factor = 1 << min(log2[0], _MOST_LOG2)
         if "min_h" in given or "min_w" in given or sizes.get("resolution") != (factor, factor):
@@ -215,18 +230,3 @@ def _pair(given: dict[str, Any], *names: str) -> tuple[int, int] | None:
             f"a whole number, 1 to {_LARGEST_SIDE}"
         )
     return values[0], values[-1]
-
-
-def not_square(height: int, width: int) -> InputError:
-    return InputError(
-        f"makes images that are not square ({width} x {height}, width x height); expected a square "
-        "network"
-    )
-
-
-def expect_constant(height: int, width: int) -> None:
-    if (height, width) != (4, 4):
-        raise InputError(
-            f"begins with a constant of {height} x {width}; expected 4 x 4, as networks of 8, 16, "
-            "32, ... pixels have"
-        )

@@ -1,4 +1,4 @@
-"""Networks of images half as wide as high, as StyleGAN-Human has them."""
+"""Networks of images that are not square: StyleGAN-Human's and those of TensorFlow forks."""
 
 import dataclasses
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tensorflow_files import settings
 
 from dnnlib import InputError, load_generator, read_network
 from dnnlib.generator import Generator
@@ -85,6 +86,56 @@ def test_mirror_image(edited_modules):
     scale = np.abs(images[0]).max()
     assert np.abs(images[0][:, :, ::-1] - images[1]).max() <= 1e-5 * scale
     assert np.abs(images[0] - images[1]).max() > 0.1 * scale
+
+
+def cut(by_size, **more):
+    """A square TensorFlow network's layers in one with a constant of 3 x 2, whose layers are called
+    by their own size, and no resolution is given, or as in the square one."""
+
+    def edit(state):
+        settings(**more)(state)
+        for network in (state, *state["components"].values()) if by_size else ():
+            network["static_kwargs"].pop("resolution", None)
+        synthesis = state["components"]["synthesis"]
+        arrays = {}
+        for name, values in synthesis["variables"].items():
+            if name.startswith("noise") or name.endswith("/const"):
+                times = values.shape[-1] // 4
+                values = values[..., : 3 * times, : 2 * times]
+            size, _, layer = name.partition("/")
+            if by_size and layer:
+                times = int(size.partition("x")[0]) // 4
+                name = f"{3 * times}x{2 * times}/{layer}"
+            arrays[name] = values
+        synthesis["variables"] = arrays
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        cut(False, init_res=[3, 2], size=None, square=False),
+        cut(True, min_h=3, min_w=2, res_log2=3),
+        cut(True, resolution_h=24, resolution_w=16),
+    ],
+    ids=["eps696", "skyflynil", "tpu"],
+)
+def test_tensorflow_fork(edited, edit):
+    """With constant, noise and kernels turned over their diagonal the image is the turned one: the
+    settings and the constant say what is a row."""
+    record = read_network(edited("tf_resnet_32", edit))
+    turned = dict(record.arrays)
+    for name, array in record.arrays.items():
+        if name == "const" or name.endswith("/noise") or array.ndim == 4:
+            turned[name] = array.swapaxes(0, 1)
+    upright = Generator(record)
+    lying = Generator(dataclasses.replace(record, arrays=turned, start=record.start[::-1]))
+    codes = upright.mapping(np.random.RandomState(0).randn(2, record.z_dim))
+    images = upright.synthesis(codes)
+    assert images.shape == (2, 24, 16, 3)
+    expected = lying.synthesis(codes).swapaxes(1, 2)
+    assert np.abs(images - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def narrow_stylegan3():

@@ -176,32 +176,42 @@ def absent(part):
         ),
         (
             settings(resolution_w=512, resolution_h=384),
-            "makes images that are not square (512 x 384, width x height)",
+            "size of its images: 16 x 16 (resolution), 384 x 512 (resolution_h, resolution_w)",
+        ),
+        (
+            all_of(without_resolution, settings(resolution_w=16, resolution_h=12)),
+            "makes images of 12 x 16; expected a power of two times its constant, which is 4 x 4",
         ),
         (
             settings(min_h=3, min_w=5, res_log2=2),
-            "makes images that are not square (20 x 12, width x height)",
+            "its min_h, min_w is 3 x 5, but its constant is 4 x 4",
         ),
-        (settings(init_res=[4, 3]), "makes images that are not square (12 x 16, width x height)"),
+        (settings(init_res=[4, 3]), "its init_res is 4 x 3, but its constant is 4 x 4"),
         (
             settings(output_shape=[None, 3, 16, 32]),
-            "makes images that are not square (32 x 16, width x height)",
+            "16 x 16 (resolution), 16 x 32 (output_shape)",
         ),
-        (setting("square", False), "makes images that are not square: its setting square is False"),
+        (setting("square", False), "setting square is False, but its images are 16 x 16"),
         (
             array("4x4/Const/const", lambda a: a[..., :2]),
-            "makes images that are not square (8 x 16, width x height)",
+            "noise0 has shape [1, 1, 4, 4]; expected [1, 1, 4, 2]",
         ),
         (
-            all_of(without_resolution, settings(min_h=8, min_w=8, res_log2=1)),
-            "begins with a constant of 8 x 8; expected",
+            array("4x4/Const/const", lambda a: np.zeros((1, 8, 4, 17))),
+            "begins with a constant of 4 x 17; expected 4 x 4, or at most 16 x 16",
         ),
-        (settings(init_res=[8, 8]), "begins with a constant of 8 x 8; expected 4 x 4"),
+        (
+            all_of(
+                array("4x4/Const/const", lambda a: None),
+                array("3x3/Const/const", lambda a: np.zeros((1, 8, 4, 3))),
+            ),
+            "its constant is called 'synthesis/3x3/Const/const', but is 4 x 3",
+        ),
         (
             settings(resolution_w=32, resolution_h=32),
-            "disagree on the size of its images: 16 (resolution), 32 (reso",
+            "disagree on the size of its images: 16 x 16 (resolution), 32 x 32 (reso",
         ),
-        (settings(min_h=4, min_w=4, res_log2=3), "16 (resolution), 32 (min_h, min_w, res_log2)"),
+        (settings(min_h=4, min_w=4, res_log2=3), "32 x 32 (min_h, min_w, res_log2)"),
         (
             settings(min_h=4, min_w=4, res_log2=1 << 60),
             "its res_log2 is 1152921504606846976; expected a whole number",
