@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dnnlib.errors import InputError
-from dnnlib.text import stem
+from dnnlib.text import one_line, stem
 from utils.cli.parser import warn
 from utils.editing.walk import Edit
 from utils.files.sidecar import DirectionFacts
@@ -43,6 +43,20 @@ class DirectionFile:
     @property
     def _recorded_space(self) -> str | None:
         return self.facts.latent_space if self.facts else None
+
+    @property
+    def title(self) -> str:
+        """For people: the region that they were found for, or else the name of the file."""
+        name = stem(self.path)
+        if self.facts and self.facts.region and name.startswith("directions_img_"):
+            name = one_line(self.facts.region, 60)
+        return " ".join(name.replace("_", " ").split())
+
+    def title_of(self, row: int) -> str:
+        """For people: Eyes, row 0, projected."""
+        is_projected = stem(self.path).endswith("_projected")
+        words = f"{self.title}, row {row}{', projected' * is_projected}"
+        return words[:1].upper() + words[1:]
 
     @property
     def truncation(self) -> float | None:
@@ -110,7 +124,8 @@ def edits_of(
         measured = region or file.region(samples, frame)
         for row in range(len(file.rows))[rows]:
             of_z = in_z and file.is_of_z
-            yield Edit(name, row, file.rows[row], distances, measured, of_z)
+            title, path = file.title_of(row), str(file.path)
+            yield Edit(name, row, file.rows[row], distances, measured, of_z, title, path)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

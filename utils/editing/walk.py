@@ -22,6 +22,8 @@ class Edit:
     distances: np.ndarray  # [S]
     region: RegionSource | None
     in_z: bool = False  # found in z of a network whose codes are w
+    title: str = ""  # for people
+    path: str = ""  # of its file
 
     @property
     def name(self) -> str:

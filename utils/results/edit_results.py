@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from dnnlib.text import counted, one_line, stem, table_cell
+from utils.cli.commands import command_of_step
 from utils.cli.parser import say
 from utils.editing.measure import (
     MeasuredChange,
@@ -258,6 +259,11 @@ class EditResults:
                 for picture, distance in zip(steps, edit.distances, strict=True)
             ],
             name=names[sample] if names else None,
+            title=edit.title,
+            commands=[
+                command_of_step(self.facts.options, edit, sample, distance)
+                for distance in edit.distances.tolist()
+            ],
         )
         change: MeasuredChange | None = None
         maps: list[np.ndarray] = []
@@ -282,7 +288,6 @@ class EditResults:
             heat=[encode(thumbnail(level, HEAT_SIZE)) for level in warm],
             outline=self._outline(mask),
             measures=_plain(change),
-            summary=summary([change]),
         )
         size = min(HEAT_GRID_SIZE, self.cell)
         small = thumbnail(original, size)
@@ -371,14 +376,15 @@ class EditResults:
         say(str(self.folder / self.names.page))
 
     def _write_page(self, rows: list[FinishedRow]) -> None:
-        names = list(dict.fromkeys(edit.file for edit in self.edits))
+        names = list(dict.fromkeys(edit.title or edit.file for edit in self.edits))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        title = f"{', '.join(names[:3])}{more} on {self.subject.network}"
+        title = f"{'; '.join(names[:3])}{more} on {self.subject.network}"
         number = len({row.number for row in rows})
         words = (
             f"{counted(self.samples, 'sample')}, each moved along "
             f"{counted(number, 'direction')} in {counted(len(self.edits[0].distances), 'step')}. "
-            "Drag a slider, or focus it and press the arrow keys, to see what a direction changes."
+            "Drag a slider, or focus it and press the arrow keys, to see what a direction changes; "
+            "click a picture to see it large."
         )
         versions = self.facts.versions.items()
         footer = {

@@ -41,7 +41,8 @@ class Row(NamedTuple):
     outline: Outline | None = None
     name: str | None = None  # of the sample, where it has one
     measures: Mapping[str, Sequence[float | None]] | None = None  # of each step
-    summary: Mapping[str, float | None] | None = None
+    title: str = ""  # of the direction, for people
+    commands: Sequence[str] = ()  # of each step: a line for a shell that makes it again
 
 
 def write_page(
@@ -50,26 +51,17 @@ def write_page(
     """Write the page: the rows below the title, the facts at its foot."""
     width, height = Image.open(io.BytesIO(rows[0].original)).size if rows else (1, 1)
     aspect = f"{width} / {height}"  # all pictures are of one size
-    gradient = ", ".join(
-        f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1)) ** 2:.0f}%"
-        for i, (r, g, b) in enumerate(HEAT)
-    )
     footer = "".join(
         f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
         for name, value in facts.items()
-    )
-    tables = [" ".join(f"{value / 255:.3f}" for value in values) for values in HEAT.T]
-    colours = "\n".join(
-        f'<feFunc{channel} type="table" tableValues="{table}"/>'
-        for channel, table in zip("RGB", tables, strict=True)
     )
     values = {
         "title": html.escape(title),
         "heading": html.escape(title).replace("_", "_<wbr>"),  # file names may break there
         "summary": html.escape(summary),
         "full_heat": str(FULL_HEAT),
-        "colours": colours,
-        "style": _part("page.css").replace("{{gradient}}", gradient).replace("{{aspect}}", aspect),
+        "colours": heat_filter(),
+        "style": shared_style() + _part("page.css").replace("{{aspect}}", aspect),
         "script": _part("page.js"),
         "footer": f"<dl>{footer}</dl>",
         "data": _script_json(_data(rows)),
@@ -81,6 +73,24 @@ def write_page(
         partial.write_text(
             page, encoding="utf-8", errors="replace"
         )  # names of files need not be text
+
+
+def shared_style() -> str:
+    """The CSS that all pages have in common: colours, light and dark, and controls."""
+    gradient = ", ".join(
+        f"rgb({r} {g} {b}) {100 * (i / (len(HEAT) - 1)) ** 2:.0f}%"
+        for i, (r, g, b) in enumerate(HEAT)
+    )
+    return _part("shared.css").replace("{{gradient}}", gradient)
+
+
+def heat_filter() -> str:
+    """The SVG that colours a grey heat map, as the content of a filter."""
+    tables = [" ".join(f"{value / 255:.3f}" for value in values) for values in HEAT.T]
+    return "\n".join(
+        f'<feFunc{channel} type="table" tableValues="{table}"/>'
+        for channel, table in zip("RGB", tables, strict=True)
+    )
 
 
 def _part(name: str) -> str:
@@ -105,6 +115,7 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
         plain.append(
             row._asdict()
             | {
+                "title": _title(row, rows),
                 "original": place(row.original),
                 "steps": [place(picture) for picture in row.steps],
                 "heat": [place(picture) for picture in row.heat] or None,
@@ -116,6 +127,13 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
         "pictures": [_data_url(picture) for picture in places],
         "outlines": [outline._asdict() for outline in outlines],
     }
+
+
+def _title(row: Row, rows: Sequence[Row]) -> str:
+    """That of a row's direction; with its name, if others have the same title."""
+    title = row.title or row.direction
+    others = {each.direction for each in rows if each.title == row.title}
+    return title if len(others) == 1 else f"{title} ({row.direction})"
 
 
 def _data_url(picture: bytes) -> str:

@@ -360,7 +360,7 @@ def test_several_files(tmp_path):
         "eyes_direction_00_n.png",
         "nose_direction_00_n.png",
     }
-    assert "eyes, nose on model" in (tmp_path / "manipulate_results_n.html").read_text(
+    assert "eyes; nose on model" in (tmp_path / "manipulate_results_n.html").read_text(
         encoding="utf-8"
     )
 

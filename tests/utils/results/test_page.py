@@ -42,6 +42,8 @@ def rows(names=("eyes", "nose"), measured=True):
                 ["-4", "0", "+4"],
                 picture(10 * sample),
                 [picture(grey + i) for i in (20, 30, 40)],
+                title=name.capitalize(),
+                commands=[f"python manipulate.py {name} {head}" for head in ("-4", "0", "+4")],
             )
             change = {key: [0.2, 0, 0.4 + sample] for key in ("change_inside", "mse_inside")}
             change |= {key: [0.02, 0, 0.1 + number] for key in ("change_outside", "mse_outside")}
@@ -53,11 +55,6 @@ def rows(names=("eyes", "nose"), measured=True):
                     heat=[picture(grey + i) for i in (1, 2, 3)],
                     outline=Outline(8, 8, "M2 2h3"),
                     measures=change,
-                    summary={
-                        "change_inside": 0.3 + sample,
-                        "change_outside": 0.1 + number,
-                        "ratio": sample,
-                    },
                 )
             )
     return made
@@ -85,7 +82,8 @@ class Reader(html.parser.HTMLParser):
 def nasty_page(folder):
     """A page in which every text is hostile."""
     path = folder / "page.html"
-    hostile = [row._replace(heads=[NASTY] * 3, region=NASTY) for row in rows([NASTY])]
+    changed = {"heads": [NASTY] * 3, "region": NASTY, "title": NASTY, "commands": [NASTY] * 3}
+    hostile = [row._replace(**changed) for row in rows([NASTY])]
     write_page(
         path,
         f"title {NASTY}",
@@ -276,7 +274,7 @@ def opened(browser, tmp_path):
 def cards(browser):
     """Name, edited picture and numbers of the cards, in the order shown."""
     return browser.execute_script("""return [...document.querySelectorAll("article")].map(card => ({
-        name: [...card.querySelector("h2").childNodes].map(node => node.textContent).join(" "),
+        name: [...card.querySelectorAll("h2 > *")].map(node => node.textContent).join(" "),
         edited: card.querySelector(".edited").src, original: card.querySelector(".original").src,
         step: card.querySelector("output").textContent,
         heat: card.querySelector(".heat").hidden ? null : card.querySelector(".heat").src,
@@ -308,9 +306,19 @@ def test_slider(opened):
         slider.send_keys("\ue012")  # left
     edited = [address(file) for file in reversed(rows()[1].steps)]
     assert seen == [
-        (edited[0], "+4", ["1.40", "0.1", "14.0"] * 2, "distance +4"),
-        (edited[1], "0", ["0", "0", "–"] * 2, "distance 0"),
-        (edited[2], "-4", ["0.2", "0.02", "10.0"] * 2, "distance -4"),
+        (
+            edited[0],
+            "+4",
+            ["1.4000", "0.1000", "14.0", "1.40000", "0.10000", "14.0"],
+            "distance +4",
+        ),
+        (edited[1], "0", ["0.0000", "0.0000", "–", "0.00000", "0.00000", "–"], "distance 0"),
+        (
+            edited[2],
+            "-4",
+            ["0.2000", "0.0200", "10.0", "0.20000", "0.02000", "10.0"],
+            "distance -4",
+        ),
     ]
 
 
@@ -322,25 +330,86 @@ def test_all_at_once(opened):
 
 
 def test_sorting_and_filtering(opened):
-    """Cards are shown in the order asked for, those of one direction alone if asked for, and their
-    number."""
+    """Cards are shown in the order asked for, by the numbers shown, those of one direction alone if
+    asked for, and their number."""
     page = opened()
 
     def choose(menu, value):
         page.find_element("css selector", f"#{menu} option[value='{value}']").click()
         return [card["name"].replace(" sample", "") for card in cards(page)]
 
-    assert choose("sort", "order") == ["eyes 0", "eyes 1", "nose 0", "nose 1"]
-    assert choose("sort", "sample") == ["eyes 0", "nose 0", "eyes 1", "nose 1"]
-    assert (
-        choose("sort", "ratio")
-        == choose("sort", "inside")
-        == ["eyes 1", "nose 1", "eyes 0", "nose 0"]
-    )
-    assert choose("sort", "outside") == ["eyes 0", "eyes 1", "nose 0", "nose 1"]
-    assert choose("filter", "nose") == ["nose 0", "nose 1"]
+    assert choose("sort", "order") == ["Eyes 0", "Eyes 1", "Nose 0", "Nose 1"]
+    assert choose("sort", "sample") == ["Eyes 0", "Nose 0", "Eyes 1", "Nose 1"]
+    assert choose("sort", "inside") == ["Eyes 1", "Nose 1", "Eyes 0", "Nose 0"]
+    assert choose("sort", "outside") == ["Eyes 0", "Eyes 1", "Nose 0", "Nose 1"]
+    assert choose("sort", "ratio") == ["Eyes 1", "Eyes 0", "Nose 1", "Nose 0"]
+    page.find_element("id", "everything").send_keys("\ue011")  # home: the ratios are others there
+    page.execute_script("document.getElementById('everything').dispatchEvent(new Event('change'))")
+    names = [card["name"].replace(" sample", "") for card in cards(page)]
+    assert names == ["Eyes 0", "Eyes 1", "Nose 0", "Nose 1"]
+    assert choose("filter", "nose") == ["Nose 0", "Nose 1"]
     assert page.find_element("id", "count").text == "2 of 4"
     assert len(choose("filter", "")) == 4
+
+
+def test_fading(opened):
+    """Between two steps their pictures fade into each other; released, the slider rests on one."""
+    page = opened()
+    page.execute_script("""
+        const slider = document.querySelector("article input");
+        slider.value = 1.75;
+        slider.dispatchEvent(new Event("input"));""")
+    next_picture = page.find_element("css selector", "article .next")
+    assert cards(page)[0]["edited"] == address(rows()[0].steps[1])
+    assert next_picture.get_attribute("src") == address(rows()[0].steps[2])
+    assert next_picture.value_of_css_property("opacity") == "0.75"
+    page.execute_script(
+        "document.querySelector('article input').dispatchEvent(new Event('change'))"
+    )
+    assert not next_picture.is_displayed()
+    assert cards(page)[0]["edited"] == address(rows()[0].steps[2])
+
+
+def test_large_picture(opened):
+    """A click shows a picture large, its original while held, and gives the command of its step."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    page = opened()
+    page.find_element("css selector", "article:nth-child(2) .edited").click()
+    large = page.find_element("id", "large")
+    edited, original = (
+        large.find_element("css selector", f".{name}") for name in ("edited", "original")
+    )
+    assert edited.get_attribute("src") == address(rows()[1].steps[2])
+    page.execute_script("document.querySelector('.hold').dispatchEvent(new Event('pointerdown'))")
+    assert original.is_displayed()
+    assert original.get_attribute("src") == address(rows()[1].original)
+    page.execute_script("document.querySelector('.hold').dispatchEvent(new Event('pointerup'))")
+    assert not original.is_displayed()
+    large.find_element("css selector", "input").send_keys("\ue012\ue012")
+    large.find_element("css selector", ".copy").click()
+    told = large.find_element("css selector", "[role=status]")
+    WebDriverWait(page, 5).until(lambda _: told.text.endswith("python manipulate.py eyes -4"))
+    large.find_element("css selector", ".close").click()
+    assert not large.is_displayed()
+    assert cards(page)[1]["step"] == "-4"
+
+
+def test_one_face_with_all_its_directions(opened):
+    """In the other layout each face stands once, with a card for each direction under it."""
+    page = opened()
+    page.find_element("css selector", "#layout option[value='faces']").click()
+    faces = page.find_elements("css selector", ".face")
+    names = [
+        [part.text for part in face.find_elements("css selector", "h2 span")] for face in faces
+    ]
+    assert names == [["Eyes", "Nose"]] * 2
+    assert [face.find_element("css selector", "figcaption").text for face in faces] == [
+        "sample 0",
+        "sample 1",
+    ]
+    page.find_element("css selector", "#layout option[value='cards']").click()
+    assert len(page.find_elements("css selector", "#cards > article")) == 4
 
 
 def test_heat_maps(opened):
