@@ -1,4 +1,5 @@
 # make demo     see it work: the three steps on the demo network, a direction on the other one
+# make live     paint a region, drag sliders: a page of the demo network
 # make test     the tests; make test TESTS=tests/utils runs some of them
 # make lint     ruff and mypy
 # make bench    what it costs
@@ -8,7 +9,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 EYES := outputs/demo/directions_img_00_region_eyes_demo_projected.npy
 
-.PHONY: demo test lint bench
+.PHONY: demo live test lint bench
 .DELETE_ON_ERROR:
 
 demo: .venv/ready
@@ -19,6 +20,9 @@ demo: .venv/ready
 	  --mani_layers 0-11 --start_distance -1.5 --end_distance 1.5
 	$(PY) manipulate.py demo/objects64.pth directions/objects64/size.npy --class_index 0-5 \
 	  --total_num 6 --distance 2
+
+live: .venv/ready
+	$(PY) manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --live
 
 test: .venv/ready-dev
 	$(PY) -m pytest -q -n auto --maxprocesses 4 $(TESTS)

@@ -12,7 +12,7 @@ from dnnlib import InputError, load_generator, network_files, read_latents, sele
 from dnnlib.catalogue import doubt_of_directions, network_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
-from dnnlib.latents import fit_codes
+from dnnlib.latents import Latents, fit_codes
 from utils.cli.cost import announce
 from utils.cli.edit_options import EditOptions, add_edit_options
 from utils.cli.options import plain_options
@@ -22,6 +22,11 @@ from utils.editing.edits import DirectionFile, check_regions, edits_of, regions_
 from utils.editing.walk import Walker, even_distances, expect_layers
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
+from utils.live.keeping import keep
+from utils.live.options import LiveOptions, add_live_options
+from utils.live.server import show
+from utils.live.session import LiveInputs, LiveSession
+from utils.method.workers import worker_processes
 from utils.pictures.images import PICTURE_SIZE
 from utils.regions.region import frame_of
 from utils.results.edit_results import claim_results_folder
@@ -33,13 +38,17 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
   python manipulate.py ffhq ffhq1024/eyes_size --total_num 20
+  python manipulate.py demo/demo128.pkl directions/demo128/*.npy --live
 """
 
 
 def main() -> None:
     parser = Parser(__doc__, EXAMPLES)
     add_edit_options(parser, list_names())
-    options = EditOptions.from_arguments(parser.parse_args())
+    add_live_options(parser)
+    arguments = parser.parse_args()
+    live = LiveOptions.from_arguments(arguments)
+    options = EditOptions.from_arguments(arguments)
     network = find_file(options.restore_path, "network")
     paths = [find_file(path, "directions") for path in options.matrix_path]
     directions = [read_file(path, options) for path in dict.fromkeys(paths)]
@@ -47,7 +56,12 @@ def main() -> None:
     latent_path = options.codes.latent_path
     latents = read_latents(latent_path) if latent_path else None
 
+    device = select_device(options.gpu_id)
+    say(str(device))
     generator = open_generator(options, network)
+    if live.live:
+        run_live(live, options, generator, network, directions, latents, device.name)
+        return
     options = options.with_layers(generator.default_edit_layers)
     network_hash = sha256(*network_files(network))
     for file in directions:
@@ -86,9 +100,41 @@ def main() -> None:
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
 
 
+def run_live(
+    live: LiveOptions,
+    options: EditOptions,
+    generator: "Generator",
+    network: Path,
+    directions: list[DirectionFile],
+    latents: Latents | None,
+    device: str,
+) -> None:
+    """A page on this machine until Ctrl-C; or, with --keep, only what it would keep."""
+    network_hash, path = sha256(*network_files(network)), options.codes.latent_path
+    for file in directions:
+        check_directions(file, options, generator, network_hash)
+    sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
+    inputs = LiveInputs(
+        network=network,
+        codes=options.codes,
+        directions=directions,
+        layers=options.mani_layers,
+        latents=latents and fit_codes(str(path), latents, options.codes.latent_space, *sizes),
+        network_sha256=network_hash,
+        output_dir=Path(options.output_dir or "outputs/live"),
+        device=f"device: {device}",
+        options=plain_options(options),
+    )
+    with worker_processes() as workers:
+        session = LiveSession(generator, inputs, workers)
+        if live.keep:
+            keep(session, live.first_state, live.keep)
+        else:
+            show(session, live)
+
+
 def open_generator(options: EditOptions, network: Path) -> "Generator":
-    """The generator on the chosen device, and what there is to say of both."""
-    say(str(select_device(options.gpu_id)))
+    """The generator, and what there is to say of it."""
     generator = load_generator(
         network,
         ignore_settings=options.ignore_setting,

@@ -147,10 +147,10 @@ def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
     add = parser.add_argument
     add(
         "matrix_path",
-        nargs="+",
+        nargs="*",
         help="directions: .npy, .npz, .pt or .pkl files [K, w_dim], from compute_directions.py, "
         "from directions/ or of other programs, or [K, L, w_dim] with a vector for each layer; or "
-        "their addresses or names",
+        "their addresses or names; none will do for --live",
     )
     add(
         "--batch_size",
