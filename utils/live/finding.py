@@ -97,6 +97,11 @@ class Finder:
         self._generator, self._workers, self.progress = generator, workers, progress
         self._jacobians: OrderedDict[bytes, np.ndarray] = OrderedDict()
 
+    def start_workers(self) -> None:
+        """Do not wait for them later."""
+        for _ in range(2):
+            self._workers.submit(resefa, np.eye(2), np.eye(2))
+
     def find(
         self, codes: np.ndarray, masks: Sequence[np.ndarray], method: str, lamb: float
     ) -> Found:

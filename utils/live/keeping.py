@@ -63,7 +63,8 @@ def keep(session: LiveSession, state: State | None, name: str) -> list[Kept]:
     record = f"{name}.json"
 
     def is_taken(folder: Path) -> bool:
-        return bool(os.listdir(folder)) and not is_same_run(folder / record, facts)
+        there = any(not name.startswith(".") for name in os.listdir(folder))  # but for the lock
+        return there and not is_same_run(folder / record, facts)
 
     with claim_folder(inputs.output_dir / name, is_taken) as folder:
         write_facts(folder / record, facts)

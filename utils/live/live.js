@@ -60,11 +60,14 @@ function draw({ picture, original, heat, change, outline, alone }) {
   if (outline) find("picture").querySelector("svg").setAttribute("viewBox", `0 0 ${outline.size[1]} ${outline.size[0]}`);
   find("change").textContent = change ? words(change) : "";
   [...find("sliders").children].forEach((part, i) => {
-    part.querySelector("output").textContent = alone[i] ? words(alone[i]) : "";
+    part.querySelector("output").textContent = alone[i] ? short(alone[i]) : "";
+    part.querySelector("output").title = alone[i] ? words(alone[i]) : "";
   });
 }
 
 const words = ([inside, outside, ratio]) => `inside ${digits(inside, 3)} outside ${digits(outside, 4)} ratio ${digits(ratio, 1)}`;
+
+const short = ([inside, outside, ratio]) => `${digits(inside, 3)} / ${digits(outside, 4)} = ${digits(ratio, 1)}`;
 
 // State, undo, address -----------------------------------------------------------------------------
 

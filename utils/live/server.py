@@ -106,6 +106,7 @@ class Handler(BaseHTTPRequestHandler):
     server: LiveServer
     timeout = PATIENCE
     protocol_version = "HTTP/1.1"
+    wbufsize, disable_nagle_algorithm = -1, True  # else an answer waits 40 ms for its second part
     server_version, sys_version = "live", ""
 
     def do_GET(self) -> None:
@@ -204,6 +205,8 @@ def show(session: LiveSession, options: LiveOptions) -> None:
     }
     wanted = PORT if options.port is None else options.port
     server = LiveServer(answers, session.progress, wanted, any_port=options.port is None)
+    say("starting …")
+    session.warm_up()
     address = server.address
     if state := options.first_state:
         address += f"#{quote(state.to_text())}"

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ HEAT_SIZE = 128
 EQUAL_CHANGE = 0.1  # mean absolute change inside, of thumbnails
 REACH = 4.0  # times the distance of that change: the ends of a slider
 PUBLISHED = 4.0  # the ends where nothing is known of a direction
+SOON = 3.0  # seconds
 FEW = 64  # random codes that are drawn at once
 KEPT_NUMBERS = 4096
 
@@ -89,6 +91,17 @@ class LiveSession:
         self._original = functools.lru_cache(32)(self._make_original)
         self.mask_size = generator.jacobian_size(IMAGE_SIZE)
         self.in_z = generator.space == "w"  # directions of z are walked there
+
+    def warm_up(self) -> None:
+        """Pay for building graphs and starting processes now; of a network whose Jacobian takes
+        seconds only, also for the first one."""
+        self._finder.start_workers()
+        face = State.from_json({"face": self.start()["face"]}).face
+        self.original(face)
+        start = time.perf_counter()
+        self.synthesis(self.face_code(face)[None])
+        if (time.perf_counter() - start) * self.generator.edit_dim < SOON:
+            self.jacobian(self.face_code(face))
 
     # What a page asks for ------------------------------------------------------------------------
 
