@@ -12,9 +12,10 @@ from dnnlib import InputError, load_generator, network_files, read_latents, sele
 from dnnlib.catalogue import doubt_of_directions, network_of_directions
 from dnnlib.directions import expect_fit, read_directions
 from dnnlib.download import find_file, list_names
-from dnnlib.latents import Latents, fit_codes
+from dnnlib.latents import FittedCodes, Latents, fit_codes
 from utils.cli.cost import announce
 from utils.cli.edit_options import EditOptions, add_edit_options
+from utils.cli.live_options import LiveOptions, add_live_options
 from utils.cli.options import plain_options
 from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
@@ -23,9 +24,9 @@ from utils.editing.walk import Walker, even_distances, expect_layers
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
 from utils.live.keeping import keep
-from utils.live.options import LiveOptions, add_live_options
 from utils.live.server import show
 from utils.live.session import LiveInputs, LiveSession
+from utils.live.state import State
 from utils.method.workers import worker_processes
 from utils.pictures.images import PICTURE_SIZE
 from utils.regions.region import frame_of
@@ -53,22 +54,15 @@ def main() -> None:
     paths = [find_file(path, "directions") for path in options.matrix_path]
     directions = [read_file(path, options) for path in dict.fromkeys(paths)]
     region = options.measured.source()
-    latent_path = options.codes.latent_path
-    latents = read_latents(latent_path) if latent_path else None
-
-    device = select_device(options.gpu_id)
-    say(str(device))
-    generator = open_generator(options, network)
+    path = options.codes.latent_path
+    latents = read_latents(path) if path else None
+    generator, device = open_generator(options, network)
     if live.live:
-        run_live(live, options, generator, network, directions, latents, device.name)
+        run_live(live, options, generator, network, directions, latents, device)
         return
     options = options.with_layers(generator.default_edit_layers)
-    network_hash = sha256(*network_files(network))
-    for file in directions:
-        check_directions(file, options, generator, network_hash)
-    sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
-    found = latents and fit_codes(str(latent_path), latents, options.codes.latent_space, *sizes)
-    codes = Codes(options.codes, generator, found)
+    network_hash = check_all(directions, options, generator, network)
+    codes = Codes(options.codes, generator, fitted(options, generator, latents))
     samples = options.count_of(len(codes))
     walker = Walker(
         codes.w_plus(slice(samples)), list(options.mani_layers or ()), codes.z, codes.w_plus_of
@@ -77,8 +71,8 @@ def main() -> None:
     distances = even_distances(options.start_distance, options.end_distance, options.step)
     rows = slice(options.start, options.end if options.end > 0 else None)
     frame = frame_of(*generator.size)
-    in_z = generator.space == "w"  # directions of z, of a network with a w
-    edits = list(edits_of(directions, rows, distances, region, samples, frame, in_z))
+    has_w = generator.space == "w"  # else z is what all directions move
+    edits = list(edits_of(directions, rows, distances, region, samples, frame, has_w))
     check_regions(edits, samples, generator.jacobian_size(PICTURE_SIZE), options.finds_distances)
 
     hashes = [file.sha256 for file in directions]
@@ -87,7 +81,7 @@ def main() -> None:
         seed=None if latents else options.codes.seed,
         network_sha256=network_hash,
         directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
-        latents_sha256=sha256(latent_path) if latent_path else None,
+        latents_sha256=sha256(path) if path else None,
         regions_sha256=[area.digest(range(samples), *frame) for area in regions_of(edits)],
         names=codes.names and codes.names[:samples],
     )
@@ -110,16 +104,13 @@ def run_live(
     device: str,
 ) -> None:
     """A page on this machine until Ctrl-C; or, with --keep, only what it would keep."""
-    network_hash, path = sha256(*network_files(network)), options.codes.latent_path
-    for file in directions:
-        check_directions(file, options, generator, network_hash)
-    sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
+    network_hash = check_all(directions, options, generator, network)
     inputs = LiveInputs(
         network=network,
         codes=options.codes,
         directions=directions,
         layers=options.mani_layers,
-        latents=latents and fit_codes(str(path), latents, options.codes.latent_space, *sizes),
+        latents=fitted(options, generator, latents),
         network_sha256=network_hash,
         output_dir=Path(options.output_dir or "outputs/live"),
         device=f"device: {device}",
@@ -128,13 +119,26 @@ def run_live(
     with worker_processes() as workers:
         session = LiveSession(generator, inputs, workers)
         if live.keep:
-            keep(session, live.first_state, live.keep)
+            keep(session, State.from_text(live.state or ""), live.keep)
         else:
             show(session, live)
 
 
-def open_generator(options: EditOptions, network: Path) -> "Generator":
-    """The generator, and what there is to say of it."""
+def fitted(
+    options: EditOptions, generator: "Generator", latents: Latents | None
+) -> FittedCodes | None:
+    """The codes of --latent_path as the network takes them; None without."""
+    if latents is None:
+        return None
+    sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
+    path, space = str(options.codes.latent_path), options.codes.latent_space
+    return fit_codes(path, latents, space, *sizes)
+
+
+def open_generator(options: EditOptions, network: Path) -> tuple["Generator", str]:
+    """The generator on the chosen device, and the name of that."""
+    device = select_device(options.gpu_id)
+    say(str(device))
     generator = load_generator(
         network,
         ignore_settings=options.ignore_setting,
@@ -144,7 +148,7 @@ def open_generator(options: EditOptions, network: Path) -> "Generator":
     )
     for note in generator.notes:
         warn(f"{network}: {note}")
-    return generator
+    return generator, device.name
 
 
 def read_file(path: Path, options: EditOptions) -> DirectionFile:
@@ -156,6 +160,16 @@ def read_file(path: Path, options: EditOptions) -> DirectionFile:
     file = DirectionFile(path, found.rows, facts, sha256(path), found.space)
     file.expect_rows(options.start, options.end)
     return file
+
+
+def check_all(
+    directions: list[DirectionFile], options: EditOptions, generator: "Generator", network: Path
+) -> str:
+    """Check each file of directions; the checksum of the network."""
+    network_hash = sha256(*network_files(network))
+    for file in directions:
+        check_directions(file, options, generator, network_hash)
+    return network_hash
 
 
 def check_directions(

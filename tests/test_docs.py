@@ -35,6 +35,7 @@ PRODUCED = re.compile(
     r"""outputs/(
         jacobian_\w+ (/ ([wz]_dataset_\w+\.npy | syn_dataset_\w+_number_\d{4}\.png))?
       | directions(_2)? (/ (directions|region)_img_(\d\d|0SAMPLE|pool)_\w+\.(npy|png))?
+      | live
       | manipulations (/ \w+)?
     )/?""",
     re.VERBOSE,

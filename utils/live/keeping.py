@@ -47,15 +47,13 @@ class Kept:
     command: str
 
 
-def keep(session: LiveSession, state: State | None, name: str) -> list[Kept]:
+def keep(session: LiveSession, state: State, name: str) -> list[Kept]:
     """Write all that is to be kept of a state to a folder of this name, or one with a number after
     it if that holds something else. Raises InputError if it cannot be made."""
-    if state is None:
-        raise InputError("nothing to keep; expected a state")
     inputs = session.inputs
     path = inputs.codes.latent_path
     facts = LiveFacts.of_run(
-        inputs.options | {"state": state.to_text(), "keep": name},
+        changed_options(inputs.options) | {"state": state.to_text(), "keep": name},
         network_sha256=inputs.network_sha256,
         directions_sha256=[file.sha256 for file in inputs.directions],
         latents_sha256=sha256(path) if path else None,

@@ -16,11 +16,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from dnnlib.errors import InputError
+from utils.cli.live_options import PORT, LiveOptions
 from utils.cli.parser import say, with_flags
 from utils.live.finding import Cancelled, Progress
 from utils.live.keeping import keep_for_page, kept_file
-from utils.live.options import PORT, LiveOptions
 from utils.live.session import Answer, LiveSession
+from utils.live.state import State
 from utils.results.page import heat_filter, shared_style
 
 HOST = "127.0.0.1"
@@ -208,8 +209,8 @@ def show(session: LiveSession, options: LiveOptions) -> None:
     say("starting …")
     session.warm_up()
     address = server.address
-    if state := options.first_state:
-        address += f"#{quote(state.to_text())}"
+    if options.state:
+        address += f"#{quote(State.from_text(options.state).to_text())}"
     say(f"{address}\nCtrl-C ends it; from elsewhere: ssh -L {server.port}:{HOST}:{server.port} …")
     if options.opens:
         webbrowser.open(address)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from dnnlib.errors import InputError
 from utils.cli.options import settle
 from utils.cli.parser import name_part, not_negative_int
-from utils.live.state import State
 
 PORT = 8417
 
@@ -34,11 +33,6 @@ class LiveOptions:
         elif arguments.keep and not arguments.state:
             raise InputError("--keep without --state; expected both: the page copies such a line")
         return settle(cls, arguments)
-
-    @property
-    def first_state(self) -> State | None:
-        """What is seen first, if that is said."""
-        return State.from_text(self.state) if self.state else None
 
 
 def add_live_options(parser: argparse.ArgumentParser) -> None:
