@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
   python manipulate.py ffhq ffhq1024/eyes_size --total_num 20
-  python manipulate.py demo/demo128.pkl directions/demo128/*.npy --live
 """
 
 

@@ -3,6 +3,7 @@ region, and the directions that were found, exactly as steps 1 and 2 write them.
 
 import base64
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -165,10 +166,10 @@ def keep_search(session: LiveSession, find: Find, folder: Path, name: str) -> It
         region=region,
     )
     lines = command_of_step_1(session, one), command_of_step_2(two)
-    run.facts = replace(run.facts, command=lines[0].split(" "))
+    run.facts = replace(run.facts, command=shlex.split(lines[0]))
     write_jacobian(session, run, found.codes)
     sets = plan_sets(two, region.expect_source(), range(find.faces), session.mask_size)
-    each = replace(sets[0], facts=replace(sets[0].facts, command=lines[1].split(" ")))
+    each = replace(sets[0], facts=replace(sets[0].facts, command=shlex.split(lines[1])))
     each.save(folder, found.directions, found.matrices)
     for projected, what in ((True, "the directions"), (False, "the same before projection")):
         path = folder / each.names.directions(0, projected)
