@@ -16,6 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from dnnlib import winograd
+
 EPSILON = 1e-8
 GAINS = {
     "lrelu": (2**0.5, 0.2),
@@ -100,6 +102,21 @@ def convolve(
     return tf.nn.conv2d(x, weight, strides=step, padding=[[0, 0], around, around, [0, 0]])
 
 
+class Convolution:
+    """`convolve` with one weight, in the way that is fastest. Linear in x."""
+
+    def __init__(self, weight: tf.Tensor, border: int | None = None) -> None:
+        self.weight, self.border = weight, border
+        faster = winograd.is_faster(weight)
+        self.transformed = winograd.transform_weight(weight) if faster else None
+
+    def __call__(self, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
+        is_whole = size in (None, x.shape[1])
+        if self.transformed is None or not is_whole or x.shape[1] < winograd.FEWEST_ROWS:
+            return convolve(x, self.weight, size, self.border)
+        return winograd.convolve(x, self.transformed, 1 if self.border is None else self.border)
+
+
 class DoublingConvolution:
     """A 3x3 convolution of the image with each pixel doubled: [N, h, w, Ci] -> [N, 2h, 2w, Co].
 
@@ -129,7 +146,7 @@ class Upsampling:
         )  # zeros inserted: gain 2 an axis
         self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
-    def convolve(self, x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
+    def convolve(self, weight: tf.Tensor, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
         """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co];
         size is always 2h."""
         height, width = x.shape[1:3]

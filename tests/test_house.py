@@ -138,6 +138,7 @@ def test_no_reader_needs_tensorflow():
         "linear_map",
         "layers",
         "mapping",
+        "winograd",
         "families.interface",
     )  # that for types
     allowed = {f"dnnlib.{room}" for room in rooms}

@@ -20,7 +20,8 @@ class Anderson:
         # differences.
         self.image_steps, self.residual_steps = np.zeros((2, memory, size), np.float32)
         self.gram = np.zeros((memory, memory))  # of the residual steps
-        self.last_image, self.last_residual, self.best_image = np.empty((3, size))
+        self.products = np.zeros(memory)  # of the residual steps with the last residual
+        self.last_image, self.last_residual, self.best_image, self.scratch = np.empty((4, size))
         self.restart()
 
     def amplification(self) -> float:
@@ -52,7 +53,7 @@ class Anderson:
             self.best_image[:] = image
         elif norm > 2 * self.best_norm or self.since_best > self.patience:
             self.restart()
-            return self.best_image.copy()
+            return self.best_image.astype(image.dtype)
         if self.count >= 0:
             self._store_step(image, residual)
         self.count += 1
@@ -62,13 +63,16 @@ class Anderson:
         if kept < 2 or not gram.any():
             return image.copy()
         ridge = 1e-10 * np.trace(gram) * np.eye(kept)  # steps may be nearly dependent
-        products = self.residual_steps[:kept] @ residual.astype(np.float32)
-        weights = np.linalg.lstsq(gram + ridge, products.astype(np.float64), rcond=None)[0]
-        return image - weights.astype(np.float32) @ self.image_steps[:kept]
+        weights = np.linalg.lstsq(gram + ridge, self.products[:kept], rcond=None)[0]
+        point = weights.astype(np.float32) @ self.image_steps[:kept]
+        return np.subtract(image, point, out=point if image.dtype == point.dtype else None)
 
     def _store_step(self, image: np.ndarray, residual: np.ndarray) -> None:
         slot = self.count % self.memory
-        image_step, residual_step = self.image_steps[slot], self.residual_steps[slot]
-        np.subtract(image, self.last_image, out=image_step, casting="same_kind")
-        np.subtract(residual, self.last_residual, out=residual_step, casting="same_kind")
+        residual_step = self.residual_steps[slot]
+        self.image_steps[slot] = np.subtract(image, self.last_image, out=self.scratch)
+        residual_step[:] = np.subtract(residual, self.last_residual, out=self.scratch)
         self.gram[slot] = self.gram[:, slot] = self.residual_steps @ residual_step
+        # By this step the last residual has become this one.
+        self.products += self.gram[slot]
+        self.products[slot] = residual_step @ residual.astype(np.float32)

@@ -3,8 +3,10 @@
 
 import numpy as np
 import scipy.linalg
+from threadpoolctl import threadpool_limits
 
 from utils.method.anderson import Anderson
+from utils.method.eigenpairs import LargestEigenpairs
 from utils.method.subspace import Subspace
 
 # When to stop, for a matrix of norm 1.
@@ -15,16 +17,17 @@ DUAL_LIMIT = 1e-4
 CHECK_EVERY = 5  # steps
 ROUNDING = 1e-11  # an error that cannot be told from rounding ends it in any case
 TINY = 1e-30
-# A residual above which single precision is good enough for the eigenvectors, and much faster.
-ROUGH = 1e-5
-SCALE_STEPS, SCALE = (
-    (5, 10, 20, 40, 80),
-    0.7,
-)  # steps after which the threshold for S becomes its median / 0.7
-BALANCE_EVERY, BALANCE_LIMIT = (
-    20,
-    3.0,
-)  # steps after which the residuals may not be farther apart than the limit
+# A residual above which single precision is good enough, and much faster.
+ROUGH = 3e-6
+# With fewer rows a complete eigendecomposition costs no more than one that is carried over.
+SMALL = 128
+# Steps by eigenpairs that are carried over. Where rank and multiplier are hard to tell apart, they
+# may not converge, as the few that are carried over are not the largest.
+WARM_STEPS = 500
+# Steps after which the threshold for S becomes its median / 0.7.
+SCALE_STEPS, SCALE = (5, 10, 20, 40, 80), 0.7
+# Steps after which the residuals may not be farther apart than the limit.
+BALANCE_EVERY, BALANCE_LIMIT = 20, 3.0
 
 
 def factorize(
@@ -40,6 +43,8 @@ def factorize(
     return split(matrix, lamb, max_iter, error_limit)[0]
 
 
+# Threads that share matrices this small wait for each other longer than they work.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def split(
     matrix: np.ndarray, lamb: float, max_iter: int = 10000, error_limit: float = ERROR_LIMIT
 ) -> tuple[Subspace, np.ndarray]:
@@ -54,86 +59,166 @@ def split(
     L is no farther from the true one than V, and V no farther than the residual M - L - S (one
     plain step) times 1 / (1 - rate), the `amplification` that the last steps show. It stops when
     that bound is below error_limit |M|, the principal space has settled as well, and the dual
-    residual is small too. `converged` is False after max_iter steps.
+    residual is small too, of a step with a complete eigendecomposition. Steps before it carry
+    eigenpairs over; if that does not end in WARM_STEPS, it begins anew without them. `converged` is
+    False after max_iter steps.
     """
     norm = norm_of(matrix)
     # With Y = sign(M) / lamb of a spectral norm of at most 1, L = 0 and S = M are the solution.
     if np.linalg.norm(np.sign(matrix), 2) <= lamb:
         empty = np.empty(0), np.empty((0, len(matrix)))
-        return _subspace(*empty, True, _stats(0, 0.0, 0.0, 0.0, 0.0)), np.array(matrix, float)
-    m = matrix.astype(np.float64) / norm  # the solution scales with M
-    mu = m.size / (2 * np.abs(m).sum())
-    v, s, next_s, difference, image, target = np.zeros(
-        (6, *m.shape)
-    )  # written in place: that is most of the speed
-    anderson = Anderson(m.size)
-    definite = True  # as M is: then L too, most likely, and only the largest eigenvalues are needed
-    primal = 1.0
+        stats = dict.fromkeys(("primal_residual", "dual_residual", "error_bound"), 0.0)
+        stats = {"steps": 0, **stats, "rotation_bound": 0.0}
+        return _subspace(*empty, True, stats), np.array(matrix, float)
+    scaled = matrix.astype(np.float64) / norm  # the solution scales with M
+    iteration = _Iteration(scaled, lamb, warm=len(matrix) >= SMALL)
+    converged, bounds = False, {}
     for step in range(1, max_iter + 1):
-        soft_threshold(v, 1 / (lamb * mu), out=s)
-        np.subtract(m, s, out=difference)
-        np.add(difference, np.subtract(v, s, out=target), out=target)  # M - S + Y / mu
-        rough = primal > ROUGH and step < max_iter
-        values, vectors = _large_eigenpairs(
-            target.astype(np.float32) if rough else target, 1 / mu, definite
-        )
-        shrunk = soft_threshold(values, 1 / mu)
-        difference -= np.matmul(vectors * shrunk, vectors.T, out=next_s)
-        np.add(v, difference, out=image)
-        soft_threshold(image, 1 / (lamb * mu), out=next_s)
-
-        y = np.subtract(image, next_s, out=target)  # Y / mu
-        primal = norm_of(difference)
-        dual = norm_of(np.subtract(next_s, s, out=v)) / max(norm_of(y), TINY)
-        near = (
-            step % CHECK_EVERY == 0 and not rough and 2 * primal <= error_limit
-        )  # the bound is no smaller
-        if near or step == max_iter:
-            amplification = 2 * anderson.amplification()  # doubled, to be on the safe side
-            error_bound = amplification * primal if primal else 0.0
-            rotation = _rotation(difference, vectors, shrunk)
-            rotation_bound = amplification * rotation if rotation else 0.0
-            settled = (
-                max(error_bound, rotation_bound / ROTATION_LIMIT) <= error_limit
-                and dual <= DUAL_LIMIT
-            )
-            converged = bool(settled or error_bound <= ROUNDING)
-            if converged and definite and not _all_above(m - 2 * s + image - difference, -1 / mu):
-                converged = definite = False
+        is_last = step == max_iter
+        if step > WARM_STEPS and iteration.eigenpairs.warm:
+            iteration = _Iteration(scaled, lamb, warm=False)
+        if is_last or iteration.primal <= ROUGH:
+            iteration.refine()
+        iteration.advance(complete=is_last)
+        is_near = iteration.is_fine and 2 * iteration.primal <= error_limit
+        if is_last or (is_near and step % CHECK_EVERY == 0):
+            bounds = iteration.bounds()
+            if _are_small(bounds, error_limit) and not is_last:
+                iteration.advance(complete=True)
+                bounds = iteration.bounds()
+            converged = _are_small(bounds, error_limit) and iteration.check_signs()
             if converged:
                 break
-
-        factor = 1.0
         if step in SCALE_STEPS:
-            typical = np.median(np.abs(s + difference))  # of M - L
-            factor = np.clip(SCALE / max(lamb * mu * typical, TINY), 0.1, 10)
-        elif step % BALANCE_EVERY == 0:
-            balance = primal / max(norm_of(next_s) * dual, TINY)
-            if (
-                not 1 / BALANCE_LIMIT < balance < BALANCE_LIMIT
-            ):  # ever more gentle, so that mu settles
-                factor = np.clip(balance**0.5, 0.1, 10) ** (1 / (1 + step / 1000))
-        if not 0.9 < factor < 1.1 and next_s.any():
-            mu *= factor
-            np.add(next_s, y / factor, out=v)  # S and Y stay
-            anderson.restart()
-            continue
-        v = anderson.next_point(image.ravel(), difference.ravel()).reshape(m.shape)
-
-    stats = _stats(step, primal, dual, error_bound, rotation_bound)
-    return _subspace(shrunk * norm, vectors.T, converged, stats), s * norm
+            factor = iteration.factor_of_scale()
+        elif step % BALANCE_EVERY == 0:  # ever more gentle, so that mu settles
+            factor = iteration.factor_of_balance() ** (1 / (1 + step / 1000))
+        else:
+            factor = 1.0
+        if 0.9 < factor < 1.1 or not iteration.rescale(factor):
+            iteration.accelerate()
+    stats = {"steps": step, **bounds}
+    return (
+        _subspace(iteration.shrunk * norm, iteration.vectors.T, converged, stats),
+        (iteration.v - iteration.y) * norm,
+    )
 
 
-def _stats(
-    steps: int, primal: float, dual: float, error_bound: float, rotation_bound: float
-) -> dict[str, float]:
-    return {
-        "steps": steps,
-        "primal_residual": primal,
-        "dual_residual": dual,
-        "error_bound": error_bound,
-        "rotation_bound": rotation_bound,
-    }
+class _Iteration:
+    """The point V = S + Y / mu, and the step from it.
+
+    Arrays [n, n] are written in place, and of single precision at first: that is most of the speed.
+    """
+
+    def __init__(self, matrix: np.ndarray, lamb: float, warm: bool) -> None:
+        """`warm`: eigenpairs are carried over from step to step."""
+        self.whole, self.lamb = matrix, lamb
+        self.mu = matrix.size / (2 * np.abs(matrix).sum())
+        self.anderson, self.eigenpairs = Anderson(matrix.size), LargestEigenpairs(warm)
+        # As M is: then L too, most likely, and only the largest eigenvalues are needed.
+        self.is_definite = True
+        self.primal = np.inf
+        self._allocate(np.zeros_like(matrix), np.float32)
+
+    def _allocate(self, v: np.ndarray, dtype: type) -> None:
+        self.m: np.ndarray = self.whole.astype(dtype)
+        self.v: np.ndarray = v.astype(dtype)
+        self.y, self.image, self.target, self.low, self.difference = (
+            np.empty_like(self.m) for _ in range(5)
+        )
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it has double precision."""
+        return self.m.dtype == np.float64
+
+    def refine(self) -> None:
+        """Go on in double precision."""
+        if not self.is_fine:
+            self._allocate(self.v, np.float64)
+
+    def advance(self, complete: bool) -> None:
+        """L of V, and the next V; `complete`: by a complete eigendecomposition."""
+        self._clip(self.v, out=self.y)  # Y / mu; the rest of V is S
+        np.add(self.m, self.y, out=self.image)
+        np.subtract(self.image, self.v, out=self.target)
+        self.target += self.y  # M - S + Y / mu
+        if not self.is_definite:
+            values, self.vectors = np.linalg.eigh(self.target)
+        elif complete:
+            values, self.vectors = self.eigenpairs.complete(self.target, 1 / self.mu)
+        else:
+            values, self.vectors = self.eigenpairs.find(self.target, 1 / self.mu)
+        self.shrunk = soft_threshold(values, 1 / self.mu).astype(self.m.dtype, copy=False)
+        np.matmul(self.vectors * self.shrunk, self.vectors.T, out=self.low)
+        self.image -= self.low  # the next V
+        np.subtract(self.image, self.v, out=self.difference)  # M - L - S
+        self.primal = norm_of(self.difference)
+
+    def _clip(self, v: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        threshold = v.dtype.type(1 / (self.lamb * self.mu))
+        return np.clip(v, -threshold, threshold, out=out)
+
+    def _dual(self, next_y: np.ndarray) -> float:
+        """|next S - S| / |next Y / mu|."""
+        moved = self.difference - next_y
+        moved += self.y
+        return norm_of(moved) / max(norm_of(next_y), TINY)
+
+    def bounds(self) -> dict[str, float]:
+        """The residuals, and the bounds that they give."""
+        amplification = 2 * self.anderson.amplification()  # doubled, to be on the safe side
+        rotation = _rotation(self.difference, self.vectors, self.shrunk)
+        return {
+            "primal_residual": self.primal,
+            "dual_residual": self._dual(self._clip(self.image)),
+            "error_bound": amplification * self.primal if self.primal else 0.0,
+            "rotation_bound": amplification * rotation if rotation else 0.0,
+        }
+
+    def check_signs(self) -> bool:
+        """Whether L has all eigenvalues that it should. If not, later steps take those below 0,
+        too."""
+        if self.is_definite and not _all_above(self.target, -1 / self.mu):
+            self.is_definite = False
+            return False
+        return True
+
+    def factor_of_scale(self) -> float:
+        """By how much mu is too small for the typical entries of S."""
+        typical = np.median(np.abs(self.m - self.low))
+        return float(np.clip(SCALE / max(self.lamb * self.mu * typical, TINY), 0.1, 10))
+
+    def factor_of_balance(self) -> float:
+        """By how much mu is too small for residuals of one size."""
+        next_y = self._clip(self.image)
+        moved = norm_of(self.image - next_y) * self._dual(next_y)
+        balance = self.primal / max(moved, TINY)
+        is_even = 1 / BALANCE_LIMIT < balance < BALANCE_LIMIT
+        return 1.0 if is_even else float(np.clip(balance**0.5, 0.1, 10))
+
+    def rescale(self, factor: float) -> bool:
+        """Go on with mu times the factor, from the same S and Y. False: as S is 0, it stays."""
+        next_y = self._clip(self.image)
+        next_s = self.image - next_y
+        if not next_s.any():
+            return False
+        self.mu *= factor
+        np.add(next_s, next_y / self.m.dtype.type(factor), out=self.v)
+        self.anderson.restart()
+        return True
+
+    def accelerate(self) -> None:
+        """Go on from where the last steps lead."""
+        next_point = self.anderson.next_point(self.image.ravel(), self.difference.ravel())
+        self.v = next_point.reshape(self.m.shape)
+
+
+def _are_small(bounds: dict[str, float], error_limit: float) -> bool:
+    """Whether the iteration may end."""
+    error = max(bounds["error_bound"], bounds["rotation_bound"] / ROTATION_LIMIT)
+    is_settled = error <= error_limit and bounds["dual_residual"] <= DUAL_LIMIT
+    return is_settled or bounds["error_bound"] <= ROUNDING
 
 
 def _subspace(
@@ -154,15 +239,6 @@ def _subspace(
         converged=converged,
         stats=stats,
     )
-
-
-def _large_eigenpairs(
-    matrix: np.ndarray, threshold: float, definite: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors (as columns): all that are larger than threshold, if `definite`,
-    else all."""
-    span = (threshold, np.inf) if definite else None
-    return scipy.linalg.eigh(matrix, subset_by_value=span, driver="evr", check_finite=False)
 
 
 def _all_above(matrix: np.ndarray, limit: float) -> bool:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from scipy.special import ndtr, ndtri
 
 from dnnlib.families.biggan.record import BigGANRecord, Slot
-from dnnlib.layers import DoublingConvolution, convolve, fused, layer_weights, pixels
+from dnnlib.layers import Convolution, DoublingConvolution, convolve, fused, layer_weights, pixels
 
 _SCORES_AT_ONCE = 1 << 20  # of attention, for each image or tangent: its rows are cut into pieces
 
@@ -73,7 +73,7 @@ def _scale_relu_tangent(
     return tf.where(x * scale + shift > 0, dy, tf.zeros([], x.dtype))
 
 
-class Convolution:
+class BiasedConvolution:
     """A convolution with its bias; one that `up_samples` is of the image with each pixel doubled.
 
     A 1x1 convolution comes before the doubling, which is exact.
@@ -82,18 +82,16 @@ class Convolution:
     def __init__(self, weights: dict[str, tf.Tensor], up_samples: bool) -> None:
         self.weight, self.bias = weights["weight"], weights["bias"]  # [k, k, Ci, Co], [Co]
         self.up_samples = up_samples
-        is_doubling = up_samples and self.weight.shape[0] == 3
-        self.doubling = DoublingConvolution(self.weight) if is_doubling else None
+        self.is_doubling = up_samples and self.weight.shape[0] == 3
+        kind = DoublingConvolution if self.is_doubling else Convolution
+        self.convolution = kind(self.weight)
 
     def primal(self, x: tf.Tensor) -> tf.Tensor:
         return self.tangent(x) + self.bias
 
     def tangent(self, dx: tf.Tensor) -> tf.Tensor:
-        if not self.up_samples:
-            return convolve(dx, self.weight)
-        if self.doubling is None:
-            return double(convolve(dx, self.weight))
-        return self.doubling(dx)
+        dy = self.convolution(dx)
+        return double(dy) if self.up_samples and not self.is_doubling else dy
 
 
 def double(x: tf.Tensor) -> tf.Tensor:
@@ -204,9 +202,11 @@ class Block:
         numbers = range(4 if deep else 2)
         self.norms = [ConditionalNorm(weights(f"norm{k}"), record.epsilon) for k in numbers]
         first_3x3 = 1 if deep else 0
-        self.convs = [Convolution(weights(f"conv{k}"), up and k == first_3x3) for k in numbers]
+        self.convs = [
+            BiasedConvolution(weights(f"conv{k}"), up and k == first_3x3) for k in numbers
+        ]
         shortcut, attention = weights("shortcut"), weights("attention")
-        self.up, self.shortcut = up, Convolution(shortcut, up) if shortcut else None
+        self.up, self.shortcut = up, BiasedConvolution(shortcut, up) if shortcut else None
         self.attention = Attention(attention) if attention else None
 
     def primal(self, x: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, KeptBlock]:

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from dnnlib.families.progan.record import ProGANRecord
 from dnnlib.layers import (
+    Convolution,
     DoublingConvolution,
     activate,
-    convolve,
     inverse_rms,
     layer_weights,
     mean_of_colors,
@@ -153,4 +153,4 @@ class ProGAN:
 
 
 def _convolution(weight: tf.Tensor, doubles: bool) -> Callable[[tf.Tensor], tf.Tensor]:
-    return DoublingConvolution(weight) if doubles else lambda x: convolve(x, weight)
+    return DoublingConvolution(weight) if doubles else Convolution(weight)

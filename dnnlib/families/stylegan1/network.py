@@ -14,9 +14,9 @@ import tensorflow as tf
 from dnnlib.families.stylegan1.record import StyleGAN1Record
 from dnnlib.layers import (
     EPSILON,
+    Convolution,
     DoublingConvolution,
     activate,
-    convolve,
     layer_weights,
     mean_of_colors,
     pixels,
@@ -113,7 +113,7 @@ class StyleGAN1(StyleNetwork):
         if weight is None:
             return tf.identity
         if not doubles:
-            return lambda x: convolve(x, weight)
+            return Convolution(weight)
         doubling, channels = DoublingConvolution(weight), weight.shape[3]
         blur = tf.tile(self._blur, [1, 1, channels, 1])
         return lambda x: tf.nn.depthwise_conv2d(doubling(x), blur, [1, 1, 1, 1], "SAME")

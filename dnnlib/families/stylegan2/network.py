@@ -4,6 +4,7 @@ Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim; h x 
 channels. Images and activations are [N, h, w, C].
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import tensorflow as tf
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.layers import (
     EPSILON,
+    Convolution,
     Upsampling,
     activate,
     convolve,
@@ -67,7 +69,7 @@ class StyledConv:
     def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptConv]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
-        p = self.convolve(x * pixels(s), self.weight)  # [N, h, w, Co]
+        p = self.convolve(x * pixels(s))  # [N, h, w, Co]
         y = fused_activate(p, pixels(d), self.noise, self.bias, self.activation, self.clamp)
         return y, KeptConv(
             x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp)
@@ -77,9 +79,8 @@ class StyledConv:
         x, s, d, p, slope = kept
         ds = dw @ self.style_weight  # [T, Ci]
         dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
-        dp = self.convolve(
-            product_rule(dx, pixels(s), x, pixels(ds)), self.weight, p.shape[1]
-        )  # [T, h, w, Co]
+        dx = product_rule(dx, pixels(s), x, pixels(ds))
+        dp = self.convolve(dx, size=p.shape[1])  # [T, h, w, Co]
         return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
 
 
@@ -166,13 +167,17 @@ class StyleGAN2(StyleNetwork):
         self._upsampling = Upsampling(record.resample_kernel, dtype)
         self._const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
         self._blocks = []
-        functions = {"conv0": self._upsampling.convolve, "conv1": convolve}
         for size in record.resolutions:
-            convs = [
-                StyledConv(layer, record.activation, record.conv_clamp, function)
-                for name, function in functions.items()
-                if (layer := weights(f"{size}/{name}"))
-            ]
+            convs = []
+            for name in ("conv0", "conv1"):
+                if layer := weights(f"{size}/{name}"):
+                    weight = layer["weight"]
+                    function = (
+                        functools.partial(self._upsampling.convolve, weight)
+                        if name == "conv0"
+                        else Convolution(weight)
+                    )
+                    convs.append(StyledConv(layer, record.activation, record.conv_clamp, function))
             to_rgb = weights(f"{size}/rgb")
             rgb = ToRGB(to_rgb, record.conv_clamp) if to_rgb else None
             self._blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
@@ -238,7 +243,7 @@ class StyleGAN2(StyleNetwork):
                 x = run(conv, x, index)
                 index += 1
             if block.skip is not None:
-                skipped = self._upsampling.convolve(block_input, block.skip)
+                skipped = self._upsampling.convolve(block.skip, block_input)
                 x = (x + skipped[:, ::shown, ::shown]) / math.sqrt(2)
             if block.rgb is not None:
                 rgb = run(block.rgb, x, index)

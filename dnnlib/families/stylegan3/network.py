@@ -16,8 +16,8 @@ import tensorflow as tf
 from dnnlib.families.stylegan3.filters import downsample, upsample
 from dnnlib.families.stylegan3.record import Filtering, StyleGAN3Record
 from dnnlib.layers import (
+    Convolution,
     activate,
-    convolve,
     fused,
     layer_weights,
     mean_of_colors,
@@ -183,13 +183,14 @@ class Layer:
     def __init__(self, weights: dict[str, tf.Tensor], filtering: Filtering) -> None:
         self.weight, self.bias = weights["weight"], weights["bias"]  # [k, k, Ci, Co], [Co]
         self.style_weight, self.style_bias = weights["style_weight"], weights["style_bias"]
+        self.convolution = Convolution(self.weight, border=self.weight.shape[0] - 1)
         self.gain, self.squares = weights["gain"], tf.reduce_sum(self.weight**2, axis=[0, 1])
         self.nonlinearity = FilteredLeakyReLU(weights, filtering)
 
     def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptLayer]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares) * self.gain  # [N, Co]
-        p = self._convolve(x * pixels(s))
+        p = self.convolution(x * pixels(s))
         y, slopes = self.nonlinearity.primal(p * pixels(d) + self.bias)
         return y, KeptLayer(x, s, d, p, slopes)
 
@@ -197,13 +198,9 @@ class Layer:
         x, s, d, p, slopes = kept
         ds = dw @ self.style_weight  # [T, Ci]
         dd = -d * (d / self.gain) ** 2 * ((s * ds) @ self.squares)  # [T, Co]
-        dp = self._convolve(product_rule(dx, pixels(s), x, pixels(ds)))
+        dp = self.convolution(product_rule(dx, pixels(s), x, pixels(ds)))
         dv = product_rule(dp, pixels(d), p, pixels(dd))
         return self.nonlinearity.tangent(slopes, dv, step)
-
-    def _convolve(self, x: tf.Tensor) -> tf.Tensor:
-        """With zeros around, so that an image grows by k - 1 pixels."""
-        return convolve(x, self.weight, border=self.weight.shape[0] - 1)
 
 
 class KeptRGB(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dnnlib import load_generator
+from dnnlib import load_generator, winograd
 
 DATA = Path(__file__).parent.parent.parent / "data"
 NETWORKS = {
@@ -53,6 +53,10 @@ def test_images(case):
 def test_jacobians(case):
     """Jacobians at the untruncated w, or z, of sample 0, whole, resized and of each channel."""
     _, generator, known = case
+    expect_jacobians(generator, known)
+
+
+def expect_jacobians(generator, known):
     label = known["label"][:1] if "label" in known else None
     codes = generator.mapping(known["z"][:1], label)
     keys = [key for key in known if key.startswith("jacobian")]
@@ -61,6 +65,20 @@ def test_jacobians(case):
         size = 16 if key.endswith("_16") else generator.resolution
         jacobian = generator.jacobian(codes, size, fused_channel=not key.endswith("_rgb"))
         expect_close(jacobian[None], known[key])
+
+
+@pytest.mark.parametrize(
+    "name", ["sg3_t_32.pkl", "genforce_sg2_32.pth", "genforce_sg1_16.pth", "sg1_progan_32.pkl"]
+)
+def test_winograd(monkeypatch, name):
+    """With the convolution that large networks have, images and Jacobians are the same."""
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_ROWS", 1)
+    known = dict(np.load(DATA / f"{Path(name).stem}.npz"))
+    generator = load_generator(DATA / name)
+    codes = generator.mapping(known["z"])
+    expect_close(generator.synthesis(codes).transpose(0, 3, 1, 2), known["image"])
+    expect_jacobians(generator, known)
 
 
 @pytest.mark.parametrize(

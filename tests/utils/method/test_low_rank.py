@@ -1,9 +1,16 @@
 """Principal component pursuit against its optimality conditions and an independent solver."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from utils.method.low_rank import factorize, soft_threshold, split
+from utils.method import low_rank
+from utils.method.directions import default_lamb
+from utils.method.eigenpairs import LargestEigenpairs
+from utils.method.low_rank import SMALL, factorize, soft_threshold, split
+
+ROOT = Path(__file__).parent.parent.parent.parent
 
 
 def random_gram(n, rows, seed):
@@ -197,3 +204,43 @@ def test_rank_0_where_all_is_sparse(share):
     assert (result.rank == 0) == (share >= 1)
     if share >= 1:
         np.testing.assert_array_equal(sparse, matrix)
+
+
+@pytest.fixture
+def trained():
+    """The first 160 rows and columns of a trained network's matrix, of the region."""
+    with np.load(ROOT / "benchmarks/gram_trained512.npz") as matrices:
+        return matrices["foreground"][:160, :160].astype(float)
+
+
+def test_warm_start(monkeypatch, trained):
+    """Eigenpairs carried over from step to step lead to the L of complete decompositions."""
+    results = []
+    for small in (SMALL, 1000):
+        monkeypatch.setattr(low_rank, "SMALL", small)
+        results.append(split(trained, default_lamb(160)))
+    (found, sparse), (expected, expected_sparse) = results
+    assert found.converged
+    assert found.rank == expected.rank > 0
+    assert np.linalg.norm(sparse - expected_sparse) <= 2e-5 * np.linalg.norm(trained)
+
+
+def test_new_start(monkeypatch, trained):
+    """Where carried over eigenpairs do not lead to the end, complete decompositions do."""
+    expected, _ = split(trained, default_lamb(160))
+    monkeypatch.setattr(low_rank, "WARM_STEPS", 20)
+    found, _ = split(trained, default_lamb(160))
+    assert found.converged
+    assert found.rank == expected.rank
+    assert found.stats["steps"] > 20
+
+
+def test_eigenpairs_of_a_growing_rank():
+    """More eigenvalues above the threshold than vectors at hand are found by a new start."""
+    generator = np.random.Generator(np.random.PCG64(6))
+    vectors = np.linalg.qr(generator.standard_normal((60, 60)))[0]
+    eigenpairs = LargestEigenpairs(warm=True)
+    for count in (3, 40):
+        values = np.where(np.arange(60) < count, 2.0 + np.arange(60), 0.1)
+        found, _ = eigenpairs.find(vectors * values @ vectors.T, 1.0)
+    np.testing.assert_allclose(np.sort(found), values[:count], rtol=1e-10)
