@@ -362,8 +362,8 @@ def factorization_row(
         f"both factorizations of a 512-d sample over the published solver, {name}",
         f"1 / {theirs / ours:.0f}",
         "1 / 50",
-        f"{ours:.1f} s, {ours / svd:.0f} full SVDs (12 asked for), and {theirs:.0f} s from {TIMED_STEPS} of its steps; "
-        + "; ".join(lines),
+        f"{ours:.1f} s, {ours / svd:.0f} full SVDs (12 asked for), and {theirs:.0f} s from "
+        f"{TIMED_STEPS} of its steps; " + "; ".join(lines),
     )
 
 
