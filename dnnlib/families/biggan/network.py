@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import ndtr, ndtri
 
-from dnnlib.families.biggan.record import BigGANRecord, Slot
+from dnnlib.families.biggan.record import BigGANRecord
 from dnnlib.layers import DoublingConvolution, convolve, fused, layer_weights, pixels
 
 _SCORES_AT_ONCE = 1 << 20  # of attention, for each image or tangent: its rows are cut into pieces
