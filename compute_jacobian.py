@@ -68,7 +68,8 @@ def compute_missing(options: JacobianOptions) -> None:
         raise InputError(
             "this network has no w, and its Jacobian is of z: leave it out", "compute_z"
         )
-    jacobians.set_space(generator.space)
+    layers = range(generator.num_layers) if options.layers is None else options.layers
+    jacobians.set_network(generator.space, layers)
     sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"
     found = latents and fit_codes(str(path), latents, options.codes.latent_space, *sizes)
     codes = Codes(options.codes, generator, found)
@@ -128,7 +129,9 @@ def compute_jacobian(
     size, fused, start = options.image_size, options.fused_channel, bar.n
     while True:
         try:
-            return generator.jacobian(code, size, fused, jacobians.batch_size, bar.update)
+            return generator.jacobian(
+                code, size, fused, jacobians.batch_size, bar.update, options.layers
+            )
         except MemoryError:
             if jacobians.batch_size == 1:
                 raise

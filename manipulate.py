@@ -4,9 +4,10 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.catalogue import doubt_of_directions, network_of_directions
@@ -19,8 +20,8 @@ from utils.cli.live_options import LiveOptions, add_live_options
 from utils.cli.options import plain_options
 from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
-from utils.editing.edits import DirectionFile, check_regions, edits_of, regions_of
-from utils.editing.walk import Walker, even_distances, expect_layers
+from utils.editing.edits import DirectionFile, Plan, check_regions, edits_of, regions_of
+from utils.editing.walk import Edit, Walker
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
 from utils.live.keeping import keep
@@ -59,24 +60,23 @@ def main() -> None:
     if live.live:
         run_live(live, options, generator, network, directions, latents, device)
         return
-    options = options.with_layers(generator.default_edit_layers)
     network_hash = check_all(directions, options, generator, network)
     codes = Codes(options.codes, generator, fitted(options, generator, latents))
     samples = options.count_of(len(codes))
-    walker = Walker(
-        codes.w_plus(slice(samples)), list(options.mani_layers or ()), codes.z, codes.w_plus_of
-    )
-    expect_layers(walker.layers, generator.num_layers)  # errors before anything is written
-    distances = even_distances(options.start_distance, options.end_distance, options.step)
+    walker = Walker(codes.w_plus(slice(samples)), [], codes.z, codes.w_plus_of)
+
+    def plan_of(file: DirectionFile, has_region: bool) -> Plan:
+        return options.plan(file, has_region, generator.num_layers, generator.default_edit_layers)
+
     rows = slice(options.start, options.end if options.end > 0 else None)
     frame = frame_of(*generator.size)
     has_w = generator.space == "w"  # else z is what all directions move
-    edits = list(edits_of(directions, rows, distances, region, samples, frame, has_w))
-    check_regions(edits, samples, generator.jacobian_size(PICTURE_SIZE), options.finds_distances)
+    edits = list(edits_of(directions, rows, plan_of, region, samples, frame, has_w))
+    check_regions(edits, samples, generator.jacobian_size(PICTURE_SIZE))
 
     hashes = [file.sha256 for file in directions]
     facts = ResultFacts.of_run(
-        plain_options(options) | {"total_num": samples},
+        plain_options(options) | {"total_num": samples} | walks_of(edits),
         seed=None if latents else options.codes.seed,
         network_sha256=network_hash,
         directions_sha256=hashes[0] if len(hashes) == 1 else hashes,
@@ -88,7 +88,7 @@ def main() -> None:
     written = names_written(options, edits, samples)
     with claim_results_folder(options.output_dir, names, options.record, facts, written) as folder:
         facts = replace(facts, options=facts.options | {"output_dir": str(folder)})
-        announce_cost(generator, options, samples, len(edits), folder)
+        announce_cost(generator, options, samples, edits, folder)
         batch_size = options.batch_size or generator.batch_size
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
 
@@ -104,11 +104,12 @@ def run_live(
 ) -> None:
     """A page on this machine until Ctrl-C; or, with --keep, only what it would keep."""
     network_hash = check_all(directions, options, generator, network)
+    layers = options.mani_layers
     inputs = LiveInputs(
         network=network,
         codes=options.codes,
         directions=directions,
-        layers=options.mani_layers,
+        layers=tuple(range(generator.num_layers)) if isinstance(layers, str) else layers,
         latents=fitted(options, generator, latents),
         network_sha256=network_hash,
         output_dir=Path(options.output_dir or "outputs/live"),
@@ -196,23 +197,42 @@ def check_directions(
     if not known_space and generator.z_dim == generator.edit_dim and generator.space == "w":
         say(f"{path}: taken for directions of w, as no JSON file beside it says otherwise")
     if of_z:
-        layers = ",".join(map(str, options.mani_layers or ()))
-        say(f"{path}: found in z, so z is moved and mapped, for the layers {layers}")
+        say(f"{path}: found in z, so z is moved and mapped, for the layers that are edited")
     for doubt in (doubt_of_directions(file.sha256, network_hash), file.doubt(network_hash)):
         if doubt:
             warn(f"{path} {doubt}")
 
 
+def walks_of(edits: Sequence[Edit]) -> dict[str, Any]:
+    """The options of layers and distances as they are settled: one value where all edits agree,
+    else one for each."""
+    walks: dict[str, list[Any]] = {
+        "mani_layers": [list(edit.layers or ()) for edit in edits],
+        "distance": ["auto" if edit.finds_distance else None for edit in edits],
+        "start_distance": [float(edit.distances[0]) for edit in edits],
+        "end_distance": [float(edit.distances[-1]) for edit in edits],
+    }
+    return {
+        name: values[0] if all(value == values[0] for value in values) else values
+        for name, values in walks.items()
+    }
+
+
 def announce_cost(
-    generator: "Generator", options: EditOptions, samples: int, number: int, folder: Path
+    generator: "Generator",
+    options: EditOptions,
+    samples: int,
+    edits: Sequence[Edit],
+    folder: Path,
 ) -> None:
     """Print the expected time, and the disk space of raw images; fail early if the disk is too
     full."""
-    shown = options.images_shown(samples, number)
+    shown = options.images_shown(samples, len(edits))
     pixel = 4 if generator.num_channels == 4 else 3
     space = shown * math.prod(generator.size) * pixel if options.save_raw else 0
     expect_room(folder, space)
-    images = shown + options.images_tried(samples, number)
+    unknown = sum(edit.finds_distance for edit in edits)
+    images = shown + options.images_tried(samples, unknown)
     announce(images * generator.seconds_per_image(), space, f"{images} images", at_most=True)
 
 

@@ -4,7 +4,7 @@ What it knows of a network is the interface of families/interface.py.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -129,14 +129,23 @@ class Generator:
         return height, width
 
     def linearize(
-        self, codes: np.ndarray, image_size: int = 256, fused_channel: bool = True
+        self,
+        codes: np.ndarray,
+        image_size: int = 256,
+        fused_channel: bool = True,
+        layers: Sequence[int] | None = None,
     ) -> LinearMap:
         """The derivative of the image at one code [1, L, D + E], for tangents to be pushed through.
 
         The image is resized so that its longer side is image_size (or left as it is, if that is
-        shorter); `fused_channel` averages the channels but for alpha. Raises InputError if the
-        shape does not fit the network.
+        shorter); `fused_channel` averages the channels but for alpha. Tangents shift the code on
+        `layers`, or on all. Raises InputError if the shape, or a layer, does not fit the network.
         """
+        if layers is not None and not set(layers) <= set(range(self.num_layers)):
+            raise InputError(
+                f"layer {max(layers)}; expected 0 to {self.num_layers - 1} for this network",
+                option="layers",
+            )
         height, width = self.jacobian_size(image_size)
         return LinearMap(
             self._copies,
@@ -145,6 +154,7 @@ class Generator:
             self.size,
             fused_channel,
             self.batch_size,
+            layers,
         )
 
     def jacobian(
@@ -154,15 +164,17 @@ class Generator:
         fused_channel: bool = True,
         batch_size: int | None = None,
         progress: Callable[[int], object] | None = None,
+        layers: Sequence[int] | None = None,
     ) -> np.ndarray:
-        """d image / d code at one code [1, L, D + E], with respect to a shift common to all layers.
+        """d image / d code at one code [1, L, D + E], with respect to a shift common to `layers`,
+        or to all.
 
         Returns [H, W, 1, D], or [C, H, W, 1, D] where not `fused_channel`: see `linearize`.
         Published as J in Zhu et al. 2021, eq. 2. `batch_size` tangents are pushed at once;
         `progress` is told the number of tangents of each batch when it is done. Raises InputError
         as `synthesis` does, MemoryError if a batch does not fit.
         """
-        linear = self.linearize(codes, image_size, fused_channel)
+        linear = self.linearize(codes, image_size, fused_channel, layers)
         jacobian = linear.jacobian(batch_size, progress)
         return jacobian[0] if fused_channel else jacobian
 

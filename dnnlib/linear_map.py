@@ -7,7 +7,7 @@ kept at the code, and takes the next batch when it is free.
 
 import contextlib
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,7 +31,7 @@ class DeviceCopy:
             return self.network.linearize(tf.constant(code), step, mean_rgb)
 
     def tangent(self, kept: Any, tangents: np.ndarray, step: int) -> np.ndarray:
-        """Tangents [T, D] -> [T, H, W, C]."""
+        """Tangents [T, L, D] -> [T, H, W, C]."""
         with tf.device(self.device), named_memory_error(f"{len(tangents)} tangents"):
             return self._tangent(kept, tangents, step).numpy()
 
@@ -40,7 +40,7 @@ class LinearMap:
     """d image / d code at one code: made by `Generator.linearize`.
 
     `shape` is that of the derivative along one tangent, [H, W, C]: the image's size and channels,
-    or one channel, their mean but for alpha.
+    or one channel, their mean but for alpha. The shift is one of the code on `layers`, or on all.
     """
 
     def __init__(
@@ -51,9 +51,12 @@ class LinearMap:
         size: tuple[int, int],  # of the image before it is resized
         mean_rgb: bool,
         batch_size: int,
+        layers: Sequence[int] | None = None,
     ) -> None:
         self.shape, self.edit_dim = shape, copies[0].network.edit_dim
         self.dtype, self.batch_size = code.dtype, batch_size
+        self._moves = np.zeros((code.shape[1], 1), code.dtype)  # [L, 1]: 1 where the shift acts
+        self._moves[slice(None) if layers is None else list(layers)] = 1
         steps = {whole // resized for whole, resized in zip(size, shape[:2], strict=True)}
         is_whole = len(steps) == 1 and all(
             whole % resized == 0 for whole, resized in zip(size, shape[:2], strict=True)
@@ -66,7 +69,7 @@ class LinearMap:
         self._copies = [(copy, copy.linearize(code, self._step, mean_rgb)) for copy in copies]
 
     def push(self, tangents: np.ndarray, batch_size: int | None = None) -> np.ndarray:
-        """The derivatives along tangents [T, D], as shifts common to all layers: [T, H, W, C].
+        """The derivatives along tangents [T, D], as shifts common to the layers: [T, H, W, C].
 
         `batch_size` tangents are pushed at once (None: as many as fit into the generator's bound of
         memory). Raises InputError if the shape does not fit the network, MemoryError if a batch
@@ -111,7 +114,7 @@ class LinearMap:
             filled = np.pad(batch, ((0, size - len(batch)), (0, 0)))
             copy, kept = free.get()
             try:
-                derivatives = copy.tangent(kept, filled, self._step)
+                derivatives = copy.tangent(kept, filled[:, None] * self._moves, self._step)
             finally:
                 free.put((copy, kept))
             return start, derivatives[: len(batch), self._rows][:, :, self._columns]

@@ -6,6 +6,7 @@ megabyte.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 LONGEST_LINE = 1000  # characters
@@ -53,6 +54,17 @@ def stem(path: str | Path) -> str:
 def counted(number: int, noun: str) -> str:
     """1 sample, 2 samples."""
     return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def spans_text(numbers: Sequence[int]) -> str:
+    """Ascending whole numbers as people write them, and options take them: 0-3,8."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(f"{low}-{high}" if high > low else f"{low}" for low, high in parts)
 
 
 def table_cell(text: str) -> str:

@@ -55,8 +55,8 @@ class Network(Protocol):
         alpha). Called eagerly, so that it may look at values."""
 
     def tangent(self, kept: Any, dcode: tf.Tensor, step: int) -> tf.Tensor:
-        """The derivative of the image along dcode [T, D], added to the codes of all layers:
-        [T, H, W, C], or [T, H, W, 1] where `kept` is that of the mean."""
+        """The derivative of the image along dcode [T, L, D], added to the code: [T, H, W, C], or
+        [T, H, W, 1] where `kept` is that of the mean."""
 
 
 class Reader(NamedTuple):

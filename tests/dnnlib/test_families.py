@@ -54,11 +54,11 @@ class Linear:
         return tf.einsum("nld,ldhwc->nhwc", codes, self.weight), None
 
     def linearize(self, codes, step, mean_rgb):
-        kept = tf.reduce_sum(self.weight[:, :Z, ::step, ::step], axis=0)
-        return tf.reduce_mean(kept, axis=3, keepdims=True) if mean_rgb else kept
+        kept = self.weight[:, :Z, ::step, ::step]
+        return tf.reduce_mean(kept, axis=4, keepdims=True) if mean_rgb else kept
 
     def tangent(self, kept, dcode, step):
-        return tf.einsum("td,dhwc->thwc", dcode, kept)
+        return tf.einsum("tld,ldhwc->thwc", dcode, kept)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The Jacobian against the original program's, reverse mode, and central differences."""
 
+import functools
 import subprocess
 import sys
 
@@ -24,6 +25,12 @@ def close_but_for_kinks(a, b):
     """Equal within 1e-5 of the largest value at 99 of 100 places: elsewhere a step may cross an
     activation's kink."""
     return a.shape == b.shape and np.mean(np.abs(a - b) <= 1e-5 * np.abs(b).max()) >= 0.99
+
+
+@functools.cache
+def layered(path):
+    """A network in float64."""
+    return load_generator(path, "float64")
 
 
 def random(*shape, seed=7):
@@ -102,6 +109,39 @@ def test_different_w_in_each_layer(generator, name):
         2 * STEP
     )
     assert close_but_for_kinks(along, difference)
+
+
+@pytest.mark.parametrize("layers", [[0], [1, 2], [-1]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tf_resnet_32.pkl",
+        "genforce_sg1_16.pth",
+        "genforce_hammer_sg3_16.pth",
+        "biggan_ajb_64.pth",
+        "biggan_hf_32/pytorch_model.bin",
+    ],
+)
+def test_shift_of_some_layers(data, name, layers):
+    """In every family, a tangent may shift the codes of some layers only: w, or chunks of z."""
+    g = layered(data / name)
+    layers = [layer % g.num_layers for layer in layers]
+    layers = [layer for layer in layers if layer < g.num_layers]
+    codes = g.mapping(random(1, g.z_dim, seed=1), np.eye(max(g.label_dim, 1))[:1, : g.label_dim])
+    tangents, moved = random(2, g.edit_dim, seed=2), np.zeros_like(codes)
+    moved[:, layers, : g.edit_dim] = 1e-7 * tangents[1]
+    difference = (g.synthesis(codes + moved) - g.synthesis(codes - moved))[0] / 2e-7
+    linear = g.linearize(codes, g.resolution, fused_channel=False, layers=layers)
+    assert np.abs(difference).max() > 0
+    assert close_but_for_kinks(linear.push(tangents)[1], difference)
+
+
+def test_shift_of_all_layers(generator, golden):
+    """All layers by name are all layers; one that is not there is an error."""
+    g, ws = generator("tf_orig_16"), golden("tf_orig_16")["w"][:1]
+    np.testing.assert_array_equal(g.jacobian(ws, layers=range(g.num_layers)), g.jacobian(ws))
+    with pytest.raises(InputError, match=r"layer 6; expected 0 to 5"):
+        g.jacobian(ws, layers=[1, 6])
 
 
 @pytest.mark.parametrize(

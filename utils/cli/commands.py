@@ -63,7 +63,7 @@ def command_of_step(options: Mapping[str, Any], edit: Edit, sample: int, distanc
     walk = {
         "total_num": sample + 1,
         "start": edit.row,
-        "mani_layers": options.get("mani_layers"),
+        "mani_layers": list(edit.layers) if edit.layers else None,
         "start_distance": distance,
         "end_distance": distance,
         "step": 1,

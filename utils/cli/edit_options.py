@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dnnlib.errors import InputError
+from dnnlib.text import spans_text
 from utils.cli.options import (
     CodeOptions,
     RegionOptions,
@@ -23,9 +24,12 @@ from utils.cli.parser import (
     not_negative_int,
     positive_float,
     positive_int,
+    say,
     step_count,
 )
+from utils.editing.edits import DirectionFile, Plan
 from utils.editing.strength import IMAGES_TRIED, PROBES
+from utils.editing.walk import even_distances, expect_layers
 from utils.files.names import ResultNames
 
 CHANGE = 0.1  # mean absolute change inside the region, of images in [-1, 1]
@@ -49,9 +53,10 @@ class EditOptions:
     start: int
     end: int  # the row after the last one; -1: all
     per_layer: bool
-    mani_layers: tuple[int, ...] | None  # None: those that the network's family edits by default
-    start_distance: float
-    end_distance: float
+    # None: those recorded beside the directions, or that the network's family edits by default.
+    mani_layers: tuple[int, ...] | str | None  # or "all"
+    start_distance: float | None  # None: minus the recorded distance, or the published one
+    end_distance: float | None
     distance: float | str | None  # "auto": found for each direction, by `change`
     change: float
     step: int
@@ -60,14 +65,38 @@ class EditOptions:
     contact_sheet: bool
     name: str
 
-    def with_layers(self, default: Iterable[int]) -> "EditOptions":
-        """These options with the layers to edit settled."""
-        return self if self.mani_layers else replace(self, mani_layers=tuple(default))
+    def plan(
+        self, file: DirectionFile, has_region: bool, num_layers: int, default: Iterable[int]
+    ) -> Plan:
+        """How the directions of a file are walked along, by what is given, else recorded beside
+        them, else published; a line says what was taken from the record.
 
-    @property
-    def finds_distances(self) -> bool:
-        """Whether the strength of each direction is measured in its region."""
-        return self.contact_sheet or self.distance == "auto"
+        `default` are the layers that the family edits. Raises InputError for a layer that is not
+        there.
+        """
+        recorded = file.layers if self.mani_layers in (None, "all") else _readable_layers(file)
+        if self.mani_layers == "all":
+            layers = tuple(range(num_layers))
+        elif isinstance(self.mani_layers, tuple):
+            layers = self.mani_layers
+        else:
+            layers = recorded or tuple(default)
+        expect_layers(list(layers), num_layers)
+        if recorded and layers != recorded:
+            say(
+                f"{file.path}: edited on layers {spans_text(layers)}, found for "
+                f"{spans_text(recorded)}: what is recorded of its effect need not hold"
+            )
+        far = file.distance if layers == recorded else None
+        is_free = (self.start_distance, self.end_distance, self.distance) == (None, None, None)
+        if self.mani_layers is None and recorded and not self.contact_sheet:
+            walked = f", to ±{far:g}" if far and is_free else ""
+            say(f"{file.path}: layers {spans_text(layers)}{walked}, as recorded beside it")
+        first = -(far or FARTHEST) if self.start_distance is None else self.start_distance
+        last = far or FARTHEST if self.end_distance is None else self.end_distance
+        finds = self.contact_sheet or self.distance == "auto"
+        finds |= is_free and far is None and has_region
+        return Plan(layers, even_distances(first, last, self.step), finds)
 
     @property
     def record(self) -> str:
@@ -85,9 +114,8 @@ class EditOptions:
         return 0 if self.contact_sheet else samples * (1 + self.step * edits)
 
     def images_tried(self, samples: int, edits: int) -> int:
-        """About how many images are made to find the strength of the edits."""
-        probes = samples if self.contact_sheet else PROBES
-        return edits * IMAGES_TRIED * probes if self.finds_distances else 0
+        """About how many images are made to find the strength of so many edits."""
+        return edits * IMAGES_TRIED * (samples if self.contact_sheet else PROBES)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> "EditOptions":
@@ -96,6 +124,7 @@ class EditOptions:
         first, last = arguments.start_distance, arguments.end_distance
         if isinstance(arguments.distance, float):
             first, last = -arguments.distance, arguments.distance
+        walked = arguments.contact_sheet or (first, last) != (None, None)
         rows = -1 if arguments.contact_sheet else arguments.start + 1
         number = PROBES if arguments.contact_sheet else 10
         return settle(
@@ -104,11 +133,20 @@ class EditOptions:
             codes=CodeOptions.from_arguments(arguments, number),
             measured=RegionOptions.from_arguments(arguments),
             ignore_setting=tuple(arguments.ignore_setting or ()),
-            start_distance=-FARTHEST if first is None else first,
-            end_distance=FARTHEST if last is None else last,
+            start_distance=first,
+            end_distance=last,
+            distance="auto" if arguments.change and not walked else arguments.distance,
             end=arguments.end or rows,
             change=arguments.change or CHANGE,
         )
+
+
+def _readable_layers(file: DirectionFile) -> tuple[int, ...] | None:
+    """Those recorded; None where they cannot be read, which others given make harmless."""
+    try:
+        return file.layers
+    except InputError:
+        return None
 
 
 def _expect_effect(arguments: argparse.Namespace) -> None:
@@ -119,10 +157,10 @@ def _expect_effect(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"--distance with --{walked[0]}; expected one of the two: each says how far to walk"
         )
-    measured = arguments.contact_sheet or arguments.distance == "auto"
-    if arguments.change is not None and not measured:
+    given = walked[0] if walked else "distance"
+    if arguments.change is not None and (walked or isinstance(arguments.distance, float)):
         raise InputError(
-            "--change without --distance auto or --contact_sheet; expected one of them with it"
+            f"--change with --{given}; expected one of the two: each says how far to walk"
         )
     if not arguments.contact_sheet:
         return
@@ -205,11 +243,20 @@ def _add_walk_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--mani_layers",
         type=layer_list,
-        help="layers to edit, such as 4,5,6,7 or 4-7 (default: 4-7, and all of a network without "
-        "w)",
+        help="layers to edit, such as 4,5,6,7 or 4-7, or all (default: those recorded beside the "
+        "directions; else 4-7, and all of a network without w)",
     )
-    add("--start_distance", type=finite_float, help="distance of the first step (default: -4)")
-    add("--end_distance", type=finite_float, help="distance of the last step (default: 4)")
+    add(
+        "--start_distance",
+        type=finite_float,
+        help="distance of the first step (default: minus that recorded beside the directions; "
+        "else --distance auto where their region is known, and -4 where not)",
+    )
+    add(
+        "--end_distance",
+        type=finite_float,
+        help="distance of the last step (default: likewise, and 4)",
+    )
     add(
         "--distance",
         type=distance_or_auto,

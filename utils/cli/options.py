@@ -16,6 +16,7 @@ from dnnlib.text import stem
 from utils.cli.parser import (
     class_list,
     finite_float,
+    layer_list,
     name_part,
     not_negative_int,
     pair_of_floats,
@@ -295,6 +296,7 @@ class JacobianOptions:
     save_png: bool = True
     fused_channel: bool = True
     d_name: str = "ffhq"
+    layers: tuple[int, ...] | None = None  # None: all
     allow_tf32: bool = False
     ignore_setting: tuple[str, ...] | None = None
     rotate: float | None = None
@@ -304,8 +306,8 @@ class JacobianOptions:
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace, network: Path) -> "JacobianOptions":
-        """`network` is the file of restore_path. Raises InputError for options that exclude each
-        other, or would have no effect."""
+        """`network` is the file of restore_path, a name or a path. Raises InputError for options
+        that exclude each other, or would have no effect."""
         codes = CodeOptions.from_arguments(arguments, default_num=5)
         if arguments.compute_z and codes.trunc_psi != 1:
             raise InputError(
@@ -319,7 +321,16 @@ class JacobianOptions:
             restore_path=str(network),
             output_dir=Path(arguments.output_dir or f"outputs/jacobian_{origin}"),
             codes=codes,
+            d_name=arguments.d_name or data_set_of(arguments.restore_path, network),
+            layers=None if arguments.layers in (None, "all") else tuple(arguments.layers),
         )
+
+
+def data_set_of(named: str, network: Path) -> str:
+    """What files are called after a network: by its name, or the stem of its file; ffhq, as
+    published, if that is in it."""
+    name = stem(network) if named.lower().startswith("http") or "." in named else stem(named)
+    return "ffhq" if "ffhq" in name.lower() else name
 
 
 def add_jacobian_options(parser: argparse.ArgumentParser) -> None:
@@ -348,7 +359,18 @@ def add_jacobian_options(parser: argparse.ArgumentParser) -> None:
         "is one, else the CPU)",
     )
     _add_kind_options(parser)
-    add("--d_name", type=name_part, default="ffhq", help="data set, a part of the file names")
+    add(
+        "--d_name",
+        type=name_part,
+        help="data set, a part of the file names (default: the network's name, or the stem of its "
+        "file; ffhq if that is in it)",
+    )
+    add(
+        "--layers",
+        type=layer_list,
+        help="shift the code on these layers only, such as 4-7, for directions that are edited on "
+        "them (default: all)",
+    )
     add(
         "--allow_tf32",
         action="store_true",

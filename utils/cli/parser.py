@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from tqdm import tqdm
 
@@ -219,9 +219,11 @@ def name_part(text: str) -> str:
     return text
 
 
-def layer_list(text: str) -> list[int]:
-    """Layer indices from a list such as 4,5,6,7 or 4-7 or 0-3,8."""
-    return sorted(set(_number_list(text, MOST_LAYERS, "layers such as 4,5,6,7 or 4-7")))
+def layer_list(text: str) -> list[int] | Literal["all"]:
+    """Layer indices from a list such as 4,5,6,7 or 4-7 or 0-3,8; or all."""
+    if text == "all":
+        return "all"
+    return sorted(set(_number_list(text, MOST_LAYERS, "layers such as 4,5,6,7 or 4-7, or all")))
 
 
 def class_list(text: str) -> int | tuple[int, ...]:

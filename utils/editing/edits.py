@@ -1,18 +1,21 @@
 """From direction files to edits: which rows, under which names, measured in which region."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from dnnlib.errors import InputError
 from dnnlib.text import one_line, stem
-from utils.cli.parser import warn
+from utils.cli.parser import MOST_LAYERS, warn
 from utils.editing.walk import Edit
 from utils.files.sidecar import DirectionFacts
 from utils.regions.region import RegionSource, expect_unchanged, region_from_facts
+
+MOST_DISTANCE = 1e6  # that is recorded
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,31 @@ class DirectionFile:
         psi = options.get("trunc_psi") if isinstance(options, dict) else None
         return psi if isinstance(psi, (int, float)) else None
 
+    @property
+    def layers(self) -> tuple[int, ...] | None:
+        """Those to edit, if they are recorded. Raises InputError for what cannot be layers."""
+        layers = self.facts.layers if self.facts else None
+        if layers is None:
+            return None
+        if not (
+            isinstance(layers, list)
+            and 0 < len(layers) <= MOST_LAYERS
+            and all(type(layer) is int and 0 <= layer < MOST_LAYERS for layer in layers)
+        ):
+            raise InputError(
+                f"the layers recorded beside {self.path} are {one_line(layers, 80)}; expected "
+                "whole numbers: name the layers yourself",
+                option="mani_layers",
+            )
+        return tuple(sorted(set(layers)))
+
+    @property
+    def distance(self) -> float | None:
+        """How far they are walked, if it is recorded."""
+        distance = self.facts.distance if self.facts else None
+        is_one = isinstance(distance, (int, float)) and 0 < distance < MOST_DISTANCE
+        return float(distance) if distance is not None and is_one else None
+
     def doubt(self, network_sha256: str) -> str | None:
         """What is odd if they are used on the network of this checksum, the rest of a sentence
         about the file; None: nothing."""
@@ -106,10 +134,18 @@ class DirectionFile:
             return None
 
 
+class Plan(NamedTuple):
+    """How the directions of a file are walked along."""
+
+    layers: tuple[int, ...]
+    distances: np.ndarray
+    finds_distance: bool  # by the change of the region
+
+
 def edits_of(
     directions: Sequence[DirectionFile],
     rows: slice,
-    distances: np.ndarray,
+    plan_of: Callable[[DirectionFile, bool], Plan],
     region: RegionSource | None,
     samples: int,
     frame: tuple[int, int],
@@ -117,15 +153,26 @@ def edits_of(
 ) -> Iterator[Edit]:
     """An edit for each of these rows of each file, measured in `region`, else in the recorded one.
 
-    `in_z`: directions found in z are walked there.
+    `plan_of(file, has_region)` says how; `in_z`: directions found in z are walked there.
     """
     names = unique_names([stem(file.path) for file in directions])
     for name, file in zip(names, directions, strict=True):
         measured = region or file.region(samples, frame)
+        plan = plan_of(file, measured is not None)
         for row in range(len(file.rows))[rows]:
             of_z = in_z and file.is_of_z
-            title, path = file.title_of(row), str(file.path)
-            yield Edit(name, row, file.rows[row], distances, measured, of_z, title, path)
+            yield Edit(
+                name,
+                row,
+                file.rows[row],
+                plan.distances,
+                measured,
+                of_z,
+                plan.layers,
+                plan.finds_distance,
+                title=file.title_of(row),
+                path=str(file.path),
+            )
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -147,15 +194,14 @@ def regions_of(edits: Sequence[Edit]) -> list[RegionSource]:
     return list({id(edit.region): edit.region for edit in edits if edit.region}.values())
 
 
-def check_regions(
-    edits: Sequence[Edit], samples: int, frame: tuple[int, int], needed: bool
-) -> None:
+def check_regions(edits: Sequence[Edit], samples: int, frame: tuple[int, int]) -> None:
     """Say what is odd about a region.
 
-    Raises InputError if one lacks pixels, or an edit lacks one and it is `needed`.
+    Raises InputError if one lacks pixels, or an edit whose distance it decides lacks one.
     """
     for region in regions_of(edits):
         for doubt in region.describe(range(samples), *frame)[1]:
             warn(doubt)
-    for edit in edits if needed else ():
-        _ = edit.measured_region
+    for edit in edits:
+        if edit.finds_distance:
+            _ = edit.measured_region

@@ -85,7 +85,9 @@ def measure_strengths(
     probe: Probe, edits: Sequence[Edit], change: float
 ) -> Iterator[tuple[Edit, Effect]]:
     """Each edit with its effect at the distance at which it changes its region by `change`."""
-    for edit in tqdm(edits, desc="finding distances", unit="direction", leave=False, disable=None):
+    for edit in tqdm(
+        list(edits), desc="finding distances", unit="direction", leave=False, disable=None
+    ):
         effect = probe.effect_of_change(edit, change)
         if not effect.reached:
             warn(
@@ -99,4 +101,5 @@ def measure_strengths(
 def with_strength(edit: Edit, effect: Effect) -> Edit:
     """The edit from minus to plus the distance of its effect, in as many steps."""
     far = effect.distance
-    return replace(edit, distances=even_distances(-far, far, len(edit.distances)))
+    distances = even_distances(-far, far, len(edit.distances))
+    return replace(edit, distances=distances, finds_distance=False)

@@ -22,6 +22,8 @@ class Edit:
     distances: np.ndarray  # [S]
     region: RegionSource | None
     in_z: bool = False  # found in z of a network whose codes are w
+    layers: tuple[int, ...] | None = None  # None: those of the walker
+    finds_distance: bool = False  # measured by the region's change; the distances are not yet
     title: str = ""  # for people
     path: str = ""  # of its file
 
@@ -101,10 +103,10 @@ class Walker:
 
         Raises InputError for a layer that is not there, or a direction in z of codes without z.
         """
-        code = self.codes[sample]
+        code, layers = self.codes[sample], list(edit.layers or self.layers)
         if not edit.in_z:
-            return walk(code[None], edit.direction, self.layers, distances)[0]
-        expect_layers(self.layers, len(code))
+            return walk(code[None], edit.direction, layers, distances)[0]
+        expect_layers(layers, len(code))
         if self.z is None or self.map_z is None:
             raise InputError(
                 f"{edit.name} was found in z, and the latent codes are of w; expected codes of z "
@@ -112,7 +114,7 @@ class Walker:
             )
         edited = np.repeat(code[None], len(distances), axis=0)
         moved = self.z[sample] + distances[:, None] * edit.direction
-        edited[:, self.layers] = self.map_z(moved, sample)[:, self.layers]
+        edited[:, layers] = self.map_z(moved, sample)[:, layers]
         return edited
 
     def first(self, count: int) -> "Walker":

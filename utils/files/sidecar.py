@@ -70,6 +70,7 @@ class JacobianFacts(Facts):
     device: str | None = None
     batch_size: int | None = None
     latent_space: str | None = None
+    layers: list[int] | None = None  # whose code is shifted
     samples: int | None = None  # that are finished
     complete: bool | None = None
     sample_shape: list[int] | None = None
@@ -101,9 +102,9 @@ class DirectionFacts(Facts):
     before_projection: dict[str, list[float]] | None = None
     after_projection: dict[str, list[float]] | None = None
     projected: bool | None = None
-    # Of a ready direction: where it comes from, how it is used, what it changes.
+    layers: list[int] | None = None  # to edit: those of the Jacobian, or of a ready direction
+    # Of a ready direction: where it comes from, how far it is walked, what it changes.
     row: int | None = None
-    layers: list[int] | None = None
     distance: float | None = None
     change_inside: float | None = None
     change_outside: float | None = None

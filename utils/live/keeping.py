@@ -221,7 +221,7 @@ def region_options(session: LiveSession, find: Find, folder: Path, name: str) ->
 def write_jacobian(session: LiveSession, run: JacobianRun, codes: np.ndarray) -> None:
     """The Jacobians of codes [N, L, D], and the pictures beside, as step 1 leaves them."""
     space, generator = session.generator.space, session.generator
-    run.set_space(space)
+    run.set_network(space, range(generator.num_layers))
     shape = (*session.mask_size, 1, generator.edit_dim)
     with run.resumed(session.inputs.device, generator.batch_size, {space: shape}, len(codes)):
         for i, code in enumerate(codes):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from dnnlib.text import spans_text
 from utils.cli.edit_options import EditOptions
 from utils.editing.strength import PROBES, Probe, measure_strengths, with_strength
 from utils.editing.walk import Edit, Walker, edited_codes, in_batches
@@ -38,16 +39,19 @@ def write_edits(
     recorded. Raises InputError if a distance is asked for and an edit has no region.
     """
     samples = len(walker.codes)
-    if options.finds_distances:
+    unknown = [edit for edit in edits if edit.finds_distance]
+    if unknown:
         few = walker if options.contact_sheet else walker.first(PROBES)
         probe = Probe(synthesis, batch_size, few)
-        effects = measure_strengths(probe, edits, options.change)
+        effects = measure_strengths(probe, unknown, options.change)
         if options.contact_sheet:
             record = folder / options.record
             write_contact_sheets(record, options.name, probe.originals, effects, facts)
             return
-        edits = [with_strength(edit, effect) for edit, effect in effects]
-    seed, layers = options.codes.seed, ", ".join(map(str, options.mani_layers or ()))
+        found = iter([with_strength(edit, effect) for edit, effect in effects])
+        edits = [next(found) if edit.finds_distance else edit for edit in edits]
+    seed = options.codes.seed
+    layers = " or ".join(dict.fromkeys(spans_text(edit.layers or ()) for edit in edits))
     subject = Subject(
         network=Path(options.restore_path).stem,
         codes=options.codes.latent_path or f"random, seed {seed}",

@@ -1,7 +1,7 @@
 """What compute_jacobian.py leaves behind, and has finished when it is stopped."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def origin_of_jacobian(jaco_path: str | Path) -> dict[str, Any]:
         "network_sha256": facts.network_sha256,
         "latents_sha256": facts.latents_sha256,
         "latent_space": facts.latent_space,
+        "layers": facts.layers,
         "jacobian": {"options": options, "device": facts.device, "batch_size": facts.batch_size},
     }
 
@@ -82,13 +83,15 @@ class JacobianRun:
         if not options.overwrite:
             self._previous = self._read_previous()
             if not self.names.facts("w").exists() and self.names.facts("z").exists():
-                self.set_space("z")
+                self.spaces = ("z",)
             self.is_complete = self._is_finished() and self._has_enough_samples()
 
-    def set_space(self, space: str) -> None:
-        """Say where directions of the network live: a network without w has one Jacobian, of z."""
+    def set_network(self, space: str, layers: Sequence[int]) -> None:
+        """Say where directions of the network live, and on which layers its code is shifted: a
+        network without w has one Jacobian, of z."""
         if space == "z":
             self.spaces = ("z",)
+        self.facts = replace(self.facts, layers=list(layers))
 
     @property
     def count(self) -> int:
@@ -126,7 +129,8 @@ class JacobianRun:
         changed = [
             f"--{name} {str(options.get(name))[:80]}"
             for name, value in self.facts.options.items()
-            if name not in RESUMABLE_OPTIONS and options.get(name, value) != value
+            if name not in RESUMABLE_OPTIONS
+            and options.get(name, None if name == "layers" else value) != value
         ]
         if previous.network_sha256 != self.facts.network_sha256:
             changed.append("another network")

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import ndtr, ndtri
 
-from dnnlib.families.biggan.record import BigGANRecord, Slot
+from dnnlib.families.biggan.record import BigGANRecord
 from dnnlib.layers import Convolution, DoublingConvolution, convolve, fused, layer_weights, pixels
 
 _SCORES_AT_ONCE = 1 << 20  # of attention, for each image or tangent: its rows are cut into pieces
@@ -316,12 +316,14 @@ class BigGAN:
         return kept._replace(slope=kept.slope[:, ::step, ::step])
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dcode [T, Z], added to the z of all layers."""
-        dx = self._first_layer(self._dcondition(dcode, self._slots[0]), 0)
-        for block, kept_block, slot in zip(self._blocks, kept.blocks, self._slots[1:], strict=True):
-            run = functools.partial(block.tangent, kept_block, dx, self._dcondition(dcode, slot))
+        """The derivative of the image along dcode [T, L, Z], added to the z of each layer."""
+        dc = self._dcondition(dcode, 0)
+        dx, moves = self._first_layer(dc, 0), tf.reduce_any(dc != 0)
+        for i, (block, kept_block) in enumerate(zip(self._blocks, kept.blocks, strict=True), 1):
+            dc = self._dcondition(dcode, i)
+            run = functools.partial(block.tangent, kept_block, dx, dc)
             # Chunks that do not move leave the first blocks at rest, whose work is spared.
-            moves = tf.reduce_any(dcode[:, : slot.stop] != 0)
+            moves |= tf.reduce_any(dc != 0)
             rest = functools.partial(block.zeros, dx)
             dx = tf.cond(moves, run, rest) if self._variant == "hierarchical" else run()
         size = dx.shape[1] // step
@@ -339,8 +341,9 @@ class BigGAN:
         z = code[:, slot.start : slot.stop]
         return tf.concat([z, code[:, self.z_dim :]], axis=1) if slot.reads_class else z
 
-    def _dcondition(self, dcode: tf.Tensor, slot: Slot) -> tf.Tensor:
-        """What a slot reads of dz [T, Z]; the class does not move."""
-        dz = dcode[:, slot.start : slot.stop]
+    def _dcondition(self, dcode: tf.Tensor, index: int) -> tf.Tensor:
+        """What a slot reads of dz [T, L, Z]; the class does not move."""
+        slot = self._slots[index]
+        dz = dcode[:, min(index, self.num_layers - 1), slot.start : slot.stop]
         classes = self.code_dim - self.z_dim if slot.reads_class else 0
         return tf.pad(dz, [[0, 0], [0, classes]])

@@ -140,8 +140,8 @@ class ProGAN:
         return Kept(latents, layers, rgb)
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dcode [T, Z], added to z."""
-        latents, dx = list(kept.latents), dcode
+        """The derivative of the image along dcode [T, 1, Z], added to z."""
+        latents, dx = list(kept.latents), dcode[:, 0]
         if self._normalizes_z_first:
             dx = normalized_tangent(latents.pop(0), dx)
         dx = tf.pad(dx, [[0, 0], [0, self.label_dim]])

@@ -134,8 +134,8 @@ class StyleGAN1(StyleNetwork):
         return Kept(self._linearize(codes), rgb)
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dcode [T, D], added to the w of all layers."""
+        """The derivative of the image along dcode [T, L, D], added to w+."""
         dx = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
-        for layer, kept_layer in zip(self._layers, kept.layers, strict=True):
-            dx = layer.tangent(kept_layer, dx, dcode)
+        for i, (layer, kept_layer) in enumerate(zip(self._layers, kept.layers, strict=True)):
+            dx = layer.tangent(kept_layer, dx, dcode[:, i])
         return tf.tensordot(dx[:, ::step, ::step], kept.rgb, axes=1)

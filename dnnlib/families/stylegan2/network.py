@@ -217,13 +217,13 @@ class StyleGAN2(StyleNetwork):
         return Kept([*convs, last_conv.at_pixels(step)], [*rgbs, last_rgb.at_pixels(step)])
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dcode [T, D], added to the w of all layers."""
+        """The derivative of the image along dcode [T, L, D], added to w+."""
         convs, rgbs = iter(kept.convs), iter(kept.rgbs)
 
         def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
             if isinstance(layer, ToRGB):
-                return layer.tangent(next(rgbs), dx, dcode)
-            return layer.tangent(next(convs), dx, dcode)
+                return layer.tangent(next(rgbs), dx, dcode[:, index])
+            return layer.tangent(next(convs), dx, dcode[:, index])
 
         start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
         image = self._join(run, start, step)

@@ -313,12 +313,13 @@ class StyleGAN3(StyleNetwork):
         return Kept(self._input.linearize(codes[:, 0, : self.edit_dim]), layers, at_pixels)
 
     def tangent(self, kept: Kept, dcode: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """The derivative of the image along dcode [T, D], added to the w of all layers."""
-        dx = self._input.tangent(kept.input, dcode)
-        for layer, kept_layer in zip(self._layers, kept.layers, strict=True):
+        """The derivative of the image along dcode [T, L, D], added to w+."""
+        dx = self._input.tangent(kept.input, dcode[:, 0])
+        for i, (layer, kept_layer) in enumerate(zip(self._layers, kept.layers, strict=True), 1):
             # Only every step-th pixel is left after the last filter.
-            dx = layer.tangent(kept_layer, dx, dcode, step if layer is self._layers[-1] else 1)
-        image = self._to_rgb.tangent(kept.rgb, dx, dcode) * self._scale
+            shown = step if layer is self._layers[-1] else 1
+            dx = layer.tangent(kept_layer, dx, dcode[:, i], shown)
+        image = self._to_rgb.tangent(kept.rgb, dx, dcode[:, -1]) * self._scale
         if kept.mean_rgb:
             return mean_of_colors(image, self._num_colors)
         return image

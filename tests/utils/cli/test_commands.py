@@ -26,7 +26,9 @@ def test_command_of_a_step():
         *("--mani_layers", "0-3", "--box", "9,9,4,4", "--invert", "--ignore_setting", "a"),
         *("--translate=-0.1,0.2", "--per_layer"),
     ]
-    edit = Edit("my_eyes", 2, np.zeros(4), np.zeros(1), None, path="my eyes.npy")
+    edit = Edit(
+        "my_eyes", 2, np.zeros(4), np.zeros(1), None, layers=(0, 1, 2, 3), path="my eyes.npy"
+    )
     made = command_of_step(options_of([*PLAIN, *given]), edit, 5, -0.1)
     walk = ["--total_num", "6", "--start", "2", "--start_distance=-0.1", "--end_distance=-0.1"]
     assert options_of(shlex.split(made)[2:]) == options_of([*PLAIN, *given, *walk, "--step", "1"])
