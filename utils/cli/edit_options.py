@@ -207,6 +207,7 @@ def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
     )
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     _add_walk_options(parser)
+    _add_distance_options(parser)
     add("--save_raw", action="store_true", help="save each image at full size as well")
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
     add(
@@ -220,7 +221,7 @@ def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
 
 
 def _add_walk_options(parser: argparse.ArgumentParser) -> None:
-    """Which rows are walked along, on which layers, and how far."""
+    """Which rows are walked along, and on which layers."""
     add = parser.add_argument
     add(
         "--start",
@@ -246,6 +247,11 @@ def _add_walk_options(parser: argparse.ArgumentParser) -> None:
         help="layers to edit, such as 4,5,6,7 or 4-7, or all (default: those recorded beside the "
         "directions; else 4-7, and all of a network without w)",
     )
+
+
+def _add_distance_options(parser: argparse.ArgumentParser) -> None:
+    """How far, and in how many steps."""
+    add = parser.add_argument
     add(
         "--start_distance",
         type=finite_float,
