@@ -128,12 +128,18 @@ class Measured(NamedTuple):
     of_classes: tuple[float, ...]  # the ratio, of each class
 
 
+def layers_of(choice: Choice) -> list[int]:
+    """Those that a direction is edited on."""
+    layers = layer_list(choice.layers)
+    return layers if isinstance(layers, list) else []
+
+
 def measure(demo: Demo, generator: Generator, choice: Choice, direction: np.ndarray) -> Measured:
     """At the distance at which all of them change by so much inside the region."""
     z = generator.sample(np.random.RandomState(FRESH_SEED), demo.fresh)
     classes = np.arange(demo.fresh) % max(demo.classes, 1)
     labels = np.eye(max(demo.classes, 1))[classes][:, : demo.classes]
-    codes, layers = generator.mapping(z, labels), layer_list(choice.layers)
+    codes, layers = generator.mapping(z, labels), layers_of(choice)
 
     def effect_of(samples: np.ndarray, change: Callable[[Probe, Edit], Effect]) -> Effect:
         probe = Probe(generator.synthesis, generator.batch_size, Walker(codes[samples], layers))
@@ -197,7 +203,7 @@ def save_choice(demo: Demo, generator: Generator, choice: Choice, command: str) 
         region_options=options,
         command=["python", *command.split()],
         row=choice.row,
-        layers=layer_list(choice.layers),
+        layers=layers_of(choice),
         distance=effect.distance,
         change_inside=effect.change_inside,
         change_outside=effect.change_outside,

@@ -81,6 +81,13 @@ class EditOptions:
             layers = self.mani_layers
         else:
             layers = recorded or tuple(default)
+            if recorded and recorded[-1] >= num_layers:
+                raise InputError(
+                    f"{file.path} was found for layers {spans_text(recorded)}; expected 0 to "
+                    f"{num_layers - 1}, those of this network: use directions found on it, or name "
+                    "the layers",
+                    option="mani_layers",
+                )
         expect_layers(list(layers), num_layers)
         if recorded and layers != recorded:
             say(
@@ -207,6 +214,7 @@ def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
     )
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     _add_walk_options(parser)
+    _add_distance_options(parser)
     add("--save_raw", action="store_true", help="save each image at full size as well")
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
     add(
@@ -220,7 +228,7 @@ def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
 
 
 def _add_walk_options(parser: argparse.ArgumentParser) -> None:
-    """Which rows are walked along, on which layers, and how far."""
+    """Which rows are walked along, and on which layers."""
     add = parser.add_argument
     add(
         "--start",
@@ -246,6 +254,11 @@ def _add_walk_options(parser: argparse.ArgumentParser) -> None:
         help="layers to edit, such as 4,5,6,7 or 4-7, or all (default: those recorded beside the "
         "directions; else 4-7, and all of a network without w)",
     )
+
+
+def _add_distance_options(parser: argparse.ArgumentParser) -> None:
+    """How far, in how many steps."""
+    add = parser.add_argument
     add(
         "--start_distance",
         type=finite_float,
