@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.catalogue import doubt_of_directions, network_of_directions
 from dnnlib.directions import expect_fit, read_directions
-from dnnlib.download import find_file, list_names
+from dnnlib.download import find_run_files, list_names
 from dnnlib.latents import FittedCodes, Latents, fit_codes
 from utils.cli.cost import announce
 from utils.cli.edit_options import EditOptions, add_edit_options
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dnnlib.generator import Generator
 
 EXAMPLES = """\
-  python manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --distance auto
+  python manipulate.py demo eyes smile
   python manipulate.py ffhq ffhq1024/eyes_size --total_num 20
 """
 
@@ -50,9 +50,8 @@ def main() -> None:
     arguments = parser.parse_args()
     live = LiveOptions.from_arguments(arguments)
     options = EditOptions.from_arguments(arguments)
-    network = find_file(options.restore_path, "network")
-    paths = [find_file(path, "directions") for path in options.matrix_path]
-    directions = [read_file(path, options) for path in dict.fromkeys(paths)]
+    network, paths = find_run_files(options.restore_path, options.matrix_path)
+    directions = [read_file(path, options) for path in paths]
     region = options.measured.source()
     path = options.codes.latent_path
     latents = read_latents(path) if path else None

@@ -579,7 +579,7 @@ def start() -> list[Row]:
             partial(
                 run_script,
                 "compute_directions.py",
-                f"{folder}/w_dataset_ffhq.npy",
+                f"{folder}/w_dataset_demo128.npy",
                 "--output_dir",
                 folder,
             ),

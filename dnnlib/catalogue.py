@@ -30,10 +30,13 @@ class Entry(NamedTuple):
     sha256: str | None = None  # where known
     network: str | None = None  # of directions: the name of that which they were found on
     settings: str | None = None  # the address of a file that belongs beside it
+    path: str | None = None  # below the toolkit's folder, of what it brings along
 
     @property
     def file_name(self) -> str:
         """Where it lies below the cache folder, or below directions/."""
+        if self.path:
+            return self.path
         if self.kind == "directions":
             return f"{self.name}.npy"
         if self.settings:  # both under the names that their reader looks for
@@ -64,6 +67,11 @@ def _directions(name: str, what: str, sha256: str) -> Entry:
         sha256=sha256,
         network=network,
     )
+
+
+def _brought(name: str, kind: Literal["network", "directions"], what: str, path: str) -> Entry:
+    network = name.partition("/")[0] if kind == "directions" else None
+    return Entry(name, kind, what, (), network=network, path=path)
 
 
 def _resefa(name: str, what: str) -> Entry:
@@ -108,7 +116,33 @@ RESEFA_NETWORKS = {  # that they were found on, read off their names: the files 
     "ffhq/stylegan3": "stylegan3-r-ffhq-1024x1024",
     "afhq/stylegan3": "stylegan3-r-afhqv2-512x512",
 }
+DEMO = {
+    "eyes": "opens and closes the eyes",
+    "gaze": "looks left and right",
+    "brows": "raises the brows",
+    "nose": "lengthens the nose",
+    "mouth": "opens the mouth",
+    "smile": "bends the mouth",
+    "hair": "raises the hair",
+}
+OBJECTS = {
+    "size": "makes it larger and smaller",
+    "turn": "turns it",
+    "column": "moves it left and right",
+    "row": "moves it up and down",
+    "background": "darkens and lightens the background",
+}
 ENTRIES = (
+    _brought("demo", "network", "cartoon faces, 128 x 128, brought along", "demo/demo128.pkl"),
+    _brought("objects", "network", "drawn objects, 64 x 64, brought along", "demo/objects64.pth"),
+    *(
+        _brought(f"{network}/{name}", "directions", f"{network}: {what}", f"{folder}/{name}.npy")
+        for network, folder, directions in (
+            ("demo", "directions/demo128", DEMO),
+            ("objects", "directions/objects64", OBJECTS),
+        )
+        for name, what in directions.items()
+    ),
     _stylegan2(
         "ffhq",
         "faces, 1024 x 1024",

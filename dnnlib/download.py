@@ -8,12 +8,13 @@ its final name before that is known.
 import contextlib
 import difflib
 import errno
+import glob
 import hashlib
 import os
 import platform
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.client import responses
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -57,7 +58,10 @@ def list_names() -> str:
     return "\n".join(f"{entry.name:32} {entry.kind:11} {entry.what}" for entry in ENTRIES)
 
 
-def find_file(name: str, kind: Literal["network", "directions"] | None = None) -> Path:
+Kind = Literal["network", "directions"]
+
+
+def find_file(name: str, kind: Kind | None = None) -> Path:
     """The file that a user names: a path, an http(s) address, or a name of the catalogue. `kind`
     None: any.
 
@@ -65,6 +69,13 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
     cache folder. Raises InputError if there is no such file and no such name, or a file cannot be
     fetched whole and right; OSError if there is no looking for it.
     """
+    found = _find(name, kind, fetches=True)
+    assert found is not None
+    return found
+
+
+def _find(name: str, kind: Kind | None, fetches: bool) -> Path | None:
+    """As `find_file`; None for what would have to be fetched, if that is not asked for."""
     path = Path(name)
     if is_regular(path) or (kind != "directions" and is_network_folder(path)):
         return path
@@ -81,7 +92,15 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
             if error.errno not in (errno.ENOENT, errno.EINVAL):
                 raise
         found = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
-        similar = difflib.get_close_matches(known.removeprefix("directions/").lower(), entries, 1)
+        names = {each: each for each in entries}
+        if kind == "directions":
+            names |= {each.rpartition("/")[2]: each for each in reversed(entries)}
+        similar = [
+            names[each]
+            for each in difflib.get_close_matches(
+                known.removeprefix("directions/").lower(), names, 1
+            )
+        ]
         hint = f"did you mean {similar[0]}? " if similar else ""
         raise InputError(
             f"{name or path} is {found}; expected a file, an http(s) address or a known name: "
@@ -93,7 +112,64 @@ def find_file(name: str, kind: Literal["network", "directions"] | None = None) -
             f"{'a network' if kind == 'network' else kind}: manipulate.py `list` shows all, and "
             "`help` their order"
         )
+    if entry.path:
+        return _brought_along(entry.path)
+    if not fetches:
+        return None
     return fetch(entry, Path(f"{known}.npy") if in_place else cache_folder() / entry.file_name)
+
+
+def _brought_along(path: str) -> Path:
+    """A file below the toolkit's folder, relative to the working directory where it is in it."""
+    full = Path(__file__).resolve().parent.parent / path
+    folder = Path.cwd()
+    return full.relative_to(folder) if full.is_relative_to(folder) else full
+
+
+def find_run_files(network: str, directions: Iterable[str]) -> tuple[Path, list[Path]]:
+    """The files of a network and of directions, which may be files, addresses, names, folders of
+    .npy files or patterns such as eyes*.npy; a name may leave out its network.
+
+    All names are looked up before anything is fetched. Raises InputError and OSError as
+    `find_file`.
+    """
+    named = [each for name in directions for each in _expanded(name, network)]
+    for kind, names in (("network", [network]), ("directions", named)):
+        for name in names:
+            if not name.lower().startswith(SCHEMES):
+                _find(name, kind, fetches=False)
+    files = [find_file(name, "directions") for name in named]
+    return find_file(network, "network"), list(dict.fromkeys(files))
+
+
+def _expanded(name: str, network: str) -> list[str]:
+    """The names that one stands for."""
+    path = Path(name)
+    is_file = path.exists() and not path.is_dir()
+    if is_file or name.lower().startswith(SCHEMES) or name in {entry.name for entry in ENTRIES}:
+        return [name]
+    names = [
+        entry.name
+        for entry in reversed(ENTRIES)
+        if network == entry.name or (entry.path and Path(network) == Path(entry.path))
+    ]
+    is_of = {
+        entry.name.rpartition("/")[2]: entry.name
+        for entry in reversed(ENTRIES)
+        if entry.network in names
+    }
+    if name in is_of:
+        return [is_of[name]]
+    pattern = f"{glob.escape(name)}/*.npy" if path.is_dir() else name
+    found = sorted(each for each in glob.glob(pattern) if is_regular(each))
+    if not found and path.is_dir():
+        raise InputError(
+            f"{name} is a folder without .npy files; expected directions: name a file, or another "
+            "folder"
+        )
+    if not found and glob.has_magic(name):
+        raise InputError(f"no file is called {name}; expected directions: check the pattern")
+    return found or [name]
 
 
 def _fetch_address(address: str, kind: Literal["network", "directions"] | None) -> Path:

@@ -231,6 +231,9 @@ def test_unsupported_architecture(run_script, edited, tmp_path, setting, value, 
             ["jacobian.npy", "--segmentation", "folder", "--labels", "4"],
             ["folder has no file for sample 0"],
         ),
+        (["jacobian.npy", "--region", "Mouth"], ["'Mouth' is not known: did you mean mouth?"]),
+        (["jacobian.npy", "--region", "eyes,mouths"], ["'mouths' is not known", "mean mouth?"]),
+        ([MODEL], ["model.pkl", "a Jacobian"]),
         (["jacobian.npy", "--method", "pca"], ["--method", "pca", "lowrank", "resefa", "--help"]),
         (["jacobian.npy", "--lamb", "0"], ["--lamb", "expected a positive"]),
         (["jacobian.npy", "--lamb", "-3"], ["--lamb", "expected a positive"]),
@@ -376,10 +379,14 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
         (
             "directions.npy",
             ["--start", "2", "--end", "3"],
-            ["--start 2 --end 3", "<= 2, the number of its rows"],
+            ["--start 2 of directions.npy, which has 2 rows: --start 0 to 1"],
         ),
         ("directions.npy", ["--end", "3"], ["--start 0 --end 3", "<= 2"]),
-        ("directions.npy", ["--start", "2"], ["--start 2 --end 3", "<= 2"]),
+        (
+            "directions.npy",
+            ["--start", "2"],
+            ["--start 2 of directions.npy, which has 2 rows: --start 0 to 1"],
+        ),
         (
             "directions.npy",
             ["--distance", "1", "--end_distance", "2"],
@@ -387,8 +394,8 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
         ),
         (
             "directions.npy",
-            ["--change", "0.2"],
-            ["--change without --distance auto or --contact_sheet"],
+            ["--change", "0.2", "--distance", "3"],
+            ["--change with --distance"],
         ),
         (
             "directions.npy",
@@ -404,8 +411,10 @@ def test_no_room_for_the_jacobian(run_script, inputs, monkeypatch, more):
         (
             "directions.npy",
             ["--start", "-1"],
-            ["--start: -1 given; expected a whole number, 0 or more"],
+            ["--start: -1 given; expected a whole number, 0 or more", "mean --start_distance?"],
         ),
+        ("*.pt", ["--mani_layers", "1"], ["no file is called *.pt"]),
+        ("folder", ["--mani_layers", "1"], ["folder is a folder without .npy files"]),
         ("directions.npy", ["--end", "0"], ["--end: 0 given; expected a whole number, 1 or more"]),
         ("directions.npy", ["--mani_layers", "6"], ["layer 6", "expected 0 to 5"]),
         ("directions.npy", [], ["layer 7", "expected 0 to 5"]),
@@ -621,7 +630,7 @@ def test_disk_full_under_the_jacobian(root, inputs):
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
-    path = inputs / "outputs/jacobian_seed_4/w_dataset_ffhq.npy"
+    path = inputs / "outputs/jacobian_seed_4/w_dataset_model.npy"
     assert len(np.load(path)) == 2  # of 24,576 bytes each
     assert not list(inputs.rglob("*.partial*"))
     assert run_process(root, inputs, "compute_jacobian", MODEL, *CPU).returncode == 0

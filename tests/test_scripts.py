@@ -31,7 +31,7 @@ from utils.method.resefa import resefa
 from utils.pictures.plots import HEIGHT, WIDTH
 from utils.regions.region import region_from_facts, region_mask
 
-JACOBIAN = Path("outputs/jacobian_seed_4/w_dataset_ffhq.npy")
+JACOBIAN = Path("outputs/jacobian_seed_4/w_dataset_tf_skip_64.npy")
 EYES = Path("outputs/directions/directions_img_00_region_eyes_lowrankgan.npy")
 EYES_PROJECTED = EYES.with_name("directions_img_00_region_eyes_lowrankgan_projected.npy")
 STEM = EYES_PROJECTED.stem
@@ -97,7 +97,7 @@ def test_published_files(published):
     ]
     expected = {
         *(str(JACOBIAN.with_suffix(suffix)) for suffix in (".npy", ".json")),
-        *(str(JACOBIAN.with_name(f"syn_dataset_ffhq_number_{i:04d}.png")) for i in range(2)),
+        *(str(JACOBIAN.with_name(f"syn_dataset_tf_skip_64_number_{i:04d}.png")) for i in range(2)),
         *(
             f"outputs/directions/{name}{suffix}"
             for name in directions
@@ -167,7 +167,7 @@ def test_published_pictures(published, golden, generator):
     g = generator("tf_skip_64")
     image = g.synthesis(g.mapping(np.random.RandomState(4).randn(2, 32)[:1]))[0]
     png = np.asarray(
-        Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0000.png"))
+        Image.open(cwd / JACOBIAN.with_name("syn_dataset_tf_skip_64_number_0000.png"))
     ).astype(int)
     assert np.abs(png - np.clip((image + 1) * 127.5, 0, 255)).max() <= 1
     grid = np.asarray(Image.open(cwd / EDITS / f"{STEM}_direction_00_lowrankgan.png"))[30:]
@@ -275,17 +275,17 @@ def test_compute_z(run_script, data, golden):
     assert run.status == 0
     folder = Path("outputs/jacobian_seed_4")
     assert sorted(os.listdir(folder)) == [
-        f"{space}_dataset_ffhq.{kind}" for space in "wz" for kind in ("json", "npy")
+        f"{space}_dataset_tf_skip_64.{kind}" for space in "wz" for kind in ("json", "npy")
     ]
     for space in "wz":
         jacobian, expected = (
-            np.load(folder / f"{space}_dataset_ffhq.npy"),
+            np.load(folder / f"{space}_dataset_tf_skip_64.npy"),
             golden("tf_skip_64")[f"jacobian_{space}"],
         )
         assert np.abs(jacobian - expected).max() <= 1e-4 * np.abs(expected).max()
-        facts = json.loads((folder / f"{space}_dataset_ffhq.json").read_text())
+        facts = json.loads((folder / f"{space}_dataset_tf_skip_64.json").read_text())
         assert facts["latent_space"] == space
-    run = run_script("compute_directions", folder / "z_dataset_ffhq.npy", "--lamb", 8)
+    run = run_script("compute_directions", folder / "z_dataset_tf_skip_64.npy", "--lamb", 8)
     assert "with respect to z: so are its directions" in run.out
     (record,) = Path("outputs/directions").glob("*_00_*_projected.json")
     assert json.loads(record.read_text())["latent_space"] == "z"
@@ -457,7 +457,7 @@ def test_jacobian_of_w_plus(run_script, data, generator):
     assert run_script(*command, "--total_num", 1).status == 0
     run = run_script(*command)
     assert "going on after 1 finished sample of outputs/jacobian_projected_w" in run.out
-    jacobians = np.load("outputs/jacobian_projected_w/w_dataset_ffhq.npy")
+    jacobians = np.load("outputs/jacobian_projected_w/w_dataset_tf_orig_16.npy")
     assert jacobians.shape == (3, 16, 16, 1, 24)
     for w, jacobian in zip(ws, jacobians, strict=True):
         shift = 1e-6 * np.random.RandomState(1).randn(24)
@@ -466,7 +466,7 @@ def test_jacobian_of_w_plus(run_script, data, generator):
             jacobian[:, :, 0] @ shift, change, atol=1e-4 * np.abs(change).max()
         )
     assert "complete, with 3 samples" in run_script(*command).out
-    facts = json.loads(Path("outputs/jacobian_projected_w/w_dataset_ffhq.json").read_text())
+    facts = json.loads(Path("outputs/jacobian_projected_w/w_dataset_tf_orig_16.json").read_text())
     codes = hashlib.sha256(Path("projected_w.npz").read_bytes()).hexdigest()
     assert (facts["seed"], facts["latents_sha256"]) == (None, codes)  # no seed was used
     np.savez("projected_w.npz", w=ws[::-1])
@@ -566,7 +566,8 @@ def test_measured_region_is_the_recorded_one(published, run_script, data, tmp_pa
         )
         assert run.status == 0
         assert re.search(
-            rf"{region} changed by 0\.\d+ inside, 0\.\d+ outside, ratio \d.* at -4 and \+4", run.out
+            rf"{region} changed by 0\.1\d* inside, 0\.\d+ outside, ratio \d.* at -0.* and \+0",
+            run.out,
         )
         facts = json.loads(
             (tmp_path / region / f"{EYES.stem}_direction_00_lowrankgan.json").read_text()
@@ -868,7 +869,7 @@ def test_network_with_labels(run_script, data, generator, more, said, class_of):
     assert ("no --class_index given: all 5 labels are zero" in run.out) == said
     z = np.random.RandomState(4).randn(1, 32)
     ws = g.mapping(z, None if class_of is None else np.eye(5)[[class_of]])
-    np.testing.assert_allclose(np.load("j/w_dataset_ffhq.npy")[0], g.jacobian(ws), atol=1e-5)
+    np.testing.assert_allclose(np.load("j/w_dataset_tf_label_32.npy")[0], g.jacobian(ws), atol=1e-5)
     np.save("d.npy", np.eye(32)[:1])
     run = run_script(
         "manipulate",
@@ -893,7 +894,7 @@ def test_other_architectures(run_script, data, name):
     """The three steps also work on the other kinds of network."""
     model = data / f"{name}.pkl"
     cpu = ["--gpu_id", "cpu", "--total_num", 1]
-    assert run_script("compute_jacobian", model, *cpu).status == 0
+    assert run_script("compute_jacobian", model, *cpu, "--d_name", "tf_skip_64").status == 0
     assert run_script("compute_directions", JACOBIAN, "--lamb", 5).status == 0
     run = run_script("manipulate", model, EYES, *cpu, "--mani_layers", "2,3", "--step", 2)
     assert (run.status, "WARNING" in run.err) == (0, False)
@@ -905,13 +906,54 @@ def test_warning_of_another_network(published, run_script, data):
     cwd, _ = published
     arguments = [cwd / EYES, "--gpu_id", "cpu", "--total_num", 1, "--step", 1, "--output_dir"]
     run = run_script("manipulate", data / "tf_label_32.pkl", *arguments, "a")
+    assert (run.status, "was found for layers 0-9; expected 0 to 7" in run.err) == (2, True)
+    run = run_script("manipulate", data / "tf_label_32.pkl", *arguments, "a", "--mani_layers", 4)
     assert run.status == 0
+    assert "edited on layers 4, found for 0-9" in run.out
     assert [
         line for line in without_bars(run.err) if "WARNING" in line and "another network" in line
     ]
     run = run_script("manipulate", data / "tf_skip_64.pkl", *arguments, "b")
     assert run.status == 0
     assert "WARNING" not in run.err
+
+
+def test_jacobian_of_some_layers(run_script, data, generator):
+    """--layers is recorded, taken over by the directions and the edit, and another Jacobian than
+    that of all layers."""
+    model, cpu = data / "tf_orig_16.pkl", ["--gpu_id", "cpu", "--total_num", 1]
+    command = ["compute_jacobian", model, *cpu, "--layers", "1-2"]
+    assert run_script(*command).status == 0
+    path, g = Path("outputs/jacobian_seed_4/w_dataset_tf_orig_16.npy"), generator("tf_orig_16")
+    code = g.mapping(np.random.RandomState(4).randn(1, g.z_dim))
+    np.testing.assert_array_equal(np.load(path)[0], g.jacobian(code, layers=[1, 2]))
+    assert json.loads(path.with_suffix(".json").read_text())["layers"] == [1, 2]
+    again = run_script(*command[:-2])
+    assert (again.status, "Jacobian made with --layers [1, 2]" in again.err) == (2, True)
+    assert run_script("compute_directions", path, "--lamb", 3).status == 0
+    run = run_script("manipulate", model, EYES, *cpu, "--step", 2)
+    assert (run.status, "layers 1-2, as recorded beside it" in run.out) == (0, True)
+    facts = json.loads(
+        (EDITS.with_name(EYES.stem) / "manipulate_results_lowrankgan.json").read_text()
+    )
+    assert facts["options"]["mani_layers"] == [1, 2]
+    run = run_script("manipulate", model, EYES, *cpu, "--step", 2, "--mani_layers", "all")
+    assert "edited on layers 0-5, found for 1-2" in run.out
+
+
+def test_recorded_walk_is_the_default(run_script):
+    """A ready direction by its short name is walked on the layers and to the distance recorded
+    beside it; each of several on its own."""
+    run = run_script(
+        *["manipulate", "demo", "gaze", "brows", "--gpu_id", "cpu", "--total_num", 1, "--step", 2]
+    )
+    assert run.status == 0
+    assert re.search(r"gaze.npy: layers 0-11, to ±0.505, as recorded", run.out)
+    assert re.search(r"brows.npy: layers 4-9, to ±1.11, as recorded", run.out)
+    facts = json.loads(
+        Path("outputs/manipulations/gaze_and_1_more/manipulate_results_lowrankgan.json").read_text()
+    )
+    assert facts["options"]["mani_layers"] == [list(range(12)), list(range(4, 10))]
 
 
 def test_rank_0_sample_is_skipped(published, run_script, tmp_path):
@@ -959,7 +1001,7 @@ def test_pictures_of_directions(published):
     """The region lies over the sample's own picture, bright inside; the spectra are a picture of
     two panels."""
     cwd, _ = published
-    sample = Image.open(cwd / JACOBIAN.with_name("syn_dataset_ffhq_number_0001.png")).resize(
+    sample = Image.open(cwd / JACOBIAN.with_name("syn_dataset_tf_skip_64_number_0001.png")).resize(
         (512, 512), 3
     )
     shown = np.asarray(Image.open(cwd / "outputs/directions/region_img_01_eyes_lowrankgan.png"))
@@ -1174,10 +1216,10 @@ def test_less_memory_means_a_smaller_batch(run_script, data, monkeypatch):
     batch recorded."""
     whole = Generator.jacobian
 
-    def limited(self, ws, size, fused, batch_size, progress):
+    def limited(self, ws, size, fused, batch_size, progress, layers):
         if batch_size > limit:
             raise MemoryError(f"a batch of {batch_size}")
-        return whole(self, ws, size, fused, batch_size, progress)
+        return whole(self, ws, size, fused, batch_size, progress, layers)
 
     monkeypatch.setattr(Generator, "jacobian", limited)
     command = [
@@ -1189,6 +1231,8 @@ def test_less_memory_means_a_smaller_batch(run_script, data, monkeypatch):
         2,
         "--batch_size",
         20,
+        "--d_name",
+        "tf_skip_64",
     ]
     limit = 5
     run = run_script(*command)
@@ -1331,6 +1375,8 @@ def test_truncation(run_script, data, generator):
         2,
         "--trunc_psi",
         0,
+        "--d_name",
+        "tf_skip_64",
     ]
     assert run_script(*command).status == 0
     mean = np.repeat(g.w_avg[None, None], g.num_layers, axis=1)
@@ -1400,7 +1446,9 @@ def test_directions_of_z(run_script, data, generator, tmp_path):
     jacobian = ["compute_jacobian", model, "--gpu_id", "cpu", "--total_num", 1, "--compute_z"]
     assert run_script(*jacobian).status == 0
     for space, place in (("w", "outputs/directions"), ("z", "outputs/directions_2")):
-        run = run_script("compute_directions", folder / f"{space}_dataset_ffhq.npy", "--lamb", 3)
+        run = run_script(
+            "compute_directions", folder / f"{space}_dataset_tf_orig_16.npy", "--lamb", 3
+        )
         assert (run.status, f"{place}: directions" in run.out) == (0, True)
     path = Path("outputs/directions_2") / EYES.name
     run = run_script(
@@ -1408,7 +1456,7 @@ def test_directions_of_z(run_script, data, generator, tmp_path):
         *["--step", 1, "--start_distance", 1.5, "--save_raw", "--output_dir", "z"],
     )
     assert (run.status, run.err) == (0, "")
-    assert "found in z, so z is moved and mapped, for the layers 2,3,4" in run.out
+    assert "found in z, so z is moved and mapped, for the layers that are edited" in run.out
     g, z = generator("tf_orig_16"), np.random.RandomState(4).randn(1, 24)
     codes, moved = g.mapping(z), g.mapping(z + 1.5 * np.load(path)[0])
     codes[:, 2:5] = moved[:, 2:5]

@@ -81,6 +81,13 @@ class EditOptions:
             layers = self.mani_layers
         else:
             layers = recorded or tuple(default)
+            if recorded and recorded[-1] >= num_layers:
+                raise InputError(
+                    f"{file.path} was found for layers {spans_text(recorded)}; expected 0 to "
+                    f"{num_layers - 1}, those of this network: use directions found on it, or name "
+                    "the layers",
+                    option="mani_layers",
+                )
         expect_layers(list(layers), num_layers)
         if recorded and layers != recorded:
             say(

@@ -220,7 +220,11 @@ def add_region_options(parser: argparse.ArgumentParser, default: str | None) -> 
     """The options of `RegionOptions`; `default` is that of --region, or None for no region."""
     group = parser.add_argument_group("the region: one of these")
     add = group.add_mutually_exclusive_group().add_argument
-    add("--region", default=default, help=f"a box by name: {', '.join(BOXES)}")
+    add(
+        "--region",
+        default=default,
+        help=f"a box by name, or several after commas: {', '.join(BOXES)}",
+    )
     add(
         "--box",
         type=_box,

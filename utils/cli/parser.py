@@ -42,7 +42,9 @@ class Parser(argparse.ArgumentParser):
         return super()._get_value(action, text)
 
     def error(self, message: str) -> NoReturn:
-        fail(f"{message}; see python {self.prog} --help")
+        meant = " (did you mean --start_distance?)" if "--start: -" in message else ""
+        meant = " (did you mean --end_distance?)" if "--end: -" in message else meant
+        fail(f"{message}{meant}; see python {self.prog} --help")
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

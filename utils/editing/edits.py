@@ -108,6 +108,11 @@ class DirectionFile:
     def expect_rows(self, start: int, end: int) -> None:
         """Raise InputError unless rows start to end, -1 for all, are there."""
         number = len(self.rows)
+        if end == start + 1 > number:
+            rows = (
+                "one row: --start 0" if number == 1 else f"{number} rows: --start 0 to {number - 1}"
+            )
+            raise InputError(f"--start {start} of {self.path}, which has {rows}")
         if not start < (end if end > 0 else number) <= number:
             raise InputError(
                 f"--start {start} --end {end} of {self.path}; expected 0 <= start < end <= "

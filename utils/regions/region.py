@@ -1,5 +1,6 @@
 """Regions of an image: named boxes of an FFHQ-aligned face, other boxes, masks, label maps."""
 
+import difflib
 import functools
 import hashlib
 import os
@@ -154,7 +155,7 @@ def region_source(
             f"{option}"
         )
     if region is not None:
-        source = _of_box(region, {"region": region}, _named_box(region))
+        source = _of_names(region)
     elif box is not None:
         check_box(box)
         source = _of_box("box_" + "_".join(map(str, box)), {"box": list(box)}, box)
@@ -174,6 +175,17 @@ def region_source(
 def _of_box(name: str, facts: dict[str, Any], box: Sequence[int]) -> RegionSource:
     """The same in all samples."""
     return RegionSource(name, facts, lambda _, height, width: Drawn(box_mask(box, height, width)))
+
+
+def _of_names(region: str) -> RegionSource:
+    """The union of named boxes, such as eyes,mouth. Raises InputError for an unknown name."""
+    names = list(dict.fromkeys(region.split(",")))
+    boxes = [_named_box(name) for name in names]
+
+    def draw(_: int, height: int, width: int) -> Drawn:
+        return Drawn(np.any([box_mask(box, height, width) for box in boxes], axis=0))
+
+    return RegionSource("_".join(names), {"region": ",".join(names)}, draw)
 
 
 def _of_labels(segmentation: str, labels: list[Label], parser: str | None) -> RegionSource:
@@ -244,7 +256,12 @@ def region_mask(region: str, height: int, width: int) -> np.ndarray:
 
 def _named_box(region: str) -> tuple[int, int, int, int]:
     if region not in BOXES:
-        raise InputError(f"region {region!r} is not known; expected one of {', '.join(BOXES)}")
+        similar = difflib.get_close_matches(region.strip().lower(), BOXES, 1)
+        hint = f"did you mean {similar[0]}? " if similar else ""
+        raise InputError(
+            f"region {one_line(region, 80)!r} is not known: {hint}expected one of "
+            f"{', '.join(BOXES)}, or several after commas"
+        )
     return BOXES[region]
 
 

@@ -498,11 +498,11 @@ def test_ignored_setting_of_a_script(edited, run_script, tmp_path):
     run = run_script(*command, "--ignore_setting", "style_strength")
     assert run.status == 0
     assert "the setting style_strength is ignored" in run.err
-    facts = json.loads((tmp_path / "jacobian" / "w_dataset_ffhq.json").read_text())
+    facts = json.loads((tmp_path / "jacobian" / "w_dataset_edited_tf_orig_16.json").read_text())
     assert facts["options"]["ignore_setting"] == ["style_strength"]
     assert "the setting style_strength is ignored" in describe(path, ["style_strength"])
     with pytest.raises(InputError, match=r"a Jacobian\. Expected a generator"):
-        describe(tmp_path / "jacobian" / "w_dataset_ffhq.npy", ["style_strength"])
+        describe(tmp_path / "jacobian" / "w_dataset_edited_tf_orig_16.npy", ["style_strength"])
 
 
 @pytest.mark.parametrize("content", [(1, 2), [1, 2, 3], {"G_ema": 1}, {"G": 1}, (1, 2, 3)])
