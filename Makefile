@@ -22,7 +22,7 @@ demo: .venv/ready
 	  --total_num 6 --distance 2
 
 live: .venv/ready
-	$(PY) manipulate.py demo/demo128.pkl directions/demo128/*.npy --mani_layers 0-11 --live
+	$(PY) manipulate.py demo/demo128.pkl directions/demo128/*.npy --live
 
 test: .venv/ready-dev
 	$(PY) -m pytest -q -n auto --maxprocesses 4 $(TESTS)

@@ -134,10 +134,11 @@ def find_run_files(network: str, directions: Iterable[str]) -> tuple[Path, list[
     `find_file`.
     """
     named = [each for name in directions for each in _expanded(name, network)]
-    for kind, names in (("network", [network]), ("directions", named)):
-        for name in names:
-            if not name.lower().startswith(SCHEMES):
-                _find(name, kind, fetches=False)
+    wanted: list[tuple[str, Kind]] = [(network, "network")]
+    wanted += [(name, "directions") for name in named]
+    for name, kind in wanted:
+        if not name.lower().startswith(SCHEMES):
+            _find(name, kind, fetches=False)
     files = [find_file(name, "directions") for name in named]
     return find_file(network, "network"), list(dict.fromkeys(files))
 
