@@ -17,7 +17,7 @@ from utils.files.output_folder import claim_folder
 from utils.method.directions import gram_matrices_of_blocks, projected_directions
 from utils.method.workers import factorize_all
 from utils.regions.region import RegionSource
-from utils.results.direction_set import DirectionSet, plan_sets, report
+from utils.results.direction_set import BestRow, DirectionSet, plan_sets, report
 
 EXAMPLES = """\
   python compute_directions.py outputs/jacobian_seed_4/w_dataset_ffhq.npy
@@ -46,20 +46,21 @@ def main() -> None:
         return any(each.is_taken(folder) for each in sets)
 
     with claim_folder(options.output_dir, is_taken, part) as folder:
-        saved = compute_sets(options, jacobians, sets, folder)
+        best = compute_sets(options, jacobians, sets, folder)
     pictures = folder / sets[0].names.region_picture(0 if len(samples) == 1 else None)
     say(f"{pictures}: the region over the picture{'s' * (len(samples) > 1)}")
-    whose = sets[0].title if options.pool else counted(saved, "sample")
+    whose = sets[0].title if options.pool else counted(len(best), "sample")
     say(f"{folder}: directions of {'a ' * options.pool}{whose}, principal and _projected")
+    say(max(best, key=lambda each: each.ratio).next_step(Path(options.jaco_path)))
 
 
 def compute_sets(
     options: DirectionsOptions, jacobians: JacobianFile, sets: list[DirectionSet], folder: Path
-) -> int:
-    """Find, report and save the directions of each set; the number of those that have any."""
+) -> list[BestRow]:
+    """Find, report and save the directions of each set; the best of each that has any."""
     matrices = (mean_gram_matrices(jacobians, each.region, each.samples) for each in sets)
     factorized = factorize_all(matrices, options.method, options.lamb, options.max_iter)
-    saved = 0
+    best = []
     with tqdm(
         total=jacobians.samples,
         desc=f"directions, {sets[0].region.name}",
@@ -76,13 +77,14 @@ def compute_sets(
             if foreground.rank:
                 for note in each.save(folder, directions, pair):
                     say(f"  {note}")
-                saved += 1
-    if not saved:
+                path = folder / each.names.directions(each.samples[0], projected=True)
+                best.append(BestRow.of(path, directions))
+    if not best:
         raise InputError(
             f"{'the pool' if options.pool else 'every sample'} has foreground rank 0 at --lamb "
             f"{options.lamb:g}; expected at least one direction: lower --lamb"
         )
-    return saved
+    return best
 
 
 def mean_gram_matrices(jacobians: JacobianFile, region: RegionSource, samples: range) -> np.ndarray:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from dnnlib.errors import InputError
+from utils.cli.commands import shell_line
 from utils.cli.options import DirectionsOptions, plain_options
 from utils.files.arrays import write_npy
 from utils.files.names import DirectionNames, JacobianNames
 from utils.files.output_folder import is_same_run
-from utils.files.sidecar import DirectionFacts, write_facts
+from utils.files.sidecar import DirectionFacts, JacobianFacts, read_facts, write_facts
 from utils.method.directions import NOISE, Directions, PredictedChange, spectrum
 from utils.method.subspace import Subspace
 from utils.pictures.images import on_paper, region_picture, save_png
@@ -125,6 +126,31 @@ def direction_names(options: DirectionsOptions, region: RegionSource) -> Directi
 
 
 # Numbers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BestRow:
+    """A projected direction of a file, and by how much more it is predicted to change the region
+    than the rest."""
+
+    ratio: float
+    path: Path
+    row: int
+
+    @classmethod
+    def of(cls, path: Path, directions: Directions) -> "BestRow":
+        """That of the largest ratio; rows that are noise come last."""
+        ratios = np.where(directions.norm_kept < NOISE, 0, directions.projected_change.ratio)
+        row = int(np.argmax(ratios))
+        return cls(float(ratios[row]), path, row)
+
+    def next_step(self, jaco_path: Path) -> str:
+        """What a user may do now: the command that walks along it."""
+        facts = read_facts(jaco_path.with_suffix(".json"), JacobianFacts, "its network is")
+        network = str(facts.options.get("restore_path")) if facts else "NETWORK"
+        line = shell_line("manipulate.py", [network, str(self.path)], {"start": self.row or None})
+        best = f"best: row {self.row} of {self.path.name}, predicted ratio {self.ratio:.3g}"
+        return f"{best}\nnext: {line}"
 
 
 def report(directions: Directions) -> str:

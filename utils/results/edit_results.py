@@ -373,7 +373,8 @@ class EditResults:
         write_facts(record, counts)
         if any(changes):
             write_csv(self.folder / self.names.table, self.edits, changes)
-        say(str(self.folder / self.names.page))
+        page = self.folder / self.names.page
+        say(f"{page}: open {page.resolve().as_uri()}")
 
     def _write_page(self, rows: list[FinishedRow]) -> None:
         names = list(dict.fromkeys(edit.title or edit.file for edit in self.edits))
