@@ -82,8 +82,8 @@ def test_published_steps_succeed(published):
     assert str(JACOBIAN) in steps[0].stdout
     assert "outputs/directions" in steps[1].stdout
     assert str(EDITS / "manipulate_results_lowrankgan.html") in steps[2].stdout
-    best = r"best: row \d+ of .*, predicted ratio [\d.]+\nnext: python manipulate.py \S+tf_skip_64.pkl "
-    assert re.search(best + "outputs/directions/.*_projected.npy", steps[1].stdout)
+    best = r"best: row \d+ of .*, predicted ratio [\d.]+\nnext: python manipulate.py \S+tf_skip_64"
+    assert re.search(best + ".pkl outputs/directions/.*_projected.npy", steps[1].stdout)
     assert "manipulate_results_lowrankgan.html: open file:///" in steps[2].stdout
     assert "network makes images of 64 x 64" in steps[0].stdout
     assert re.search(r"expected: about .* of disk for 2 samples", steps[0].stdout)
