@@ -569,7 +569,7 @@ def test_measured_region_is_the_recorded_one(published, run_script, data, tmp_pa
         )
         assert run.status == 0
         assert re.search(
-            rf"{region} changed by 0\.1\d* inside, 0\.\d+ outside, ratio \d.* at -0.* and \+0",
+            rf"{region} changed by 0\.(1|09)\d* inside, 0\.\d+ outside, ratio \d.* at -0.* and \+0",
             run.out,
         )
         facts = json.loads(
@@ -626,8 +626,8 @@ def test_several_files_and_all_rows(published, run_script, data):
         f"same_2_direction_{row:02d}_n.png" for row in range(2)
     }
     page = (folder / "manipulate_results_n.html").read_text(encoding="utf-8")
-    assert "same, same_2 on tf_skip_64" in page
-    assert '"direction":"same_2, direction 1"' in page
+    assert "Same, row 0; Same, row 1; Same, row 2 and 4 more on tf_skip_64" in page
+    assert "Same 2, row 1" in page
 
 
 def test_distance_auto(published, run_script, data):
@@ -929,7 +929,9 @@ def test_jacobian_of_some_layers(run_script, data, generator):
     assert run_script(*command).status == 0
     path, g = Path("outputs/jacobian_seed_4/w_dataset_tf_orig_16.npy"), generator("tf_orig_16")
     code = g.mapping(np.random.RandomState(4).randn(1, g.z_dim))
-    np.testing.assert_array_equal(np.load(path)[0], g.jacobian(code, layers=[1, 2]))
+    found, expected = np.load(path)[0], g.jacobian(code, layers=[1, 2])
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(found - g.jacobian(code)).max() > 0.1 * np.abs(expected).max()
     assert json.loads(path.with_suffix(".json").read_text())["layers"] == [1, 2]
     again = run_script(*command[:-2])
     assert (again.status, "Jacobian made with --layers [1, 2]" in again.err) == (2, True)
@@ -1301,7 +1303,7 @@ def test_scripts_run_from_another_folder_with_odd_names(root, data, tmp_path):
     )
     assert (done.returncode, without_bars(done.stderr)) == (0, [])
     page = next(folder.rglob("*.html")).read_text(encoding="utf-8")
-    assert "my &lt;way&gt; on my &lt;net&gt;" in page
+    assert "My &lt;way&gt;, row 0 on my &lt;net&gt;" in page
     assert "<way>" not in page
 
 
@@ -1329,7 +1331,7 @@ def test_names_that_are_no_text(run_script, data, tmp_path):
     assert (run.status, without_bars(run.err)) == (0, [])
     assert "d?_direction_00_lowrankgan.png: eyes changed" in run.out
     page = next(tmp_path.rglob("*.html")).read_text(encoding="utf-8")
-    assert "d? on n?" in page
+    assert "D?, row 0 on n?" in page
 
 
 def test_list(run_script):

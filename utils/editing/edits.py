@@ -55,10 +55,10 @@ class DirectionFile:
             name = one_line(self.facts.region, 60)
         return " ".join(name.replace("_", " ").split())
 
-    def title_of(self, row: int) -> str:
-        """For people: Eyes, row 0, projected."""
+    def title_of(self, row: int, number: str = "") -> str:
+        """For people: Eyes, row 0, projected; `number` tells files of one name apart."""
         is_projected = stem(self.path).endswith("_projected")
-        words = f"{self.title}, row {row}{', projected' * is_projected}"
+        words = f"{self.title}{number}, row {row}{', projected' * is_projected}"
         return words[:1].upper() + words[1:]
 
     @property
@@ -163,6 +163,7 @@ def edits_of(
     names = unique_names([stem(file.path) for file in directions])
     for name, file in zip(names, directions, strict=True):
         measured = region or file.region(samples, frame)
+        number = name.removeprefix(stem(file.path)).replace("_", " ")
         plan = plan_of(file, measured is not None)
         for row in range(len(file.rows))[rows]:
             of_z = in_z and file.is_of_z
@@ -175,7 +176,7 @@ def edits_of(
                 of_z,
                 plan.layers,
                 plan.finds_distance,
-                title=file.title_of(row),
+                title=file.title_of(row, number),
                 path=str(file.path),
             )
 
