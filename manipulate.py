@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.catalogue import doubt_of_directions, network_of_directions
@@ -20,7 +20,7 @@ from utils.cli.live_options import LiveOptions, add_live_options
 from utils.cli.options import plain_options
 from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
-from utils.editing.edits import DirectionFile, Plan, check_regions, edits_of, regions_of
+from utils.editing.edits import DirectionFile, Plan, check_regions, edits_of, regions_of, walks_of
 from utils.editing.walk import Edit, Walker
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
@@ -200,21 +200,6 @@ def check_directions(
     for doubt in (doubt_of_directions(file.sha256, network_hash), file.doubt(network_hash)):
         if doubt:
             warn(f"{path} {doubt}")
-
-
-def walks_of(edits: Sequence[Edit]) -> dict[str, Any]:
-    """The options of layers and distances as they are settled: one value where all edits agree,
-    else one for each."""
-    walks: dict[str, list[Any]] = {
-        "mani_layers": [list(edit.layers or ()) for edit in edits],
-        "distance": ["auto" if edit.finds_distance else None for edit in edits],
-        "start_distance": [float(edit.distances[0]) for edit in edits],
-        "end_distance": [float(edit.distances[-1]) for edit in edits],
-    }
-    return {
-        name: values[0] if all(value == values[0] for value in values) else values
-        for name, values in walks.items()
-    }
 
 
 def announce_cost(

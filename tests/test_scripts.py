@@ -626,7 +626,7 @@ def test_several_files_and_all_rows(published, run_script, data):
         f"same_2_direction_{row:02d}_n.png" for row in range(2)
     }
     page = (folder / "manipulate_results_n.html").read_text(encoding="utf-8")
-    assert "Same, row 0; Same, row 1; Same, row 2 and 4 more on tf_skip_64" in page
+    assert re.search(r"Same, row 0; Same, row 1; Same, row 2 and \d+ more on tf_skip_64", page)
     assert "Same 2, row 1" in page
 
 

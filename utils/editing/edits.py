@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -198,6 +198,21 @@ def unique_names(names: Sequence[str]) -> list[str]:
 def regions_of(edits: Sequence[Edit]) -> list[RegionSource]:
     """Each region once."""
     return list({id(edit.region): edit.region for edit in edits if edit.region}.values())
+
+
+def walks_of(edits: Sequence[Edit]) -> dict[str, Any]:
+    """The options of layers and distances as they are settled: one value where all edits agree,
+    else one for each."""
+    walks: dict[str, list[Any]] = {
+        "mani_layers": [list(edit.layers or ()) for edit in edits],
+        "distance": ["auto" if edit.finds_distance else None for edit in edits],
+        "start_distance": [float(edit.distances[0]) for edit in edits],
+        "end_distance": [float(edit.distances[-1]) for edit in edits],
+    }
+    return {
+        name: values[0] if all(value == values[0] for value in values) else values
+        for name, values in walks.items()
+    }
 
 
 def check_regions(edits: Sequence[Edit], samples: int, frame: tuple[int, int]) -> None:
