@@ -30,8 +30,12 @@ class LiveOptions:
                     raise InputError(f"--{name} without --live; expected both")
             if not arguments.matrix_path:
                 raise InputError("no directions; expected a file of them, or --live to find some")
-        elif arguments.keep and not arguments.state:
+            return settle(cls, arguments)
+        if arguments.keep and not arguments.state:
             raise InputError("--keep without --state; expected both: the page copies such a line")
+        for name in ("contact_sheet", "animate", "save_raw"):
+            if getattr(arguments, name):
+                raise InputError(f"--{name} with --live; expected one of them: leave one out")
         return settle(cls, arguments)
 
 
