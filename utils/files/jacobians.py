@@ -15,13 +15,23 @@ MOST_DIMENSIONS = 4096  # of the latent space: a factorization holds some 30 mat
 MOST_PIXELS = 4096  # a side
 
 
+NETWORKS = (".pkl", ".pth", ".pt")  # how their files' names end
+
+
 class JacobianFile:
     """An open Jacobian file of N samples; `size` is (height, width), `dimensions` D."""
 
     def __init__(self, path: str | Path) -> None:
         """Raises InputError if it is no Jacobian, or larger than any network's."""
         self.path = path
-        self._file = NpyFile(path, WHAT)
+        try:
+            self._file = NpyFile(path, WHAT)
+        except InputError:
+            if Path(path).suffix not in NETWORKS or not Path(path).is_file():
+                raise
+            raise InputError(
+                f"{path} looks like a network; expected {WHAT}: run compute_jacobian.py on it first"
+            ) from None
         shape = self._file.shape
         if len(shape) not in (5, 6) or shape[-2] != 1 or not math.prod(shape):
             raise InputError(f"{path} has shape {list(shape)}; expected {WHAT}")
