@@ -24,11 +24,6 @@ from utils.editing.edits import DirectionFile, Plan, check_regions, edits_of, re
 from utils.editing.walk import Edit, Walker
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
-from utils.live.keeping import keep
-from utils.live.server import show
-from utils.live.session import LiveInputs, LiveSession
-from utils.live.state import State
-from utils.method.workers import worker_processes
 from utils.pictures.images import PICTURE_SIZE
 from utils.regions.region import frame_of
 from utils.results.edit_results import claim_results_folder
@@ -102,6 +97,13 @@ def run_live(
     device: str,
 ) -> None:
     """A page on this machine until Ctrl-C; or, with --keep, only what it would keep."""
+    # Not above: other runs start without a server and workers.
+    from utils.live.keeping import keep
+    from utils.live.server import show
+    from utils.live.session import LiveInputs, LiveSession
+    from utils.live.state import State
+    from utils.method.workers import worker_processes
+
     network_hash = check_all(directions, options, generator, network)
     layers = options.mani_layers
     inputs = LiveInputs(

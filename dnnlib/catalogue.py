@@ -18,6 +18,9 @@ AUTHORS = tuple(
 )
 
 
+Kind = Literal["network", "directions"]
+
+
 class Entry(NamedTuple):
     """A file that has a name."""
 
@@ -69,7 +72,7 @@ def _directions(name: str, what: str, sha256: str) -> Entry:
     )
 
 
-def _brought(name: str, kind: Literal["network", "directions"], what: str, path: str) -> Entry:
+def _brought(name: str, kind: Kind, what: str, path: str) -> Entry:
     network = name.partition("/")[0] if kind == "directions" else None
     return Entry(name, kind, what, (), network=network, path=path)
 

@@ -17,12 +17,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from http.client import responses
 from pathlib import Path, PurePosixPath
-from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tqdm import tqdm
 
-from dnnlib.catalogue import ENTRIES, Entry
+from dnnlib.catalogue import ENTRIES, Entry, Kind
 from dnnlib.errors import InputError
 from dnnlib.families import SETTINGS_FILE, is_network_folder
 from dnnlib.partial_file import LARGEST, PartialFile, on_disk
@@ -56,9 +55,6 @@ def cache_folder() -> Path:
 def list_names() -> str:
     """A line for each known name: what kind it is, and what it shows."""
     return "\n".join(f"{entry.name:32} {entry.kind:11} {entry.what}" for entry in ENTRIES)
-
-
-Kind = Literal["network", "directions"]
 
 
 def find_file(name: str, kind: Kind | None = None) -> Path:
@@ -173,7 +169,7 @@ def _expanded(name: str, network: str) -> list[str]:
     return found or [name]
 
 
-def _fetch_address(address: str, kind: Literal["network", "directions"] | None) -> Path:
+def _fetch_address(address: str, kind: Kind | None) -> Path:
     """The file at an address, as browsers show it or percent-encoded, under its own name in the
     cache folder."""
     try:

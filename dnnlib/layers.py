@@ -146,7 +146,7 @@ class Upsampling:
         )  # zeros inserted: gain 2 an axis
         self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
-    def convolve(self, weight: tf.Tensor, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
+    def convolve(self, x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
         """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co];
         size is always 2h."""
         height, width = x.shape[1:3]

@@ -19,9 +19,9 @@ from utils.cli.parser import (
     distance_or_auto,
     end_row,
     finite_float,
+    first_row,
     layer_list,
     name_part,
-    not_negative_int,
     positive_float,
     positive_int,
     say,
@@ -232,7 +232,7 @@ def _add_walk_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--start",
-        type=not_negative_int,
+        type=first_row,
         default=0,
         help="first row of the directions to walk along",
     )

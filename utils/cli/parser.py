@@ -42,9 +42,7 @@ class Parser(argparse.ArgumentParser):
         return super()._get_value(action, text)
 
     def error(self, message: str) -> NoReturn:
-        meant = " (did you mean --start_distance?)" if "--start: -" in message else ""
-        meant = " (did you mean --end_distance?)" if "--end: -" in message else meant
-        fail(f"{message}{meant}; see python {self.prog} --help")
+        fail(f"{message}; see python {self.prog} --help")
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -203,13 +201,25 @@ def distance_or_auto(text: str) -> float | str:
         ) from None
 
 
+def first_row(text: str) -> int:
+    """The first row."""
+    return _row(text, 0, "0 or more", "start_distance")
+
+
 def end_row(text: str) -> int:
     """The row after the last one, or -1 for all rows."""
-    return (
-        -1
-        if text.strip() == "-1"
-        else _whole_number(text, range(1, 2**31), "1 or more, or -1 for all rows")
-    )
+    if text.strip() == "-1":
+        return -1
+    return _row(text, 1, "1 or more, or -1 for all rows", "end_distance")
+
+
+def _row(text: str, least: int, expected: str, walk: str) -> int:
+    """A number of rows; one below 0 may be meant for the option `walk`."""
+    try:
+        return _whole_number(text, range(least, 2**31), expected)
+    except argparse.ArgumentTypeError as error:
+        meant = f" (did you mean --{walk}?)" if text.startswith("-") else ""
+        raise argparse.ArgumentTypeError(f"{error}{meant}") from None
 
 
 def name_part(text: str) -> str:

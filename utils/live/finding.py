@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from dnnlib.errors import InputError
+from utils.cli.options import DirectionsOptions, JacobianOptions
 from utils.method.directions import Directions, gram_matrices, projected_directions
-from utils.method.low_rank import factorize
 from utils.method.resefa import resefa
+from utils.method.workers import Method, submit_pair
 
-IMAGE_SIZE = 256  # of the Jacobian, as of compute_jacobian.py
-MAX_ITER = 10_000  # likewise, of compute_directions.py
+IMAGE_SIZE = JacobianOptions.image_size
 KEPT_BYTES = 1 << 30  # of Jacobians
 PATIENCE = 0.1  # seconds between two looks at whether to go on
 
@@ -103,7 +103,7 @@ class Finder:
             self._workers.submit(resefa, np.eye(2), np.eye(2))
 
     def find(
-        self, codes: np.ndarray, masks: Sequence[np.ndarray], method: str, lamb: float
+        self, codes: np.ndarray, masks: Sequence[np.ndarray], method: Method, lamb: float
     ) -> Found:
         """The directions of codes [N, L, D], each with its mask [H, W].
 
@@ -137,14 +137,9 @@ class Finder:
             self._jacobians.popitem(last=False)
         return made
 
-    def _directions(self, pair: np.ndarray, method: str, lamb: float) -> Directions:
+    def _directions(self, pair: np.ndarray, method: Method, lamb: float) -> Directions:
         self.progress.begin("factorization", 0)
-        jobs = [
-            self._workers.submit(resefa, pair[0], pair[1])
-            if method == "resefa"
-            else self._workers.submit(factorize, pair[0], lamb, MAX_ITER),
-            self._workers.submit(factorize, pair[1], lamb, MAX_ITER),
-        ]
+        jobs = submit_pair(self._workers, pair, method, lamb, DirectionsOptions.max_iter)
         while wait(jobs, PATIENCE).not_done:
             self.progress.add(0)
         foreground, background = (job.result() for job in jobs)

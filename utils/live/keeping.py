@@ -160,7 +160,7 @@ def keep_search(session: LiveSession, find: Find, folder: Path, name: str) -> It
         str(run.names.jacobian(session.generator.space)),
         folder,
         find.lamb,
-        method=find.method,  # type: ignore[arg-type]
+        method=find.method,
         pool=find.faces > 1,
         name=name,
         region=region,

@@ -8,7 +8,7 @@ none leads to a file.
 import json
 import secrets
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,9 +20,11 @@ from utils.cli.live_options import PORT, LiveOptions
 from utils.cli.parser import say, with_flags
 from utils.live.finding import Cancelled, Progress
 from utils.live.keeping import keep_for_page, kept_file
-from utils.live.session import Answer, LiveSession
+from utils.live.session import LiveSession
 from utils.live.state import State
 from utils.results.page import heat_filter, shared_style
+
+Answer = Callable[[Any], dict[str, Any]]  # to the JSON of a request
 
 HOST = "127.0.0.1"
 HERE = Path(__file__).parent  # live.html, live.css and live.js lie beside this file

@@ -1,9 +1,8 @@
 """A live session: what a page asks for, answered with a network. It knows nothing of HTTP."""
 
-import base64
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dnnlib.errors import InputError
+from utils.cli.edit_options import CHANGE, FARTHEST
 from utils.cli.options import CodeOptions
 from utils.editing.codes import Codes, FittedCodes, MappingNetwork
 from utils.editing.edits import DirectionFile
@@ -33,13 +33,12 @@ from utils.pictures.images import encode, on_paper, thumbnail, to_picture, to_ui
 from utils.regions.masks import Drawn
 from utils.regions.masks import resize as resize_mask
 from utils.regions.region import BOXES, RegionSource, frame_of, region_mask, region_source
+from utils.results.page import data_url
 
 SHOWN_SIZE = 1024  # pixels, at most, of the large picture
 SMALL_SIZE = 96  # of thumbnails
 HEAT_SIZE = 128
-EQUAL_CHANGE = 0.1  # mean absolute change inside, of thumbnails
 REACH = 4.0  # times the distance of that change: the ends of a slider
-PUBLISHED = 4.0  # the ends where nothing is known of a direction
 SOON = 3.0  # seconds
 FEW = 64  # random codes that are drawn at once
 KEPT_NUMBERS = 4096
@@ -175,7 +174,7 @@ class LiveSession:
         rows = found.directions.projected
         code, picture = self.code(State(find.face)), self.original(find.face)
         mask = region.mask(0, *picture.shape[:2])
-        distances = EQUAL_CHANGE / np.maximum(found.directions.projected_change.inside, 1e-6)
+        distances = CHANGE / np.maximum(found.directions.projected_change.inside, 1e-6)
         # A prediction is of root mean squares, and for small steps: it is corrected once.
         for attempt in range(2):
             codes = np.repeat(code[None], len(rows), axis=0)
@@ -183,7 +182,7 @@ class LiveSession:
             pictures = np.stack([to_picture(image) for image in self.synthesis(codes)])
             change = measure(absolute_change(pictures, picture), mask)
             if not attempt:
-                distances *= np.clip(EQUAL_CHANGE / np.maximum(change.change_inside, 1e-6), 0.2, 5)
+                distances *= np.clip(CHANGE / np.maximum(change.change_inside, 1e-6), 0.2, 5)
         return {
             "rows": [
                 {
@@ -337,9 +336,9 @@ class LiveSession:
         )
         change = facts and (facts.after_projection if facts.projected else facts.before_projection)
         inside = change.get("inside") if isinstance(change, dict) else None
-        reaches = [PUBLISHED for _ in rows]
+        reaches = [FARTHEST for _ in rows]
         if isinstance(inside, list) and len(inside) == len(rows):
-            reaches = [REACH * EQUAL_CHANGE / max(float(each), 0.02) for each in inside]
+            reaches = [REACH * CHANGE / max(float(each), 0.02) for each in inside]
         elif facts and len(rows) == 1 and isinstance(facts.distance, (int, float)):
             reaches = [REACH * facts.distance]
         return {
@@ -356,15 +355,10 @@ def shown(image: np.ndarray) -> np.ndarray:
 
 def as_url(picture: np.ndarray) -> str:
     """A picture for the page."""
-    content = encode(picture)
-    kind = "webp" if content[8:12] == b"WEBP" else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return data_url(encode(picture))
 
 
 def numbers_of(change: MeasuredChange) -> list[float | None]:
     """Change inside and outside of the first step, and their ratio."""
     inside, outside = float(change.change_inside[0]), float(change.change_outside[0])
     return [inside, outside, inside / outside if outside else None]
-
-
-Answer = Callable[[Any], dict[str, Any]]

@@ -9,17 +9,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from dnnlib.errors import InputError
 from utils.cli.parser import LARGEST
+from utils.method.workers import Method
 from utils.regions.region import BOXES
 
 MOST_SLIDERS, MOST_FINDS, MOST_FACES = 64, 16, 64
 MOST_NUMBER = 10_000  # of a face of a seed: those before it are drawn too
-METHODS = ("lowrank", "resefa")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Find:
     face: Face
     faces: int  # 1: this face; more: a pool of it and those after it
     region: Region
-    method: str
+    method: Method
     lamb: float
 
 
@@ -98,7 +98,7 @@ def find_from_json(content: Any) -> Find:
     """Raises InputError for what cannot be found."""
     region = _region(_of(content, "region", dict))
     method, lamb = _of(content, "method", str), _number(content, "lamb")
-    if method not in METHODS or lamb <= 0 or region is None:
+    if method not in get_args(Method) or lamb <= 0 or region is None:
         raise _wrong("method or lamb")
     return Find(
         _face(_of(content, "face", dict)),

@@ -19,6 +19,7 @@ class LargestEigenpairs:
     def __init__(self, warm: bool) -> None:
         self.warm = warm
         self._basis: np.ndarray | None = None  # [n, k], orthonormal columns
+        self.smallest = -np.inf  # eigenvalue, of the last complete decomposition
 
     def find(self, matrix: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """About the eigenvalues [k] above the threshold, and their vectors as columns [n, k]."""
@@ -36,6 +37,7 @@ class LargestEigenpairs:
     def complete(self, matrix: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """The same by a complete decomposition, from which `find` goes on."""
         values, vectors = np.linalg.eigh(matrix)
+        self.smallest = float(values[0])
         first = int(np.searchsorted(values, threshold, side="right"))
         self._basis = vectors[:, max(first - SPARE, 0) :]
         return values[first:], vectors[:, first:]

@@ -67,8 +67,8 @@ def split(
     # With Y = sign(M) / lamb of a spectral norm of at most 1, L = 0 and S = M are the solution.
     if np.linalg.norm(np.sign(matrix), 2) <= lamb:
         empty = np.empty(0), np.empty((0, len(matrix)))
-        stats = dict.fromkeys(("primal_residual", "dual_residual", "error_bound"), 0.0)
-        stats = {"steps": 0, **stats, "rotation_bound": 0.0}
+        names = ("primal_residual", "dual_residual", "error_bound", "rotation_bound")
+        stats = {"steps": 0, **dict.fromkeys(names, 0.0)}
         return _subspace(*empty, True, stats), np.array(matrix, float)
     scaled = matrix.astype(np.float64) / norm  # the solution scales with M
     iteration = _Iteration(scaled, lamb, warm=len(matrix) >= SMALL)
@@ -177,9 +177,9 @@ class _Iteration:
         }
 
     def check_signs(self) -> bool:
-        """Whether L has all eigenvalues that it should. If not, later steps take those below 0,
-        too."""
-        if self.is_definite and not _all_above(self.target, -1 / self.mu):
+        """Whether L has all eigenvalues that it should, after a step with a complete decomposition.
+        If not, later steps take those below 0, too."""
+        if self.is_definite and self.eigenpairs.smallest <= -1 / self.mu:
             self.is_definite = False
             return False
         return True
@@ -239,15 +239,6 @@ def _subspace(
         converged=converged,
         stats=stats,
     )
-
-
-def _all_above(matrix: np.ndarray, limit: float) -> bool:
-    """Whether all eigenvalues are larger than limit: whether a Cholesky factor exists."""
-    try:
-        scipy.linalg.cholesky(matrix - limit * np.eye(len(matrix)), check_finite=False)
-    except scipy.linalg.LinAlgError:
-        return False
-    return True
 
 
 def _rotation(error: np.ndarray, vectors: np.ndarray, values: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Literal
 
@@ -32,18 +32,24 @@ def factorize_all(
     cores = os.cpu_count() or 1
     with worker_processes() as workers:
         for pair in pairs:
-            inside, outside = pair
-            foreground = (
-                workers.submit(resefa, inside, outside)
-                if method == "resefa"
-                else workers.submit(factorize, inside, lamb, max_iter)
-            )
-            background = workers.submit(factorize, outside, lamb, max_iter)
-            pending.append((pair, foreground, background))
+            pending.append((pair, *submit_pair(workers, pair, method, lamb, max_iter)))
             if len(pending) > cores:
                 yield _finished(*pending.popleft())
         while pending:
             yield _finished(*pending.popleft())
+
+
+def submit_pair(
+    workers: Executor, pair: np.ndarray, method: Method, lamb: float, max_iter: int
+) -> tuple[Future[Subspace], Future[Subspace]]:
+    """The factorizations of a pair of Gram matrices inside and outside [2, D, D], begun."""
+    inside, outside = pair
+    foreground = (
+        workers.submit(resefa, inside, outside)
+        if method == "resefa"
+        else workers.submit(factorize, inside, lamb, max_iter)
+    )
+    return foreground, workers.submit(factorize, outside, lamb, max_iter)
 
 
 def _finished(

@@ -158,7 +158,7 @@ def region_source(
         source = _of_names(region)
     elif box is not None:
         check_box(box)
-        source = _of_box("box_" + "_".join(map(str, box)), {"box": list(box)}, box)
+        source = _of_boxes("box_" + "_".join(map(str, box)), {"box": list(box)}, [box])
     elif mask is not None:
         files = SampleFiles(mask)
         facts = {"mask": os.path.abspath(mask)}
@@ -172,20 +172,20 @@ def region_source(
     return source
 
 
-def _of_box(name: str, facts: dict[str, Any], box: Sequence[int]) -> RegionSource:
-    """The same in all samples."""
-    return RegionSource(name, facts, lambda _, height, width: Drawn(box_mask(box, height, width)))
+def _of_boxes(name: str, facts: dict[str, Any], boxes: Sequence[Sequence[int]]) -> RegionSource:
+    """The union of boxes, the same in all samples."""
+
+    def draw(_: int, height: int, width: int) -> Drawn:
+        return Drawn(np.any([box_mask(box, height, width) for box in boxes], axis=0))
+
+    return RegionSource(name, facts, draw)
 
 
 def _of_names(region: str) -> RegionSource:
     """The union of named boxes, such as eyes,mouth. Raises InputError for an unknown name."""
     names = list(dict.fromkeys(region.split(",")))
     boxes = [_named_box(name) for name in names]
-
-    def draw(_: int, height: int, width: int) -> Drawn:
-        return Drawn(np.any([box_mask(box, height, width) for box in boxes], axis=0))
-
-    return RegionSource("_".join(names), {"region": ",".join(names)}, draw)
+    return _of_boxes("_".join(names), {"region": ",".join(names)}, boxes)
 
 
 def _of_labels(segmentation: str, labels: list[Label], parser: str | None) -> RegionSource:

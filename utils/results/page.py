@@ -124,7 +124,7 @@ def _data(rows: Sequence[Row]) -> dict[str, Any]:
         )
     return {
         "rows": plain,
-        "pictures": [_data_url(picture) for picture in places],
+        "pictures": [data_url(picture) for picture in places],
         "outlines": [outline._asdict() for outline in outlines],
     }
 
@@ -136,7 +136,8 @@ def _title(row: Row, rows: Sequence[Row]) -> str:
     return title if len(others) == 1 else f"{title} ({row.direction})"
 
 
-def _data_url(picture: bytes) -> str:
+def data_url(picture: bytes) -> str:
+    """An encoded picture, WebP or JPEG, as an address that holds it."""
     kind = "webp" if picture[8:12] == b"WEBP" else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 

@@ -167,17 +167,16 @@ class StyleGAN2(StyleNetwork):
         self._upsampling = Upsampling(record.resample_kernel, dtype)
         self._const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
         self._blocks = []
+
+        def up_convolution(weight: tf.Tensor) -> Callable[..., tf.Tensor]:
+            return functools.partial(self._upsampling.convolve, weight=weight)
+
         for size in record.resolutions:
-            convs = []
-            for name in ("conv0", "conv1"):
-                if layer := weights(f"{size}/{name}"):
-                    weight = layer["weight"]
-                    function = (
-                        functools.partial(self._upsampling.convolve, weight)
-                        if name == "conv0"
-                        else Convolution(weight)
-                    )
-                    convs.append(StyledConv(layer, record.activation, record.conv_clamp, function))
+            convs = [
+                StyledConv(layer, record.activation, record.conv_clamp, kind(layer["weight"]))
+                for name, kind in (("conv0", up_convolution), ("conv1", Convolution))
+                if (layer := weights(f"{size}/{name}"))
+            ]
             to_rgb = weights(f"{size}/rgb")
             rgb = ToRGB(to_rgb, record.conv_clamp) if to_rgb else None
             self._blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
@@ -243,7 +242,7 @@ class StyleGAN2(StyleNetwork):
                 x = run(conv, x, index)
                 index += 1
             if block.skip is not None:
-                skipped = self._upsampling.convolve(block.skip, block_input)
+                skipped = self._upsampling.convolve(block_input, block.skip)
                 x = (x + skipped[:, ::shown, ::shown]) / math.sqrt(2)
             if block.rgb is not None:
                 rgb = run(block.rgb, x, index)

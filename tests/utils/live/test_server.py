@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import os
-import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -101,30 +99,6 @@ def test_answers(server):
 
 
 # In a browser -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium; without it these tests are skipped, or fail if NEEDS_CHROMIUM is set."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    try:
-        from selenium import webdriver
-    except ImportError:
-        webdriver = None
-    if not (program and driver and webdriver):
-        missing = pytest.fail if os.environ.get("NEEDS_CHROMIUM") else pytest.skip
-        missing("no Chromium, chromedriver or selenium here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    folder = tmp_path_factory.mktemp("chromium")
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"):
-        options.add_argument(flag)
-    options.add_argument("--window-size=1300,1000")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chromium
-    chromium.quit()
 
 
 @pytest.fixture

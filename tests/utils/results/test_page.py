@@ -3,9 +3,7 @@
 import base64
 import html.parser
 import json
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -14,16 +12,6 @@ from utils.pictures.images import encode
 from utils.results.page import Outline, Row, write_page
 
 NASTY = "</script><script>document.title = \"x\"</script> & 'q'"
-BROWSER_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def picture(value, size=8):
@@ -209,38 +197,6 @@ def test_size_of_a_hundred_rows(tmp_path):
 
 
 # In a browser -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium. Without it these tests are skipped, or fail if NEEDS_CHROMIUM is set, as
-    in .ci/run."""
-    program, driver = (
-        shutil.which("chromium") or shutil.which("google-chrome"),
-        shutil.which("chromedriver"),
-    )
-    try:
-        from selenium import webdriver
-    except ImportError:
-        webdriver = None
-    if not (program and driver and webdriver):
-        missing = pytest.fail if os.environ.get("NEEDS_CHROMIUM") else pytest.skip
-        missing(
-            "no Chromium, chromedriver or selenium here: apt-get install chromium chromium-driver, "
-            "and pip install -r requirements-dev.txt"
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (
-        *BROWSER_FLAGS,
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-        "--window-size=1200,900",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chromium
-    chromium.quit()
 
 
 @pytest.fixture
