@@ -68,6 +68,7 @@ def compute_missing(options: JacobianOptions) -> None:
         raise InputError(
             "this network has no w, and its Jacobian is of z: leave it out", "compute_z"
         )
+    generator.expect_layers(options.layers)  # before anything is written
     layers = range(generator.num_layers) if options.layers is None else options.layers
     jacobians.set_network(generator.space, layers)
     sizes = generator.z_dim, generator.edit_dim, generator.num_layers, generator.space == "w"

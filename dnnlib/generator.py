@@ -128,6 +128,15 @@ class Generator:
         height, width = (max(side * size // longer, 1) for side in self.size)
         return height, width
 
+    def expect_layers(self, layers: Sequence[int] | None) -> None:
+        """Raise InputError for a layer that is not there; None: all."""
+        for layer in layers or ():
+            if layer not in range(self.num_layers):
+                raise InputError(
+                    f"layer {layer}; expected 0 to {self.num_layers - 1} for this network",
+                    option="layers",
+                )
+
     def linearize(
         self,
         codes: np.ndarray,
@@ -141,11 +150,7 @@ class Generator:
         shorter); `fused_channel` averages the channels but for alpha. Tangents shift the code on
         `layers`, or on all. Raises InputError if the shape, or a layer, does not fit the network.
         """
-        if layers is not None and not set(layers) <= set(range(self.num_layers)):
-            raise InputError(
-                f"layer {max(layers)}; expected 0 to {self.num_layers - 1} for this network",
-                option="layers",
-            )
+        self.expect_layers(layers)
         height, width = self.jacobian_size(image_size)
         return LinearMap(
             self._copies,

@@ -925,6 +925,9 @@ def test_jacobian_of_some_layers(run_script, data, generator):
     """--layers is recorded, taken over by the directions and the edit, and another Jacobian than
     that of all layers."""
     model, cpu = data / "tf_orig_16.pkl", ["--gpu_id", "cpu", "--total_num", 1]
+    run = run_script("compute_jacobian", model, *cpu, "--layers", "2,6")
+    assert (run.status, "--layers: layer 6; expected 0 to 5" in run.err) == (2, True)
+    assert not list(Path("outputs").rglob("*_dataset_*"))
     command = ["compute_jacobian", model, *cpu, "--layers", "1-2"]
     assert run_script(*command).status == 0
     path, g = Path("outputs/jacobian_seed_4/w_dataset_tf_orig_16.npy"), generator("tf_orig_16")
