@@ -77,7 +77,8 @@ def describe(
     try:
         return _describe_network(path, read_network(path))
     except InputError as error:
-        raise InputError(refusal if _is_of_arrays(path) else str(error)) from None
+        refusal_of_network = str(error)  # likewise
+    raise InputError(refusal if _is_of_arrays(path) else refusal_of_network)
 
 
 def _is_npz(path: Path, start: bytes) -> bool:
