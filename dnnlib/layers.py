@@ -11,6 +11,7 @@ then has N = 1 and broadcasts); h x w pixels; Ci, Co channels. Images and activa
 [N, h, w, C].
 """
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -107,12 +108,19 @@ class Convolution:
 
     def __init__(self, weight: tf.Tensor, border: int | None = None) -> None:
         self.weight, self.border = weight, border
-        faster = winograd.is_faster(weight)
-        self.transformed = winograd.transform_weight(weight) if faster else None
+
+    @functools.cached_property
+    def transformed(self) -> tf.Tensor | None:
+        """The weight as Winograd's convolution takes it, four times as large; None: that is not
+        faster. Made when a layer first needs it, once for all graphs."""
+        if not winograd.is_faster(self.weight):
+            return None
+        with tf.init_scope():
+            return winograd.transform_weight(self.weight)
 
     def __call__(self, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
-        is_whole = size in (None, x.shape[1])
-        if self.transformed is None or not is_whole or x.shape[1] < winograd.FEWEST_ROWS:
+        is_whole = size in (None, x.shape[1]) and x.shape[1] >= winograd.FEWEST_ROWS
+        if not is_whole or self.transformed is None:
             return convolve(x, self.weight, size, self.border)
         return winograd.convolve(x, self.transformed, 1 if self.border is None else self.border)
 
