@@ -12,7 +12,8 @@ then has N = 1 and broadcasts); h x w pixels; Ci, Co channels. Images and activa
 """
 
 import functools
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -33,15 +34,33 @@ GAINS = {
 fused = tf.function(jit_compile=True)
 
 
+Taps = tuple[float, ...]  # of a filter, the same along rows and columns
+NO_FILTER: Taps = (1.0,)
+
+
 def pixels(channels: tf.Tensor) -> tf.Tensor:
     """[N, C] -> [N, 1, 1, C], to scale every pixel of [N, h, w, C] alike."""
     return channels[:, None, None, :]
 
 
+def filtered(x: tf.Tensor, taps: Taps, size: Sequence[int]) -> tf.Tensor:
+    """[N, h, w, C] -> [N, *size, C], from the first pixel on: for a `fused` function, which then
+    reads x once."""
+    for axis, length in enumerate(size, 1):
+        before = [slice(None)] * axis
+        parts = (
+            tap * x[(*before, slice(i, i + length))] for i, tap in enumerate(taps) if tap != 0
+        )
+        x = functools.reduce(operator.add, parts)
+    return x
+
+
 @fused
-def product_rule(da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor) -> tf.Tensor:
-    """The derivative of a b."""
-    return da * b + a * db
+def product_rule(
+    da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor, taps: Taps = NO_FILTER
+) -> tf.Tensor:
+    """The derivative of a b, where da is still to be filtered."""
+    return filtered(da, taps, a.shape[1:3]) * b + a * db
 
 
 def inverse_rms(x: tf.Tensor) -> tf.Tensor:
@@ -69,13 +88,15 @@ def activate(x: tf.Tensor, activation: str, clamp: float | None = None) -> tf.Te
 @fused
 def fused_activate(
     p: tf.Tensor,
+    taps: Taps,
     scale: tf.Tensor,
     noise: tf.Tensor,
     bias: tf.Tensor,
     activation: str,
     clamp: float | None,
 ) -> tf.Tensor:
-    """The activation of p scale + noise + bias."""
+    """The activation of p scale + noise + bias, where p is still to be filtered."""
+    p = filtered(p, taps, noise.shape[:2])
     return activate(p * scale + noise + bias, activation, clamp)
 
 
@@ -86,6 +107,22 @@ def slope(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
     if clamp is None:
         return slopes
     return tf.where(tf.abs(x * slopes) < clamp, slopes, tf.zeros([], x.dtype))
+
+
+@fused
+def fused_slopes(
+    p: tf.Tensor,
+    taps: Taps,
+    scale: tf.Tensor,
+    noise: tf.Tensor,
+    bias: tf.Tensor,
+    activation: str,
+    clamp: float | None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The derivatives of `fused_activate` with respect to p, filtered, and to scale."""
+    p = filtered(p, taps, noise.shape[:2])
+    slopes = slope(p * scale + noise + bias, activation, clamp)
+    return scale * slopes, p * slopes
 
 
 def convolve(
@@ -105,6 +142,8 @@ def convolve(
 
 class Convolution:
     """`convolve` with one weight, in the way that is fastest. Linear in x."""
+
+    taps = NO_FILTER
 
     def __init__(self, weight: tf.Tensor, border: int | None = None) -> None:
         self.weight, self.border = weight, border
@@ -144,9 +183,39 @@ class DoublingConvolution:
         return tf.nn.conv2d_transpose(x, self.kernel, shape, strides=2, padding="SAME")
 
 
+class UpConvolution:
+    """Transposed convolution of stride 2: [N, h, w, Ci] -> [N, 2h, 2w, Co], after the network's FIR
+    filter with these taps, which comes with what follows it, in one pass. Linear in x."""
+
+    def __init__(self, weight: tf.Tensor, resample_kernel: tuple[float, ...]) -> None:
+        self._kernel, count = tf.transpose(weight, [0, 1, 3, 2]), len(resample_kernel)
+        size = weight.shape[0]
+        before = (count - size + 2) // 2  # rows of zeros that the filter needs before the first
+        # Zeros around the input give twice as many, and a last row is given for nothing.
+        self._border = [-(-before // 2), max(-(-(count - before - size) // 2), 0)]
+        taps = np.asarray(resample_kernel[::-1], np.float64) * 2 / np.sum(resample_kernel)
+        self.taps = (0.0,) * (before % 2) + tuple(taps.tolist())
+
+    def __call__(self, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
+        """Before the filter, a few zeros around; size is always 2h."""
+        kernel, _, outputs, _ = self._kernel.shape
+        rows, columns = (
+            max(2 * side + len(self.taps) - 1, 2 * (side + sum(self._border) - 1) + kernel)
+            for side in x.shape[1:3]
+        )
+        x = tf.pad(x, [[0, 0], self._border, self._border, [0, 0]])
+        shape = [tf.shape(x)[0], rows, columns, outputs]
+        return tf.nn.conv2d_transpose(x, self._kernel, shape, strides=2, padding="VALID")
+
+
+@fused
+def fused_filter(x: tf.Tensor, taps: Taps, size: Sequence[int]) -> tf.Tensor:
+    """`filtered`, where nothing follows."""
+    return filtered(x, taps, size)
+
+
 class Upsampling:
-    """Up-sampling by 2 with the network's FIR filter, alone or after a transposed convolution.
-    Linear in x."""
+    """Up-sampling by 2 with the network's FIR filter. Linear in x."""
 
     def __init__(self, resample_kernel: tuple[float, ...], dtype: str) -> None:
         taps = (
@@ -154,23 +223,7 @@ class Upsampling:
         )  # zeros inserted: gain 2 an axis
         self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
-    def convolve(self, x: tf.Tensor, weight: tf.Tensor, size: int | None = None) -> tf.Tensor:
-        """Transposed convolution of stride 2, then the filter: [N, h, w, Ci] -> [N, 2h, 2w, Co];
-        size is always 2h."""
-        height, width = x.shape[1:3]
-        kernel, _, _, outputs = weight.shape
-        shape = [tf.shape(x)[0], 2 * height - 2 + kernel, 2 * width - 2 + kernel, outputs]
-        y = tf.nn.conv2d_transpose(
-            x, tf.transpose(weight, [0, 1, 3, 2]), shape, strides=2, padding="VALID"
-        )
-        missing = self.fir.shape[0] - kernel + 1  # what the filter would cut below 2h
-        border = [(missing + 1) // 2, missing // 2]
-        fir = tf.tile(self.fir[::-1, ::-1], [1, 1, outputs, 1])
-        return tf.nn.depthwise_conv2d(
-            tf.pad(y, [[0, 0], border, border, [0, 0]]), fir, [1, 1, 1, 1], "VALID"
-        )
-
-    def image(self, x: tf.Tensor) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Zeros inserted after each pixel, then the filter: [N, h, w, C] -> [N, 2h, 2w, C]."""
         height, width, channels = x.shape[1:]
         taps = self.fir.shape[0]

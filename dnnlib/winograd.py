@@ -5,25 +5,31 @@ section 4. Four pixels y of a row, of six pixels d and three taps g, are
 
     y = A^T [(G g) * (B^T d)]                         eq. 7
 
-with * by elements: 6 products instead of 12. Done along rows and columns, 36 products make 4 x 4
-pixels, not 144. For many channels the products are 36 products of matrices, [pixels, Ci] with
-[Ci, Co], and A, B, G cost little. A and B are matrices here too, for a block of tiles in a row at
-once: they are mostly zeros, but a product of matrices runs at the speed of the processor.
+with * by elements: 6 products instead of 12. Done along rows and columns, 36 products make a tile
+of 4 x 4 pixels, not 144. Over all tiles and channels, each of the 36 is a product of matrices,
+[tiles, Ci] with [Ci, Co]. Before and after it are sums of few arrays, compiled into two passes over
+memory each; a large image goes through in slices, which stay in the processor's cache.
 
-Shapes: N images; h x w pixels; Ci, Co channels. An image is k blocks high and m wide, a block t
-tiles high and s wide, a tile 4 pixels.
+Shapes: N images; h x w pixels; Ci, Co channels; k x m tiles.
 """
+
+import functools
+import operator
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 TILE = 4  # pixels that a tile gives; it takes two more
-MOST_TILES = 8  # of a block; with more, products with zeros cost more than the blocks' borders
-FEWEST_CHANNELS = 256  # benchmarks/README.md has what it gains with these, and loses with fewer
+FEWEST_CHANNELS = 64  # benchmarks/README.md has what it gains with these, and loses with fewer
 FEWEST_ROWS = 8
+FEWEST_TILES = 256  # of a slice, or the products of matrices are slow
+MOST_INPUTS = 1 << 16  # tiles x Ci of a slice, if it has more tiles than that
 # Where the polynomials of the derivation are evaluated, and infinity: rounding errors are about a
 # third of those of the usual 0, 1, -1, 2, -2.
 _POINTS = (0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
+
+_fused = tf.function(jit_compile=True)
 
 
 def _powers(count: int) -> np.ndarray:
@@ -51,50 +57,73 @@ def transform_weight(weight: tf.Tensor) -> tf.Tensor:
 
 def convolve(x: tf.Tensor, transformed: tf.Tensor, border: int = 1) -> tf.Tensor:
     """[N, h, w, Ci] -> [N, h + 2 border - 2, w + 2 border - 2, Co], with so many zeros around."""
-    number = tf.shape(x)[0]
     height, width = (side + 2 * border - 2 for side in x.shape[1:3])
     inputs, outputs = transformed.shape[2:]
-    (k, t), (m, s) = _blocks(height), _blocks(width)
-    ends = [TILE * k * t + 2 - border, TILE * m * s + 2 - border]
+    k, m = -(-height // TILE), -(-width // TILE)
+    slices = max(k * m // max(MOST_INPUTS // inputs, FEWEST_TILES), 1)  # of an image
+    k = -(-k // slices)  # of a slice
+    ends = [TILE * tiles + 2 - border for tiles in (slices * k, m)]
     around = [[border, end - side] for end, side in zip(ends, x.shape[1:3], strict=True)]
-    x = tf.transpose(tf.pad(x, [[0, 0], *around, [0, 0]]), [1, 2, 0, 3])
+    x = tf.pad(x, [[0, 0], *around, [0, 0]])
 
-    d = tf.reshape(x, [x.shape[0], -1])
-    d = _taking_tiles(t) @ _overlapping(d, k, TILE * t)  # [k, 6t, w N Ci]
-    d = tf.reshape(d, [k * 6 * t, x.shape[1], number * inputs])
-    d = _taking_tiles(s) @ _overlapping(d, m, TILE * s)  # [k 6t, m, 6s, N Ci]
-    d = tf.reshape(d, [k, 6, t, m, 6, s * number, inputs])
-    y = d @ transformed[:, None, None]  # [k, 6, t, m, 6, s N, Co]
-    y = tf.reshape(y, [k * 6 * t, m, 6 * s, number * outputs])
-    y = _giving_tiles(s) @ y  # [k 6t, m, 4s, N Co]
-    y = _giving_tiles(t) @ tf.reshape(y, [k, 6 * t, -1])  # [k, 4t, w N Co]
-    y = tf.reshape(y, [TILE * k * t, TILE * m * s, number, outputs])
-    return tf.transpose(y, [2, 0, 1, 3])[:, :height, :width]
+    def convolve_slice(index: tf.Tensor) -> tf.Tensor:
+        start = [index // slices, index % slices * k * TILE, 0, 0]
+        part = tf.slice(x, start, [1, k * TILE + 2, *x.shape[2:]])
+        return _convolve_tiles(part, transformed)[0]
 
-
-def _blocks(pixels: int) -> tuple[int, int]:
-    """How many blocks, of how many tiles each, hold so many pixels of a row."""
-    tiles = -(-pixels // TILE)
-    count = -(-tiles // MOST_TILES)
-    return count, -(-tiles // count)
+    if slices == 1:
+        y = _convolve_tiles(x, transformed)
+    else:
+        y = tf.map_fn(
+            convolve_slice,
+            tf.range(tf.shape(x)[0] * slices),
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([k * TILE, m * TILE, outputs], x.dtype),
+        )
+        y = tf.reshape(y, [-1, slices * k * TILE, m * TILE, outputs])
+    return y if y.shape[1:3] == (height, width) else y[:, :height, :width]
 
 
-def _overlapping(x: tf.Tensor, count: int, size: int) -> tf.Tensor:
-    """[..., count size + 2, M] -> [..., count, size + 2, M]: blocks, and two rows after each."""
-    return tf.stack([x[..., i * size : (i + 1) * size + 2, :] for i in range(count)], axis=-3)
+def _convolve_tiles(x: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:
+    """[N, 4k + 2, 4m + 2, Ci] -> [N, 4k, 4m, Co]."""
+    d = _take_columns(_take_rows(x))
+    inputs, outputs = transformed.shape[2:]
+    y = tf.reshape(d, [6, 6, -1, inputs]) @ transformed
+    return _give_columns(_give_rows(tf.reshape(y, [6, 6, -1, *d.shape[3:5], outputs])))
 
 
-def _taking_tiles(tiles: int) -> np.ndarray:
-    """B^T of each tile of a block: [6 tiles, 4 tiles + 2], where row u tiles + i is of tile i."""
-    matrix = np.zeros((6, tiles, TILE * tiles + 2), np.float32)
-    for i in range(tiles):
-        matrix[:, i, TILE * i : TILE * i + 6] = _B.T
-    return matrix.reshape(6 * tiles, -1)
+@_fused
+def _take_rows(x: tf.Tensor) -> tf.Tensor:
+    """B^T x: [N, 4k + 2, w, Ci] -> [6, N, k, w, Ci]."""
+    end = x.shape[1] - 5
+    return tf.stack(_product(_B.T, [x[:, i : i + end : TILE] for i in range(6)]))
 
 
-def _giving_tiles(tiles: int) -> np.ndarray:
-    """A^T of each tile of a block: [4 tiles, 6 tiles]."""
-    matrix = np.zeros((tiles, TILE, 6, tiles), np.float32)
-    for i in range(tiles):
-        matrix[i, :, :, i] = _A.T
-    return matrix.reshape(TILE * tiles, -1)
+@_fused
+def _take_columns(x: tf.Tensor) -> tf.Tensor:
+    """x B: [6, N, k, 4m + 2, Ci] -> [6, 6, N, k, m, Ci]."""
+    end = x.shape[3] - 5
+    return tf.stack(_product(_B.T, [x[:, :, :, i : i + end : TILE] for i in range(6)]), 1)
+
+
+@_fused
+def _give_rows(y: tf.Tensor) -> tf.Tensor:
+    """A^T y: [6, 6, N, k, m, Co] -> [4, 6, N, k, m, Co]."""
+    return tf.stack(_product(_A.T, tf.unstack(y)))
+
+
+@_fused
+def _give_columns(y: tf.Tensor) -> tf.Tensor:
+    """y A: [4, 6, N, k, m, Co] -> [N, 4k, 4m, Co]."""
+    rows = [tf.stack(_product(_A.T, tf.unstack(row)), 3) for row in tf.unstack(y)]
+    k, m, channels = y.shape[3:]
+    return tf.reshape(tf.stack(rows, 2), [-1, TILE * k, TILE * m, channels])
+
+
+def _product(matrix: np.ndarray, arrays: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The matrix times a column of arrays, without its zeros."""
+    terms = (
+        [value * array for value, array in zip(row, arrays, strict=True) if abs(value) > 1e-9]
+        for row in matrix.astype(np.float32)
+    )
+    return [functools.reduce(operator.add, row) for row in terms]

@@ -20,5 +20,5 @@ def test_upsampled_image(kernel):
     expected = scipy.signal.convolve2d(
         np.pad(y, [((n - 1) // 2 + 1, (n - 2) // 2)] * 2), np.outer(taps, taps), "valid"
     )
-    image = Upsampling(kernel, "float64").image(x[None, :, :, None]).numpy()[0, :, :, 0]
+    image = Upsampling(kernel, "float64")(x[None, :, :, None]).numpy()[0, :, :, 0]
     np.testing.assert_allclose(image, expected, atol=1e-12)

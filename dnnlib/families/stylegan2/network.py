@@ -4,7 +4,6 @@ Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim; h x 
 channels. Images and activations are [N, h, w, C].
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,10 +14,13 @@ from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.layers import (
     EPSILON,
     Convolution,
+    UpConvolution,
     Upsampling,
     activate,
     convolve,
     fused_activate,
+    fused_filter,
+    fused_slopes,
     layer_weights,
     mean_of_colors,
     pixels,
@@ -33,13 +35,15 @@ class KeptConv(NamedTuple):
 
     x: tf.Tensor  # the input
     s: tf.Tensor  # the style, which scales it
-    d: tf.Tensor  # the demodulation, which scales p
-    p: tf.Tensor  # the convolution's output
-    slope: tf.Tensor  # of the activation and the clamp
+    d: tf.Tensor  # the demodulation, which scales the convolution's output p
+    slope: tf.Tensor  # the derivative of the layer's output with respect to p
+    slope_d: tf.Tensor  # and with respect to d
 
     def at_pixels(self, step: int) -> "KeptConv":
         """For a tangent at every step-th pixel of every step-th row only."""
-        return self._replace(p=self.p[:, ::step, ::step], slope=self.slope[:, ::step, ::step])
+        return self._replace(
+            slope=self.slope[:, ::step, ::step], slope_d=self.slope_d[:, ::step, ::step]
+        )
 
 
 class StyledConv:
@@ -55,7 +59,7 @@ class StyledConv:
         weights: dict[str, tf.Tensor],
         activation: str,
         clamp: float | None,
-        convolve: Callable[..., tf.Tensor],
+        convolve: Convolution | UpConvolution,
     ) -> None:
         self.weight = weights["weight"]  # [3, 3, Ci, Co]
         self.style_weight, self.style_bias = (
@@ -69,19 +73,18 @@ class StyledConv:
     def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptConv]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
-        p = self.convolve(x * pixels(s))  # [N, h, w, Co]
-        y = fused_activate(p, pixels(d), self.noise, self.bias, self.activation, self.clamp)
-        return y, KeptConv(
-            x, s, d, p, slope(p * pixels(d) + self.noise + self.bias, self.activation, self.clamp)
-        )
+        p = self.convolve(x * pixels(s))  # [N, h, w, Co], once filtered
+        rest = self.noise, self.bias, self.activation, self.clamp
+        y = fused_activate(p, self.convolve.taps, pixels(d), *rest)
+        return y, KeptConv(x, s, d, *fused_slopes(p, self.convolve.taps, pixels(d), *rest))
 
     def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
-        x, s, d, p, slope = kept
+        x, s, d, slope, slope_d = kept
         ds = dw @ self.style_weight  # [T, Ci]
         dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
         dx = product_rule(dx, pixels(s), x, pixels(ds))
-        dp = self.convolve(dx, size=p.shape[1])  # [T, h, w, Co]
-        return product_rule(dp, pixels(d) * slope, p * slope, pixels(dd))
+        dp = self.convolve(dx, size=slope.shape[1])  # [T, h, w, Co], once filtered
+        return product_rule(dp, slope, slope_d, pixels(dd), self.convolve.taps)
 
 
 class KeptRGB(NamedTuple):
@@ -131,7 +134,7 @@ class Block(NamedTuple):
     """The layers of one resolution."""
 
     convs: list[StyledConv]
-    skip: tf.Tensor | None  # [1, 1, Ci, Co], resnet only
+    skip: UpConvolution | None  # resnet only
     rgb: ToRGB | None  # skip: everywhere; orig and resnet: in the last block only
 
 
@@ -168,8 +171,8 @@ class StyleGAN2(StyleNetwork):
         self._const = tf.cast(record.arrays["const"], dtype)[None]  # [1, 4, 4, C]
         self._blocks = []
 
-        def up_convolution(weight: tf.Tensor) -> Callable[..., tf.Tensor]:
-            return functools.partial(self._upsampling.convolve, weight=weight)
+        def up_convolution(weight: tf.Tensor) -> UpConvolution:
+            return UpConvolution(weight, record.resample_kernel)
 
         for size in record.resolutions:
             convs = [
@@ -179,7 +182,8 @@ class StyleGAN2(StyleNetwork):
             ]
             to_rgb = weights(f"{size}/rgb")
             rgb = ToRGB(to_rgb, record.conv_clamp) if to_rgb else None
-            self._blocks.append(Block(convs, weights(f"{size}/skip").get("weight"), rgb))
+            skip = weights(f"{size}/skip").get("weight")
+            self._blocks.append(Block(convs, None if skip is None else up_convolution(skip), rgb))
         self._linearize = tf.function(self._kept_at_pixels)
 
     def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, Kept]:
@@ -242,11 +246,12 @@ class StyleGAN2(StyleNetwork):
                 x = run(conv, x, index)
                 index += 1
             if block.skip is not None:
-                skipped = self._upsampling.convolve(block_input, block.skip)
+                whole = [2 * side for side in block_input.shape[1:3]]
+                skipped = fused_filter(block.skip(block_input), block.skip.taps, whole)
                 x = (x + skipped[:, ::shown, ::shown]) / math.sqrt(2)
             if block.rgb is not None:
                 rgb = run(block.rgb, x, index)
                 if image is not None:
-                    rgb += self._upsampling.image(image)[:, ::shown, ::shown]
+                    rgb += self._upsampling(image)[:, ::shown, ::shown]
                 image = rgb
         return image
