@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from dnnlib import winograd
+from dnnlib.winograd import Padding
 
 EPSILON = 1e-8
 GAINS = {
@@ -36,6 +37,7 @@ fused = tf.function(jit_compile=True)
 
 Taps = tuple[float, ...]  # of a filter, the same along rows and columns
 NO_FILTER: Taps = (1.0,)
+NO_PADDING: Padding = ((0, 0), (0, 0))
 
 
 def pixels(channels: tf.Tensor) -> tf.Tensor:
@@ -48,19 +50,46 @@ def filtered(x: tf.Tensor, taps: Taps, size: Sequence[int]) -> tf.Tensor:
     reads x once."""
     for axis, length in enumerate(size, 1):
         before = [slice(None)] * axis
-        parts = (
-            tap * x[(*before, slice(i, i + length))] for i, tap in enumerate(taps) if tap != 0
-        )
+        parts = (tap * x[(*before, slice(i, i + length))] for i, tap in enumerate(taps) if tap != 0)
         x = functools.reduce(operator.add, parts)
     return x
 
 
 @fused
 def product_rule(
-    da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor, taps: Taps = NO_FILTER
+    da: tf.Tensor, b: tf.Tensor, a: tf.Tensor, db: tf.Tensor, padding: Padding = NO_PADDING
 ) -> tf.Tensor:
-    """The derivative of a b, where da is still to be filtered."""
-    return filtered(da, taps, a.shape[1:3]) * b + a * db
+    """The derivative of a b, with zeros around."""
+    return padded(da * b + a * db, padding)
+
+
+@fused
+def filtered_product_rule(
+    da: tf.Tensor,
+    taps: Taps,
+    b: tf.Tensor,
+    a: tf.Tensor,
+    db: tf.Tensor,
+    *factor: tf.Tensor,
+    padding: Padding = NO_PADDING,
+) -> tf.Tensor:
+    """The derivative of a b, where da is still to be filtered; or that of a b c, with zeros around,
+    where `factor` is c, a b, dc."""
+    dab = product_rule(filtered(da, taps, a.shape[1:3]), b, a, db)
+    return product_rule(dab, *factor, padding=padding) if factor else dab
+
+
+@fused
+def fused_scale(
+    x: tf.Tensor, scale: tf.Tensor | float = 1.0, padding: Padding = NO_PADDING
+) -> tf.Tensor:
+    """x scale, with zeros around."""
+    return padded(x * scale, padding)
+
+
+def padded(x: tf.Tensor, padding: Padding) -> tf.Tensor:
+    """[N, h, w, C] with zeros around."""
+    return x if padding == NO_PADDING else tf.pad(x, [[0, 0], *padding, [0, 0]])
 
 
 def inverse_rms(x: tf.Tensor) -> tf.Tensor:
@@ -94,10 +123,13 @@ def fused_activate(
     bias: tf.Tensor,
     activation: str,
     clamp: float | None,
+    factor: tf.Tensor | float = 1.0,
+    padding: Padding = NO_PADDING,
 ) -> tf.Tensor:
-    """The activation of p scale + noise + bias, where p is still to be filtered."""
+    """The activation of p scale + noise + bias, where p is still to be filtered, times `factor`,
+    with zeros around."""
     p = filtered(p, taps, noise.shape[:2])
-    return activate(p * scale + noise + bias, activation, clamp)
+    return padded(activate(p * scale + noise + bias, activation, clamp) * factor, padding)
 
 
 def slope(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
@@ -126,22 +158,22 @@ def fused_slopes(
 
 
 def convolve(
-    x: tf.Tensor, weight: tf.Tensor, size: int | None = None, border: int | None = None
+    x: tf.Tensor, weight: tf.Tensor, step: int = 1, border: int | None = None
 ) -> tf.Tensor:
-    """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border; or [N, size, size, Co] at evenly
-    spaced pixels. With a `border` of so many zeros the size changes by 2 border - (k - 1)."""
-    if border is not None:
-        around = [border, border]
-        return tf.nn.conv2d(x, weight, strides=1, padding=[[0, 0], around, around, [0, 0]])
-    step = x.shape[1] // (size or x.shape[1])
-    if step == 1:
+    """[N, h, w, Ci] -> [N, h, w, Co], zeros around the border; or every step-th pixel of every
+    step-th row. With a `border` of so many zeros the size changes by 2 border - (k - 1)."""
+    if step == 1 and border is None:
         return tf.nn.conv2d(x, weight, strides=1, padding="SAME")
-    around = [weight.shape[0] // 2] * 2
+    around = [weight.shape[0] // 2 if border is None else border] * 2
     return tf.nn.conv2d(x, weight, strides=step, padding=[[0, 0], around, around, [0, 0]])
 
 
 class Convolution:
-    """`convolve` with one weight, in the way that is fastest. Linear in x."""
+    """`convolve` with one weight, in the way that is fastest. Linear in x.
+
+    Called in one step, or in two: with the zeros of `padding`, which a `fused` function adds for
+    nothing, `of_padded` does the rest.
+    """
 
     taps = NO_FILTER
 
@@ -149,19 +181,36 @@ class Convolution:
         self.weight, self.border = weight, border
 
     @functools.cached_property
-    def transformed(self) -> tf.Tensor | None:
-        """The weight as Winograd's convolution takes it, four times as large; None: that is not
-        faster. Made when a layer first needs it, once for all graphs."""
-        if not winograd.is_faster(self.weight):
-            return None
+    def _transformed(self) -> tf.Tensor:
+        """The weight as Winograd's convolution takes it, four times as large. Made when a layer
+        first needs it, once for all graphs."""
         with tf.init_scope():
             return winograd.transform_weight(self.weight)
 
-    def __call__(self, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
-        is_whole = size in (None, x.shape[1]) and x.shape[1] >= winograd.FEWEST_ROWS
-        if not is_whole or self.transformed is None:
-            return convolve(x, self.weight, size, self.border)
-        return winograd.convolve(x, self.transformed, 1 if self.border is None else self.border)
+    def is_winograd(self, size: Sequence[int], step: int = 1) -> bool:
+        """Whether that is the way for an output of `size`, of every step-th pixel."""
+        return step == 1 and min(size) >= winograd.FEWEST_ROWS and winograd.is_faster(self.weight)
+
+    def __call__(self, x: tf.Tensor, step: int = 1) -> tf.Tensor:
+        """[N, h, w, Ci] -> [N, h, w, Co], or what `border` makes of the size; or every step-th
+        pixel of every step-th row."""
+        wider = 0 if self.border is None else 2 * self.border + 1 - self.weight.shape[0]
+        size = [(side + wider) // step for side in x.shape[1:3]]
+        x = padded(x, self.padding(size, step))
+        return self.of_padded(x, size, step)
+
+    def padding(self, size: Sequence[int], step: int = 1) -> Padding:
+        """The zeros around x that `of_padded` expects for an output of `size`."""
+        if not self.is_winograd(size, step):
+            return NO_PADDING
+        border = 1 if self.border is None else self.border
+        return winograd.padding(size, self.weight.shape[2], border)
+
+    def of_padded(self, x: tf.Tensor, size: Sequence[int], step: int = 1) -> tf.Tensor:
+        """[N, *size, Co] of x with `padding`."""
+        if self.is_winograd(size, step):
+            return winograd.convolve(x, self._transformed, size)
+        return convolve(x, self.weight, step, self.border)
 
 
 class DoublingConvolution:
@@ -184,28 +233,40 @@ class DoublingConvolution:
 
 
 class UpConvolution:
-    """Transposed convolution of stride 2: [N, h, w, Ci] -> [N, 2h, 2w, Co], after the network's FIR
-    filter with these taps, which comes with what follows it, in one pass. Linear in x."""
+    """Transposed convolution of stride 2, then the network's FIR filter: [N, h, w, Ci] ->
+    [N, 2h, 2w, Co]. Linear in x.
+
+    Called in one step, or in two as a Convolution: then `filtered` with `taps` is what is left, for
+    the `fused` function that follows.
+    """
 
     def __init__(self, weight: tf.Tensor, resample_kernel: tuple[float, ...]) -> None:
         self._kernel, count = tf.transpose(weight, [0, 1, 3, 2]), len(resample_kernel)
         size = weight.shape[0]
         before = (count - size + 2) // 2  # rows of zeros that the filter needs before the first
         # Zeros around the input give twice as many, and a last row is given for nothing.
-        self._border = [-(-before // 2), max(-(-(count - before - size) // 2), 0)]
+        self._border = -(-before // 2), max(-(-(count - before - size) // 2), 0)
         taps = np.asarray(resample_kernel[::-1], np.float64) * 2 / np.sum(resample_kernel)
         self.taps = (0.0,) * (before % 2) + tuple(taps.tolist())
 
-    def __call__(self, x: tf.Tensor, size: int | None = None) -> tf.Tensor:
-        """Before the filter, a few zeros around; size is always 2h."""
+    def padding(self, *_: object) -> Padding:
+        """The zeros around x that `of_padded` expects."""
+        return self._border, self._border
+
+    def of_padded(self, x: tf.Tensor, size: Sequence[int], *_: object) -> tf.Tensor:
+        """What `filtered` makes [N, *size, Co], of x with `padding`."""
         kernel, _, outputs, _ = self._kernel.shape
         rows, columns = (
-            max(2 * side + len(self.taps) - 1, 2 * (side + sum(self._border) - 1) + kernel)
-            for side in x.shape[1:3]
+            max(wanted + len(self.taps) - 1, 2 * (side - 1) + kernel)
+            for wanted, side in zip(size, x.shape[1:3], strict=True)
         )
-        x = tf.pad(x, [[0, 0], self._border, self._border, [0, 0]])
         shape = [tf.shape(x)[0], rows, columns, outputs]
         return tf.nn.conv2d_transpose(x, self._kernel, shape, strides=2, padding="VALID")
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        size = [2 * side for side in x.shape[1:3]]
+        y = self.of_padded(padded(x, self.padding()), size)
+        return fused_filter(y, self.taps, size)
 
 
 @fused

@@ -24,12 +24,14 @@ TILE = 4  # pixels that a tile gives; it takes two more
 FEWEST_CHANNELS = 64  # benchmarks/README.md has what it gains with these, and loses with fewer
 FEWEST_ROWS = 8
 FEWEST_TILES = 256  # of a slice, or the products of matrices are slow
-MOST_INPUTS = 1 << 16  # tiles x Ci of a slice, if it has more tiles than that
+MOST_INPUTS = 1 << 15  # tiles x Ci of a slice, if it has more tiles than that
 # Where the polynomials of the derivation are evaluated, and infinity: rounding errors are about a
 # third of those of the usual 0, 1, -1, 2, -2.
 _POINTS = (0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
 
 _fused = tf.function(jit_compile=True)
+
+Padding = tuple[tuple[int, int], tuple[int, int]]  # before and after the rows, and the columns
 
 
 def _powers(count: int) -> np.ndarray:
@@ -55,16 +57,18 @@ def transform_weight(weight: tf.Tensor) -> tf.Tensor:
     return tf.reshape(both @ tf.reshape(weight, [9, -1]), [6, 6, *weight.shape[2:]])
 
 
-def convolve(x: tf.Tensor, transformed: tf.Tensor, border: int = 1) -> tf.Tensor:
-    """[N, h, w, Ci] -> [N, h + 2 border - 2, w + 2 border - 2, Co], with so many zeros around."""
-    height, width = (side + 2 * border - 2 for side in x.shape[1:3])
+def padding(size: Sequence[int], inputs: int, border: int = 1) -> Padding:
+    """The zeros that `convolve` needs around x for an output of `size`: `border`, and after the
+    last row and column what the tiles need."""
+    slices, k, m = _tiles(size, inputs)
+    rows, columns = (TILE * tiles - side for tiles, side in zip((slices * k, m), size, strict=True))
+    return (border, border + rows), (border, border + columns)
+
+
+def convolve(x: tf.Tensor, transformed: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
+    """[N, h, w, Ci] with `padding` -> [N, *size, Co]."""
     inputs, outputs = transformed.shape[2:]
-    k, m = -(-height // TILE), -(-width // TILE)
-    slices = max(k * m // max(MOST_INPUTS // inputs, FEWEST_TILES), 1)  # of an image
-    k = -(-k // slices)  # of a slice
-    ends = [TILE * tiles + 2 - border for tiles in (slices * k, m)]
-    around = [[border, end - side] for end, side in zip(ends, x.shape[1:3], strict=True)]
-    x = tf.pad(x, [[0, 0], *around, [0, 0]])
+    slices, k, m = _tiles(size, inputs)
 
     def convolve_slice(index: tf.Tensor) -> tf.Tensor:
         start = [index // slices, index % slices * k * TILE, 0, 0]
@@ -81,7 +85,15 @@ def convolve(x: tf.Tensor, transformed: tf.Tensor, border: int = 1) -> tf.Tensor
             fn_output_signature=tf.TensorSpec([k * TILE, m * TILE, outputs], x.dtype),
         )
         y = tf.reshape(y, [-1, slices * k * TILE, m * TILE, outputs])
+    height, width = size
     return y if y.shape[1:3] == (height, width) else y[:, :height, :width]
+
+
+def _tiles(size: Sequence[int], inputs: int) -> tuple[int, int, int]:
+    """Slices of an image, and tiles of a slice along its rows and columns."""
+    rows, columns = (-(-side // TILE) for side in size)
+    slices = max(rows * columns // max(MOST_INPUTS // inputs, FEWEST_TILES), 1)
+    return slices, -(-rows // slices), columns
 
 
 def _convolve_tiles(x: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:

@@ -326,8 +326,7 @@ class BigGAN:
             moves |= tf.reduce_any(dc != 0)
             rest = functools.partial(block.zeros, dx)
             dx = tf.cond(moves, run, rest) if self._variant == "hierarchical" else run()
-        size = dx.shape[1] // step
-        image = convolve(dx * kept.mask, self._last_weight, size) * kept.slope
+        image = convolve(dx * kept.mask, self._last_weight, step) * kept.slope
         return tf.reduce_mean(image, axis=3, keepdims=True) if kept.mean_rgb else image
 
     def _first_layer(self, c: tf.Tensor, bias: tf.Tensor | int) -> tf.Tensor:

@@ -1,11 +1,16 @@
 """StyleGAN2 on tensors: mapping, synthesis, and the synthesis's tangent.
 
+Between two layers an activation is a function, `Pending`, so that what ends one layer and what
+begins the next are one pass over memory: called with nothing, it gives the activation; otherwise
+scaled, and with zeros around, as the next convolution takes it.
+
 Shapes: N codes; T tangents that share one code; L = num_layers, D = w_dim; h x w pixels; Ci, Co
 channels. Images and activations are [N, h, w, C].
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -13,13 +18,14 @@ import tensorflow as tf
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.layers import (
     EPSILON,
+    NO_PADDING,
     Convolution,
     UpConvolution,
     Upsampling,
     activate,
-    convolve,
+    filtered_product_rule,
     fused_activate,
-    fused_filter,
+    fused_scale,
     fused_slopes,
     layer_weights,
     mean_of_colors,
@@ -28,6 +34,9 @@ from dnnlib.layers import (
     slope,
 )
 from dnnlib.mapping import MappingNetwork, StyleNetwork
+from dnnlib.winograd import Padding
+
+Pending = Callable[..., tf.Tensor]
 
 
 class KeptConv(NamedTuple):
@@ -59,7 +68,7 @@ class StyledConv:
         weights: dict[str, tf.Tensor],
         activation: str,
         clamp: float | None,
-        convolve: Convolution | UpConvolution,
+        convolution: Convolution | UpConvolution,
     ) -> None:
         self.weight = weights["weight"]  # [3, 3, Ci, Co]
         self.style_weight, self.style_bias = (
@@ -68,23 +77,26 @@ class StyledConv:
         )  # [D, Ci], [Ci]
         self.noise, self.bias = weights["noise"][:, :, None], weights["bias"]  # [h, w, 1], [Co]
         self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
-        self.activation, self.clamp, self.convolve = activation, clamp, convolve
+        self.activation, self.clamp, self.convolution = activation, clamp, convolution
 
-    def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptConv]:
+    def primal(self, x: Pending, w: tf.Tensor) -> tuple[Pending, KeptConv]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
-        p = self.convolve(x * pixels(s))  # [N, h, w, Co], once filtered
-        rest = self.noise, self.bias, self.activation, self.clamp
-        y = fused_activate(p, self.convolve.taps, pixels(d), *rest)
-        return y, KeptConv(x, s, d, *fused_slopes(p, self.convolve.taps, pixels(d), *rest))
+        size, taps = self.noise.shape[:2], self.convolution.taps
+        scaled = x(pixels(s), padding=self.convolution.padding(size))
+        p = self.convolution.of_padded(scaled, size)  # [N, h, w, Co], once filtered
+        rest = p, taps, pixels(d), self.noise, self.bias, self.activation, self.clamp
+        return partial(fused_activate, *rest), KeptConv(x(), s, d, *fused_slopes(*rest))
 
-    def tangent(self, kept: KeptConv, dx: tf.Tensor, dw: tf.Tensor) -> tf.Tensor:
+    def tangent(self, kept: KeptConv, dx: Pending, dw: tf.Tensor) -> Pending:
         x, s, d, slope, slope_d = kept
         ds = dw @ self.style_weight  # [T, Ci]
         dd = -(d**3) * ((s * ds) @ self.squares)  # [T, Co]
-        dx = product_rule(dx, pixels(s), x, pixels(ds))
-        dp = self.convolve(dx, size=slope.shape[1])  # [T, h, w, Co], once filtered
-        return product_rule(dp, slope, slope_d, pixels(dd), self.convolve.taps)
+        size, step = slope.shape[1:3], self.noise.shape[0] // slope.shape[1]
+        scaled = dx(pixels(s), x, pixels(ds), padding=self.convolution.padding(size, step))
+        dp = self.convolution.of_padded(scaled, size, step)  # [T, h, w, Co], once filtered
+        taps = self.convolution.taps
+        return partial(filtered_product_rule, dp, taps, slope, slope_d, pixels(dd))
 
 
 class KeptRGB(NamedTuple):
@@ -118,7 +130,7 @@ class ToRGB:
 
     def primal(self, x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, KeptRGB]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
-        p = convolve(x * pixels(s), self.weight) + self.bias
+        p = tf.einsum("nhwi,nic->nhwc", x, s[:, :, None] * self.weight[0, 0]) + self.bias
         return activate(p, "linear", self.clamp), KeptRGB(
             x, s, slope(p, "linear", self.clamp), self.weight[0, 0]
         )
@@ -190,17 +202,18 @@ class StyleGAN2(StyleNetwork):
         """Images [N, H, W, C] of w+ codes [N, L, D]."""
         kept = Kept([], [])
 
-        def run(layer: StyledConv | ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
-            if isinstance(layer, ToRGB):
-                y, kept_rgb = layer.primal(x, codes[:, index])
-                kept.rgbs.append(kept_rgb)
-            else:
-                y, kept_conv = layer.primal(x, codes[:, index])
-                kept.convs.append(kept_conv)
-            return y
+        def convolve(layer: StyledConv, x: Pending, index: int) -> Pending:
+            x, kept_conv = layer.primal(x, codes[:, index])
+            kept.convs.append(kept_conv)
+            return x
 
-        images = self._join(run, tf.repeat(self._const, tf.shape(codes)[0], axis=0))
-        return images, kept
+        def to_rgb(layer: ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
+            rgb, kept_rgb = layer.primal(x, codes[:, index])
+            kept.rgbs.append(kept_rgb)
+            return rgb
+
+        start = tf.repeat(self._const, tf.shape(codes)[0], axis=0)
+        return self._join(convolve, to_rgb, fused_scale, start), kept
 
     def linearize(self, codes: tf.Tensor, step: int = 1, mean_rgb: bool = False) -> Kept:
         """What `tangent` needs at the code [1, L, D].
@@ -223,35 +236,45 @@ class StyleGAN2(StyleNetwork):
         """The derivative of the image along dcode [T, L, D], added to w+."""
         convs, rgbs = iter(kept.convs), iter(kept.rgbs)
 
-        def run(layer: StyledConv | ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
-            if isinstance(layer, ToRGB):
-                return layer.tangent(next(rgbs), dx, dcode[:, index])
+        def convolve(layer: StyledConv, dx: Pending, index: int) -> Pending:
             return layer.tangent(next(convs), dx, dcode[:, index])
 
-        start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
-        image = self._join(run, start, step)
-        if kept.mean_rgb:
-            return mean_of_colors(image, self._num_colors)
-        return image
+        def to_rgb(layer: ToRGB, dx: tf.Tensor, index: int) -> tf.Tensor:
+            return layer.tangent(next(rgbs), dx, dcode[:, index])
 
-    def _join(self, run: Callable, x: tf.Tensor, step: int = 1) -> tf.Tensor:
-        """How the layers are joined; `run(layer, x, index into the code)` is their primal or
-        tangent, the rest is linear."""
-        image, index = None, 0
+        start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
+        image = self._join(convolve, to_rgb, fused_product, start, step)
+        return mean_of_colors(image, self._num_colors) if kept.mean_rgb else image
+
+    def _join(
+        self,
+        convolve: Callable,
+        to_rgb: Callable,
+        scale: Callable[..., tf.Tensor],
+        start: tf.Tensor,
+        step: int = 1,
+    ) -> tf.Tensor:
+        """How the layers are joined. `convolve` and `to_rgb` take a layer, its input, and its index
+        into the code, and are their primal or tangent; `scale` makes an activation `Pending`."""
+        image, index, x = None, 0, partial(scale, start)
         for block in self._blocks:
             block_input = x
             # Only every step-th pixel is left after the last convolution.
             shown = step if block is self._blocks[-1] else 1
             for conv in block.convs:
-                x = run(conv, x, index)
+                x = convolve(conv, x, index)
                 index += 1
             if block.skip is not None:
-                whole = [2 * side for side in block_input.shape[1:3]]
-                skipped = fused_filter(block.skip(block_input), block.skip.taps, whole)
-                x = (x + skipped[:, ::shown, ::shown]) / math.sqrt(2)
+                skipped = block.skip(block_input())
+                x = partial(scale, (x() + skipped[:, ::shown, ::shown]) / math.sqrt(2))
             if block.rgb is not None:
-                rgb = run(block.rgb, x, index)
+                rgb = to_rgb(block.rgb, x(), index)
                 if image is not None:
                     rgb += self._upsampling(image)[:, ::shown, ::shown]
                 image = rgb
         return image
+
+
+def fused_product(dx: tf.Tensor, *factor: tf.Tensor, padding: Padding = NO_PADDING) -> tf.Tensor:
+    """dx; or the derivative of x s, with zeros around, where `factor` is s, x, ds."""
+    return product_rule(dx, *factor, padding=padding) if factor else dx
