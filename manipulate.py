@@ -82,8 +82,7 @@ def main() -> None:
     written = names_written(options, edits, samples)
     with claim_results_folder(options.output_dir, names, options.record, facts, written) as folder:
         facts = replace(facts, options=facts.options | {"output_dir": str(folder)})
-        announce_cost(generator, options, samples, edits, folder)
-        batch_size = options.batch_size or generator.batch_size
+        batch_size = announce_cost(generator, options, samples, edits, folder)
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
 
 
@@ -210,16 +209,19 @@ def announce_cost(
     samples: int,
     edits: Sequence[Edit],
     folder: Path,
-) -> None:
+) -> int:
     """Print the expected time, and the disk space of raw images; fail early if the disk is too
-    full."""
+    full. Returns how many images are made at once."""
     shown = options.images_shown(samples, len(edits))
     pixel = 4 if generator.num_channels == 4 else 3
     space = shown * math.prod(generator.size) * pixel if options.save_raw else 0
     expect_room(folder, space)
     unknown = sum(edit.finds_distance for edit in edits)
     images = shown + options.images_tried(samples, unknown)
-    announce(images * generator.seconds_per_image(), space, f"{images} images", at_most=True)
+    at_once = options.batch_size or generator.even_batch_size(shown)
+    seconds = images * generator.seconds_per_image(at_once)
+    announce(seconds, space, f"{images} images", at_most=True)
+    return at_once
 
 
 if __name__ == "__main__":

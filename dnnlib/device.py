@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,10 +27,24 @@ def _quiet() -> Iterator[None]:
         os.close(stderr)
 
 
+@contextlib.contextmanager
+def _without_keras() -> Iterator[None]:
+    """Let TensorFlow's import find no Keras, which it would load where it is installed; nothing
+    here needs it, and tf.keras still loads it on first use."""
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
+
+
 def import_tensorflow(allow_tf32: bool = False) -> None:
     """Import TensorFlow, quietly unless the user sets TF_CPP_MIN_LOG_LEVEL. TensorFloat-32, less
     exact, goes off unless allowed."""
-    with _quiet():
+    with _quiet(), _without_keras():
         import tensorflow as tf
 
         tf.config.list_physical_devices()

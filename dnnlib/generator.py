@@ -3,6 +3,7 @@
 What it knows of a network is the interface of families/interface.py.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -62,11 +63,14 @@ class Generator:
             return tape.jacobian(w, z)[:, 0]  # [D, z_dim]
 
         z, labels = (tf.TensorSpec((None, size), dtype) for size in (self.z_dim, self.label_dim))
-        self._mapping = tf.function(network.mapping, input_signature=[z, labels])
-        self._mapping_jacobian = tf.function(mapping_jacobian, input_signature=[z, labels])
+        self._mapping = tf.function(network.mapping, autograph=False, input_signature=[z, labels])
+        self._mapping_jacobian = tf.function(
+            mapping_jacobian, autograph=False, input_signature=[z, labels]
+        )
         self._code_shape = self.num_layers, network.code_dim
         self._synthesis = tf.function(
             lambda codes: network.primal(codes)[0],
+            autograph=False,
             input_signature=[tf.TensorSpec((None, *self._code_shape), dtype)],
         )
 
@@ -112,13 +116,18 @@ class Generator:
             images = self._synthesis(codes).numpy()
         return expect_finite(images, "an image")
 
-    def seconds_per_image(self) -> float:
-        """How long the synthesis of one image takes, measured; a tangent takes about as long."""
-        code = self.mapping(np.zeros((1, self.z_dim)))
-        self.synthesis(code)  # the first image also pays for building the graph
+    def seconds_per_image(self, batch_size: int = 1) -> float:
+        """How long the synthesis of one image of a batch takes, measured; a tangent takes about as
+        long."""
+        codes = self.mapping(np.zeros((batch_size, self.z_dim)))
+        self.synthesis(codes)  # the first batch also pays for building the graph
         start = time.perf_counter()
-        self.synthesis(code)
-        return time.perf_counter() - start
+        self.synthesis(codes)
+        return (time.perf_counter() - start) / batch_size
+
+    def even_batch_size(self, images: int) -> int:
+        """`batch_size`, or as much less as makes batches of one size for so many images."""
+        return math.ceil(images / math.ceil(images / self.batch_size))
 
     def jacobian_size(self, image_size: int) -> tuple[int, int]:
         """Height and width of an image resized so that its longer side is image_size, if that is

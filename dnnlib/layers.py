@@ -12,8 +12,10 @@ then has N = 1 and broadcasts); h x w pixels; Ci, Co channels. Images and activa
 """
 
 import functools
+import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,9 +32,21 @@ GAINS = {
     "plain relu": (1.0, 0.0),
 }  # the gain, and the slope below 0
 
-# For what runs over whole activations between two convolutions: compiled into one pass over memory,
-# where TensorFlow's own operations take one pass each.
-fused = tf.function(jit_compile=True)
+FEWEST_PIXELS = 32 * 32  # of an activation, for compiling to be worth its 50 ms
+
+
+def fused(function: Callable) -> Callable:
+    """For what runs over whole activations [N, h, w, C], the first argument, between two
+    convolutions: compiled into one pass over memory, where TensorFlow's own operations take one
+    each."""
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def chosen(x: tf.Tensor, *rest: Any, **named: Any) -> Any:
+        is_large = math.prod(x.shape[1:3]) >= FEWEST_PIXELS
+        return (compiled if is_large else function)(x, *rest, **named)
+
+    return chosen
 
 
 Taps = tuple[float, ...]  # of a filter, the same along rows and columns
@@ -189,7 +203,7 @@ class Convolution:
 
     def is_winograd(self, size: Sequence[int], step: int = 1) -> bool:
         """Whether that is the way for an output of `size`, of every step-th pixel."""
-        return step == 1 and min(size) >= winograd.FEWEST_ROWS and winograd.is_faster(self.weight)
+        return step == 1 and winograd.is_faster(self.weight, size)
 
     def __call__(self, x: tf.Tensor, step: int = 1) -> tf.Tensor:
         """[N, h, w, Ci] -> [N, h, w, Co], or what `border` makes of the size; or every step-th

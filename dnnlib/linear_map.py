@@ -23,7 +23,7 @@ class DeviceCopy:
 
     def __init__(self, network: Network, device: str) -> None:
         self.network, self.device = network, device
-        self._tangent = tf.function(network.tangent, reduce_retracing=True)
+        self._tangent = tf.function(network.tangent, autograph=False, reduce_retracing=True)
 
     def linearize(self, code: np.ndarray, step: int, mean_rgb: bool) -> Any:
         """What the network keeps at the code [1, L, D + E]."""

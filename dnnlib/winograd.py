@@ -22,14 +22,14 @@ import tensorflow as tf
 
 TILE = 4  # pixels that a tile gives; it takes two more
 FEWEST_CHANNELS = 64  # benchmarks/README.md has what it gains with these, and loses with fewer
-FEWEST_ROWS = 8
+FEWEST_PRODUCTS = 1 << 26  # pixels x Ci x Co; with fewer, compiling it takes more than it saves
 FEWEST_TILES = 256  # of a slice, or the products of matrices are slow
 MOST_INPUTS = 1 << 15  # tiles x Ci of a slice, if it has more tiles than that
 # Where the polynomials of the derivation are evaluated, and infinity: rounding errors are about a
 # third of those of the usual 0, 1, -1, 2, -2.
 _POINTS = (0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
 
-_fused = tf.function(jit_compile=True)
+_fused = tf.function(jit_compile=True, autograph=False)
 
 Padding = tuple[tuple[int, int], tuple[int, int]]  # before and after the rows, and the columns
 
@@ -43,11 +43,15 @@ def _powers(count: int) -> np.ndarray:
 _A, _G, _B = _powers(TILE), _powers(3), np.linalg.inv(_powers(TILE + 2))  # A [6, 4], B [6, 6]
 
 
-def is_faster(weight: tf.Tensor) -> bool:
-    """Whether a 3x3 convolution with this weight [k, k, Ci, Co] is faster here than TensorFlow's:
-    a fixed rule, so that the same device gives the same numbers."""
+def is_faster(weight: tf.Tensor, size: Sequence[int]) -> bool:
+    """Whether a 3x3 convolution with this weight [k, k, Ci, Co] and an output of `size` is faster
+    here than TensorFlow's: a fixed rule, so that the same device gives the same numbers."""
     rows, columns, inputs, outputs = weight.shape
-    is_large = rows == columns == 3 and min(inputs, outputs) >= FEWEST_CHANNELS
+    is_large = (
+        rows == columns == 3
+        and min(inputs, outputs) >= FEWEST_CHANNELS
+        and size[0] * size[1] * inputs * outputs >= FEWEST_PRODUCTS
+    )
     return is_large and weight.dtype == tf.float32 and "CPU" in weight.device
 
 

@@ -14,7 +14,7 @@ from dnnlib.layers import Convolution
 def test_convolve(monkeypatch, size, border, fewest_tiles):
     """Any size and border, whole or in slices, also where tiles do not fit, within 3e-6."""
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_PRODUCTS", 1)
     monkeypatch.setattr(winograd, "FEWEST_TILES", fewest_tiles)
     monkeypatch.setattr(winograd, "MOST_INPUTS", 1)
     random = np.random.RandomState(0)
@@ -38,12 +38,14 @@ def test_convolve(monkeypatch, size, border, fewest_tiles):
         ((3, 3, 256, 256), "float64", False),
     ],
 )
-def test_rule(shape, dtype, is_used):
-    """It is used for many channels in float32 on a CPU, and at every pixel only; either way the
-    numbers are those of TensorFlow."""
+def test_rule(monkeypatch, shape, dtype, is_used):
+    """It is used for many channels and products in float32 on a CPU, and at every pixel only;
+    either way the numbers are those of TensorFlow."""
     random = np.random.RandomState(1)
+    monkeypatch.setattr(winograd, "FEWEST_PRODUCTS", 8 * 8 * 256 * 256)
     convolution = Convolution(tf.constant(random.randn(*shape), dtype))
     assert convolution.is_winograd((8, 8)) == is_used
+    assert not convolution.is_winograd((8, 7))
     x = tf.constant(random.randn(1, 8, 8, shape[2]), dtype)
     for step in (1, 2):
         expected = tf.nn.conv2d(x, convolution.weight, 1, "SAME")[:, ::step, ::step].numpy()

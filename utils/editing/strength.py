@@ -15,7 +15,7 @@ from utils.editing.walk import (
     Walker,
     distance_of_change,
     even_distances,
-    in_batches,
+    images_in_batches,
 )
 from utils.pictures.images import to_picture
 
@@ -51,8 +51,8 @@ class Probe:
         return np.stack(
             [
                 to_picture(image)
-                for batch in in_batches(codes, self.batch_size)
-                for image in self.synthesis(batch)
+                for images in images_in_batches(self.synthesis, codes, self.batch_size)
+                for image in images
             ]
         )
 

@@ -1,5 +1,6 @@
 """Walking latent codes along directions."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -141,16 +142,18 @@ def edited_codes(walker: Walker, edits: Sequence[Edit]) -> Iterator[np.ndarray]:
             yield from walker.steps(edit, sample, edit.distances)
 
 
-def in_batches(codes: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-    """Codes [L, D] stacked to [batch_size, L, D]; the last batch may be smaller."""
-    batch: list[np.ndarray] = []
-    for code in codes:
-        batch.append(code)
-        if len(batch) == batch_size:
-            yield np.stack(batch)
-            batch = []
-    if batch:
-        yield np.stack(batch)
+def images_in_batches(
+    synthesis: Callable[[np.ndarray], np.ndarray], codes: Iterable[np.ndarray], batch_size: int
+) -> Iterator[np.ndarray]:
+    """Images [batch_size, H, W, C] of codes [L, D], made as they are asked for; the last batch may
+    be smaller.
+
+    It is filled up before the synthesis, which each size of a batch would compile anew.
+    """
+    remaining = iter(codes)
+    while batch := list(itertools.islice(remaining, batch_size)):
+        filled = np.stack(batch + batch[-1:] * (batch_size - len(batch)))
+        yield synthesis(filled)[: len(batch)]
 
 
 def distance_of_change(change: Callable[[float], float], target: float) -> float | None:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from dnnlib.text import spans_text
 from utils.cli.edit_options import EditOptions
 from utils.editing.strength import PROBES, Probe, measure_strengths, with_strength
-from utils.editing.walk import Edit, Walker, edited_codes, in_batches
+from utils.editing.walk import Edit, Walker, edited_codes, images_in_batches
 from utils.files.sidecar import ResultFacts
 from utils.results.contact_sheet import sheet_names, write_contact_sheets
 from utils.results.edit_results import EditResults, Subject, result_names
@@ -62,6 +62,6 @@ def write_edits(
         folder, edits, samples, options.name, facts, subject, options.save_raw, options.animate
     )
     with results, tqdm(total=total, desc="editing", unit="image", disable=None) as bar:
-        for batch in in_batches(edited_codes(walker, edits), batch_size):
-            results.add(synthesis(batch))
-            bar.update(len(batch))
+        for images in images_in_batches(synthesis, edited_codes(walker, edits), batch_size):
+            results.add(images)
+            bar.update(len(images))

@@ -275,7 +275,7 @@ class BigGAN:
         self._scale, self._shift = scale, norm["bias"] - norm["mean"] * scale  # [C]
         output = layer_weights(record.arrays, "output", dtype)
         self._last_weight, self._last_bias = output["weight"], output["bias"]
-        self._linearize = tf.function(self._kept_at_pixels)
+        self._linearize = tf.function(self._kept_at_pixels, autograph=False)
 
     def sample(self, random: np.random.RandomState, count: int, psi: float) -> np.ndarray:
         """Random z: normal, or normal cut at 2 where the program draws it so; times psi."""

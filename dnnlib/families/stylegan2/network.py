@@ -79,14 +79,14 @@ class StyledConv:
         self.squares = tf.reduce_sum(self.weight**2, axis=[0, 1])  # [Ci, Co]
         self.activation, self.clamp, self.convolution = activation, clamp, convolution
 
-    def primal(self, x: Pending, w: tf.Tensor) -> tuple[Pending, KeptConv]:
+    def primal(self, x: Pending, w: tf.Tensor) -> tuple[Pending, Callable[[], KeptConv]]:
         s = w @ self.style_weight + self.style_bias  # [N, Ci]
         d = tf.math.rsqrt(s**2 @ self.squares + EPSILON)  # [N, Co]
         size, taps = self.noise.shape[:2], self.convolution.taps
         scaled = x(pixels(s), padding=self.convolution.padding(size))
         p = self.convolution.of_padded(scaled, size)  # [N, h, w, Co], once filtered
         rest = p, taps, pixels(d), self.noise, self.bias, self.activation, self.clamp
-        return partial(fused_activate, *rest), KeptConv(x(), s, d, *fused_slopes(*rest))
+        return partial(fused_activate, *rest), lambda: KeptConv(x(), s, d, *fused_slopes(*rest))
 
     def tangent(self, kept: KeptConv, dx: Pending, dw: tf.Tensor) -> Pending:
         x, s, d, slope, slope_d = kept
@@ -196,24 +196,26 @@ class StyleGAN2(StyleNetwork):
             rgb = ToRGB(to_rgb, record.conv_clamp) if to_rgb else None
             skip = weights(f"{size}/skip").get("weight")
             self._blocks.append(Block(convs, None if skip is None else up_convolution(skip), rgb))
-        self._linearize = tf.function(self._kept_at_pixels)
+        self._linearize = tf.function(self._kept_at_pixels, autograph=False)
 
-    def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, Kept]:
-        """Images [N, H, W, C] of w+ codes [N, L, D]."""
-        kept = Kept([], [])
+    def primal(self, codes: tf.Tensor) -> tuple[tf.Tensor, Callable[[], Kept]]:
+        """Images [N, H, W, C] of w+ codes [N, L, D], and what gives Kept."""
+        convs: list[Callable[[], KeptConv]] = []
+        rgbs: list[KeptRGB] = []
 
         def convolve(layer: StyledConv, x: Pending, index: int) -> Pending:
-            x, kept_conv = layer.primal(x, codes[:, index])
-            kept.convs.append(kept_conv)
+            x, kept = layer.primal(x, codes[:, index])
+            convs.append(kept)
             return x
 
         def to_rgb(layer: ToRGB, x: tf.Tensor, index: int) -> tf.Tensor:
-            rgb, kept_rgb = layer.primal(x, codes[:, index])
-            kept.rgbs.append(kept_rgb)
+            rgb, kept = layer.primal(x, codes[:, index])
+            rgbs.append(kept)
             return rgb
 
         start = tf.repeat(self._const, tf.shape(codes)[0], axis=0)
-        return self._join(convolve, to_rgb, fused_scale, start), kept
+        images = self._join(convolve, to_rgb, fused_scale, start)
+        return images, lambda: Kept([kept() for kept in convs], rgbs)
 
     def linearize(self, codes: tf.Tensor, step: int = 1, mean_rgb: bool = False) -> Kept:
         """What `tangent` needs at the code [1, L, D].
@@ -227,7 +229,8 @@ class StyleGAN2(StyleNetwork):
         return kept
 
     def _kept_at_pixels(self, codes: tf.Tensor, step: int) -> Kept:
-        _, kept = self.primal(codes)
+        _, keep = self.primal(codes)
+        kept = keep()
         *convs, last_conv = kept.convs
         *rgbs, last_rgb = kept.rgbs
         return Kept([*convs, last_conv.at_pixels(step)], [*rgbs, last_rgb.at_pixels(step)])

@@ -266,7 +266,7 @@ class StyleGAN3(StyleNetwork):
             for each, filtering in zip(weights[:-1], record.filterings[:-1], strict=True)
         ]
         self._to_rgb = ToRGB(weights[-1], record.filterings[-1])
-        self._linearize = tf.function(self._kept_at_pixels)
+        self._linearize = tf.function(self._kept_at_pixels, autograph=False)
 
     def mapping(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """w+ [N, L, D] of z [N, z_dim] and labels [N, label_dim]; with the means of classes, [N, L,

@@ -73,7 +73,7 @@ def expect_jacobians(generator, known):
 def test_winograd(monkeypatch, name):
     """With the convolution that large networks have, images and Jacobians are the same."""
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(winograd, "FEWEST_PRODUCTS", 1)
     known = dict(np.load(DATA / f"{Path(name).stem}.npz"))
     generator = load_generator(DATA / name)
     codes = generator.mapping(known["z"])

@@ -13,7 +13,7 @@ from utils.editing.walk import (
     distance_of_change,
     edited_codes,
     even_distances,
-    in_batches,
+    images_in_batches,
     walk,
 )
 
@@ -107,12 +107,18 @@ def test_walk_in_z():
 @pytest.mark.parametrize(
     ("count", "size", "lengths"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 5, [2]), (0, 4, [])]
 )
-def test_in_batches(count, size, lengths):
-    """Batches have the given size, but for the last, and hold every code in order."""
-    codes = [np.full((10, 4), i) for i in range(count)]
-    batches = list(in_batches(iter(codes), size))
-    assert [len(batch) for batch in batches] == lengths
-    assert [batch[i, 0, 0] for batch in batches for i in range(len(batch))] == list(range(count))
+def test_images_in_batches(count, size, lengths):
+    """Every code has its image, in order; the network sees batches of one size."""
+    seen = []
+
+    def synthesis(batch):
+        seen.append(len(batch))
+        return 2 * batch
+
+    codes = (np.full((10, 4), i) for i in range(count))
+    batches = list(images_in_batches(synthesis, codes, size))
+    assert [len(batch) for batch in batches] == lengths and set(seen) <= {size}
+    assert [image[0, 0] for batch in batches for image in batch] == [2 * i for i in range(count)]
 
 
 @pytest.mark.parametrize(
