@@ -14,7 +14,7 @@ EYES := outputs/demo/directions_img_00_region_eyes_demo_projected.npy
 
 demo: .venv/ready
 	$(PY) compute_jacobian.py demo/demo128.pkl --total_num 1 --d_name demo
-	$(PY) compute_directions.py outputs/jacobian_seed_4/w_dataset_demo.npy --region eyes --lamb 12 --name demo \
+	$(PY) compute_directions.py outputs/jacobian_seed_4/w_dataset_demo.npy --region eyes --name demo \
 	  --output_dir outputs/demo
 	$(PY) manipulate.py demo/demo128.pkl $(EYES) --total_num 5 \
 	  --mani_layers 0-11 --start_distance -1.5 --end_distance 1.5

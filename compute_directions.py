@@ -6,9 +6,9 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from dnnlib.errors import InputError
+from dnnlib.progress import ProgressBar
 from dnnlib.text import counted, file_name_part
 from utils.cli.options import DirectionsOptions, RegionOptions, add_directions_options
 from utils.cli.parser import Parser, run, say, warn
@@ -61,12 +61,11 @@ def compute_sets(
     matrices = (mean_gram_matrices(jacobians, each.region, each.samples) for each in sets)
     factorized = factorize_all(matrices, options.method, options.lamb, options.max_iter)
     best = []
-    with tqdm(
+    with ProgressBar(
         total=jacobians.samples,
         desc=f"directions, {sets[0].region.name}",
         unit="sample",
         leave=False,
-        disable=None,
     ) as bar:
         for each, (pair, foreground, background) in zip(sets, factorized, strict=True):
             directions = projected_directions(
@@ -90,8 +89,8 @@ def compute_sets(
 def mean_gram_matrices(jacobians: JacobianFile, region: RegionSource, samples: range) -> np.ndarray:
     """M_f and M_b [2, D, D], averaged over some samples, which are read one at a time."""
     total = np.zeros((2, jacobians.dimensions, jacobians.dimensions))
-    is_quiet = True if len(samples) == 1 else None
-    for i in tqdm(samples, desc="reading", unit="sample", leave=False, disable=is_quiet):
+    is_quiet = len(samples) == 1
+    for i in ProgressBar(samples, desc="reading", unit="sample", leave=False, disable=is_quiet):
         try:
             total += gram_matrices_of_blocks(jacobians.blocks(i), region.mask(i, *jacobians.size))
         except InputError as error:

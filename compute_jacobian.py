@@ -6,11 +6,11 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from dnnlib import InputError, load_generator, network_files, read_latents, select_device
 from dnnlib.download import find_file
 from dnnlib.latents import fit_codes
+from dnnlib.progress import ProgressBar
 from dnnlib.text import counted
 from utils.cli.cost import announce
 from utils.cli.options import JacobianOptions, add_jacobian_options
@@ -52,6 +52,7 @@ def compute_missing(options: JacobianOptions) -> None:
         number = counted(jacobians.previous_count, "sample")
         say(f"{file}: complete, with {number}; --overwrite makes it anew")
         return
+    say("starting TensorFlow …")
     device = select_device(options.gpu_id)
     say(str(device))
     generator = load_generator(
@@ -80,8 +81,8 @@ def compute_missing(options: JacobianOptions) -> None:
         missing = len(codes) - jacobians.count
         space = 4 * missing * sum(int(np.prod(shapes[space])) for space in jacobians.spaces)
         expect_room(options.output_dir, space)
-        seconds = generator.seconds_per_image() * generator.edit_dim * missing
-        announce(seconds, space, counted(missing, "sample"))
+        graph, tangent = generator.time_synthesis()
+        announce(graph + tangent * generator.edit_dim * missing, space, counted(missing, "sample"))
         compute_samples(options, generator, codes, jacobians)
 
 
@@ -102,8 +103,8 @@ def compute_samples(
 ) -> None:
     """Append the Jacobian of each latent code that is missing, and save its image."""
     total, columns, first = len(codes), generator.edit_dim, jacobians.count
-    with tqdm(
-        total=total * columns, initial=first * columns, unit="tangent", smoothing=0.1, disable=None
+    with ProgressBar(
+        total=total * columns, initial=first * columns, unit="tangent", smoothing=0.1
     ) as bar:
         for i in range(first, total):
             bar.set_description(f"Jacobian of sample {i + 1} of {total}")
@@ -124,7 +125,7 @@ def compute_jacobian(
     generator: "Generator",
     code: np.ndarray,
     jacobians: JacobianRun,
-    bar: tqdm,
+    bar: ProgressBar,
 ) -> np.ndarray:
     """The Jacobian at a code [1, L, .], in smaller batches if the memory does not suffice."""
     size, fused, start = options.image_size, options.fused_channel, bar.n

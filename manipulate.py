@@ -4,6 +4,7 @@ import utils.cli.stopping  # noqa: F401, first: from here on Ctrl-C is one line
 
 # isort: split
 import math
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,8 @@ from utils.cli.options import plain_options
 from utils.cli.parser import Parser, run, say, warn
 from utils.editing.codes import Codes
 from utils.editing.edits import DirectionFile, Plan, check_regions, edits_of, regions_of, walks_of
-from utils.editing.walk import Edit, Walker
+from utils.editing.walk import Edit, Walker, doubt_of_distance
+from utils.files.names import ResultNames
 from utils.files.sidecar import DirectionFacts, ResultFacts, read_facts, sha256
 from utils.files.writing import expect_room
 from utils.pictures.images import PICTURE_SIZE
@@ -67,6 +69,7 @@ def main() -> None:
     has_w = generator.space == "w"  # else z is what all directions move
     edits = list(edits_of(directions, rows, plan_of, region, samples, frame, has_w))
     check_regions(edits, samples, generator.jacobian_size(PICTURE_SIZE))
+    warn_of_distances(edits, generator)
 
     hashes = [file.sha256 for file in directions]
     facts = ResultFacts.of_run(
@@ -84,6 +87,8 @@ def main() -> None:
         facts = replace(facts, options=facts.options | {"output_dir": str(folder)})
         batch_size = announce_cost(generator, options, samples, edits, folder)
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
+    if arguments.open:
+        webbrowser.open((folder / ResultNames(options.name).page).resolve().as_uri())
 
 
 def run_live(
@@ -137,6 +142,7 @@ def fitted(
 
 def open_generator(options: EditOptions, network: Path) -> tuple["Generator", str]:
     """The generator on the chosen device, and the name of that."""
+    say("starting TensorFlow …")
     device = select_device(options.gpu_id)
     say(str(device))
     generator = load_generator(
@@ -203,6 +209,14 @@ def check_directions(
             warn(f"{path} {doubt}")
 
 
+def warn_of_distances(edits: Sequence[Edit], generator: "Generator") -> None:
+    """Warn of edits that leave what the network was trained on."""
+    radius = {in_z: generator.radius_of_codes(in_z) for in_z in {edit.in_z for edit in edits}}
+    for edit in edits:
+        if doubt := doubt_of_distance(edit, radius[edit.in_z]):
+            warn(doubt)
+
+
 def announce_cost(
     generator: "Generator",
     options: EditOptions,
@@ -219,8 +233,8 @@ def announce_cost(
     unknown = sum(edit.finds_distance for edit in edits)
     images = shown + options.images_tried(samples, unknown)
     at_once = options.batch_size or generator.even_batch_size(shown)
-    seconds = images * generator.seconds_per_image(at_once)
-    announce(seconds, space, f"{images} images", at_most=True)
+    _, seconds = generator.time_synthesis(at_once)
+    announce(images * seconds, space, f"{images} images", at_most=True)
     return at_once
 
 

@@ -25,7 +25,6 @@ from utils.editing.walk import Edit, Walker
 from utils.files.arrays import read_npy
 from utils.files.writing import replacing
 from utils.method.directions import (
-    default_lamb,
     gram_matrices,
     predicted_change,
     projected_directions,
@@ -41,7 +40,7 @@ JACOBIAN = ROOT / "outputs/jacobian_seed_4/w_dataset_demo.npy"
 DOCS = ROOT / "docs/choosing.md"
 REGIONS = ("eyes", "mouth", "nose", "hair")
 SEED, FEW, FACES = 2000, 12, 100  # few, the first of them, to find the distance
-LOW_LAMB = 12
+HIGH_LAMB, LOW_LAMB = 21, 12  # about what fits 512 dimensions, by their square root; a default's
 
 
 class Measured(NamedTuple):
@@ -59,15 +58,15 @@ class Measured(NamedTuple):
 
 def candidates(inside: np.ndarray, outside: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Each method's vectors [K, D] for a pair of Gram matrices [D, D]."""
-    for lamb, label in ((default_lamb(len(inside)), ""), (LOW_LAMB, f", `--lamb {LOW_LAMB}`")):
+    for lamb in (HIGH_LAMB, LOW_LAMB):
         found = projected_directions(
             inside, outside, factorize(inside, lamb), factorize(outside, lamb)
         )
-        if not label:
+        if lamb == HIGH_LAMB:
             principal_axes = np.linalg.eigh(inside)[1].T[::-1]
             yield "plain PCA of M_f", principal_axes[: found.foreground.rank]
-            yield "`lowrank`, principal", found.principal
-        yield f"`lowrank`, projected{label}", found.projected
+            yield f"`lowrank`, principal, `--lamb {lamb}`", found.principal
+        yield f"`lowrank`, projected, `--lamb {lamb}`", found.projected
     closed = resefa(inside, outside)
     yield "`resefa`", closed.principal
     found = projected_directions(inside, outside, closed, factorize(outside, LOW_LAMB))

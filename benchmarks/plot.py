@@ -9,14 +9,13 @@ import matplotlib
 matplotlib.use("agg")  # no window
 from matplotlib import pyplot
 
-COLOURS = ("#b5532a", "#8a8f98", "#1f6fb2")
-
 
 class Line(NamedTuple):
     """One line of a panel."""
 
     name: str
     points: Mapping[int, float]
+    colour: str
 
 
 def save_log_log(path: Path, title: str, panels: list[tuple[str, list[Line]]]) -> None:
@@ -26,9 +25,9 @@ def save_log_log(path: Path, title: str, panels: list[tuple[str, list[Line]]]) -
         1, len(panels), sharey=True, figsize=(11.2, 4.4), layout="constrained", squeeze=False
     )
     for axis, (name, lines) in zip(axes[0], panels, strict=True):
-        for line, colour in zip(lines, COLOURS, strict=True):
+        for line in lines:
             x, y = zip(*line.points.items(), strict=True)
-            axis.loglog(x, y, color=colour, marker="o", linewidth=2, label=line.name)
+            axis.loglog(x, y, color=line.colour, marker="o", linewidth=2, label=line.name)
         ticks = list(lines[0].points)
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()

@@ -5,6 +5,8 @@ make bench                                       about 25 minutes on two quiet c
 python benchmarks/run.py jacobian_1024           one part only, nothing written
 """
 
+import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -261,6 +263,102 @@ def convolutions() -> list[Row]:
     return rows
 
 
+def rounding() -> list[Row]:
+    """How far images of a large network are from those in double precision, with Winograd's
+    convolutions and with TensorFlow's."""
+    from dnnlib.generator import Generator
+
+    record = random_network("f", 1024)
+    exact = Generator(record, "float64")
+    code = codes(exact, 1)
+    expected = exact.synthesis(code)
+    del exact
+
+    def error(generator: "Generator") -> float:
+        return float(np.abs(generator.synthesis(code) - expected).max() / np.abs(expected).max())
+
+    winograd = error(make_generator(record))
+    with plain_convolutions():
+        plain = error(make_generator(record))
+    name = "largest error of an image against float64, config-f, 1024, all 18 layers"
+    return [Row(name, f"{winograd:.1e}", "1e-4", f"{plain:.1e} with TensorFlow's convolutions")]
+
+
+@contextlib.contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Graphs that are first run in here have TensorFlow's convolutions."""
+    from dnnlib import winograd
+
+    fewest, winograd.FEWEST_CHANNELS = winograd.FEWEST_CHANNELS, 1 << 30
+    try:
+        yield
+    finally:
+        winograd.FEWEST_CHANNELS = fewest
+
+
+def pytorch() -> list[Row]:
+    """Images and Jacobians of the same network in PyTorch, where that is installed."""
+    rows = []
+    for config in "ef":
+        record = random_network(config, 256)
+        generator = make_generator(record)
+        batch = min(generator.batch_size, 16)
+        ws = codes(generator, batch)
+        theirs = pytorch_times(config, 256, generator, compiles=True)
+        if not theirs:
+            return []
+        linear, tangents = generator.linearize(ws[:1], 256), np.eye(generator.edit_dim)[:batch]
+        image, tangent = best_times(
+            partial(generator.synthesis, ws), partial(linear.push, tangents, batch)
+        )
+        image, tangent = image / batch, tangent / batch
+        compiled_text = "torch.compile did not run"
+        if "compiled" in theirs:
+            compiled_text = f"{1 / theirs['compiled']:.1f} compiled"
+        rows += [
+            Row(
+                f"images per second over PyTorch's, config-{config}, 256",
+                f"{theirs['eager'] / image:.2f}",
+                "1.5 (at least)",
+                f"{1 / image:.1f}, and {1 / theirs['eager']:.1f} in eager mode, {compiled_text}; "
+                "each in its best batch",
+            ),
+            Row(
+                f"tangents per second over PyTorch's, config-{config}, 256",
+                f"{theirs['jvp'] / tangent:.2f}",
+                "3 (at least)",
+                f"{1 / tangent:.1f}, and {1 / theirs['jvp']:.1f} by torch.func.jvp under vmap",
+            ),
+        ]
+    return rows
+
+
+def pytorch_times(
+    config: str, resolution: int, generator: "Generator", compiles: bool = False
+) -> dict[str, float]:
+    """Seconds an image in eager mode and compiled, and a tangent, each in the best batch; in
+    another process, as PyTorch and TensorFlow do not bear each other. Empty without PyTorch."""
+    if not importlib.util.find_spec("torch"):
+        print("PyTorch is not installed, so it is left out: pip install torch")
+        return {}
+    ws = codes(generator, min(generator.batch_size, 16))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "w.npy"
+        np.save(path, ws[:, 0])
+        script = ["benchmarks/pytorch_stylegan2.py", config, str(resolution), str(path)]
+        done = subprocess.run(
+            [sys.executable, *script, *["compile"] * compiles],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        theirs, ours = np.load(path.with_suffix(".image.npy")), generator.synthesis(ws[:1])
+    if not np.abs(theirs - ours).max() < 1e-4 * np.abs(ours).max():
+        raise RuntimeError("PyTorch's images are others than ours")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def random_biggan() -> BigGANRecord:
     """BigGAN 256 with random weights, ch 96."""
     channels = tuple(96 * multiple for multiple in (16, 16, 8, 8, 4, 2, 1))
@@ -431,6 +529,8 @@ def manipulate() -> list[Row]:
             ("config-e, 256 x 256", network, plain, "--save_raw", 2, 14, 32),
         ):
             generator = load_generator(path)
+            with plain_convolutions():
+                generator.synthesis(codes(generator, batch))  # builds the graph
             edit = partial(edit_images, path, direction, folder, more == "--save_raw")
             bare, a_few, a_many = best_times(
                 partial(generator.synthesis, codes(generator, batch)),
@@ -444,9 +544,10 @@ def manipulate() -> list[Row]:
             )  # the difference: without the start
             rows.append(
                 Row(
-                    f"images of manipulate.py per second over bare synthesis, {name}, {more}",
+                    f"images of manipulate.py per second over bare synthesis with TensorFlow's "
+                    f"convolutions, {name}, {more}",
                     f"{forward / an_image:.2f}",
-                    "none" if more == "--save_raw" else "0.9",
+                    "none" if more == "--save_raw" else "1.0",
                     f"{1 / an_image:.1f} and {1 / forward:.1f} images/s",
                 )
             )
@@ -599,13 +700,15 @@ def plot() -> list[Row]:
         ("image size, w of 512", {size: random_network("e", size) for size in sizes}),
         ("w_dim, 64 x 64", {width: random_network("e", 64, width) for width in widths}),
     ):
-        ours, forward, reverse = {}, {}, {}
+        ours, forward, reverse, pytorch = {}, {}, {}, {}
         for x, record in records.items():
             generator = make_generator(record)
             batch = min(generator.batch_size, 16)
             images, _, samples = image_and_sample_times(generator, record.resolution, (batch,), 16)
             ours[x], forward[x] = samples[batch], images[batch] * record.w_dim
             reverse[x] = reverse_row_time(record, 5) * record.resolution**2
+            if times := pytorch_times("e", record.resolution, generator):
+                pytorch[x] = times["jvp"] * record.w_dim
             print(
                 f"{title}, {x}: Jacobian {ours[x]:.2f} s, forward {forward[x]:.2f} s, reverse "
                 f"{reverse[x]:.0f} s",
@@ -615,9 +718,10 @@ def plot() -> list[Row]:
             (
                 title,
                 [
-                    Line("reverse mode, a row at a time", reverse),
-                    Line("w_dim forward passes", forward),
-                    Line("this toolkit", ours),
+                    Line("reverse mode, a row at a time", reverse, "#b5532a"),
+                    *([Line("PyTorch, jvp in batches", pytorch, "#c99a2e")] if pytorch else []),
+                    Line("w_dim forward passes", forward, "#8a8f98"),
+                    Line("this toolkit", ours, "#1f6fb2"),
                 ],
             )
         )
@@ -633,6 +737,8 @@ PARTS = {
     part.__name__: part
     for part in (
         convolutions,
+        rounding,
+        pytorch,
         jacobian_256,
         jacobian_1024,
         jacobian_biggan,

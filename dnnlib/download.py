@@ -19,16 +19,16 @@ from http.client import responses
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from tqdm import tqdm
-
 from dnnlib.catalogue import ENTRIES, Entry, Kind
 from dnnlib.errors import InputError
 from dnnlib.families import SETTINGS_FILE, is_network_folder
 from dnnlib.partial_file import LARGEST, PartialFile, on_disk
+from dnnlib.progress import ProgressBar
 from dnnlib.reading import is_regular, open_own
 from dnnlib.text import file_name_part, one_line
 from dnnlib.web import SCHEMES, Failure, ask, shown
 
+NETWORK_SUFFIXES = (".pkl", ".pth", ".h5")  # of files that hold directions less often
 TRIES = 5  # for a connection that is cut
 
 
@@ -129,6 +129,12 @@ def find_run_files(network: str, directions: Iterable[str]) -> tuple[Path, list[
     All names are looked up before anything is fetched. Raises InputError and OSError as
     `find_file`.
     """
+    directions = list(directions)
+    if swapped := next((name for name in directions if _are_swapped(network, name)), None):
+        raise InputError(
+            f"{network} is directions and {swapped} a network; expected the network first: "
+            f"{swapped} {network}"
+        )
     named = [each for name in directions for each in _expanded(name, network)]
     wanted: list[tuple[str, Kind]] = [(network, "network")]
     wanted += [(name, "directions") for name in named]
@@ -137,6 +143,17 @@ def find_run_files(network: str, directions: Iterable[str]) -> tuple[Path, list[
             _find(name, kind, fetches=False)
     files = [find_file(name, "directions") for name in named]
     return find_file(network, "network"), list(dict.fromkeys(files))
+
+
+def _are_swapped(first: str, second: str) -> bool:
+    """Whether the first, where a network is expected, names directions, and the second a
+    network."""
+    kinds = {entry.name: entry.kind for entry in ENTRIES}
+    kind = kinds.get(second) or ("network" if Path(second).suffix in NETWORK_SUFFIXES else None)
+    if kind != "network" or kinds.get(first) == "network":
+        return False
+    known = _expanded(first, second) != [first] or kinds.get(first) == "directions"
+    return known or Path(first).suffix == ".npy"
 
 
 def _expanded(name: str, network: str) -> list[str]:
@@ -318,13 +335,12 @@ def _receive(address: str, part: PartialFile, entry: Entry) -> None:
     elif not part.goes_on_with(status, received):
         part.clear()
         raise Failure("does not go on where it was cut")
-    with tqdm(
+    with ProgressBar(
         total=part.total,
         initial=part.length,
         desc=entry.name,
         unit="B",
         unit_scale=True,
-        disable=None,
     ) as bar:
         try:
             for block in answer:

@@ -116,14 +116,24 @@ class Generator:
             images = self._synthesis(codes).numpy()
         return expect_finite(images, "an image")
 
-    def seconds_per_image(self, batch_size: int = 1) -> float:
-        """How long the synthesis of one image of a batch takes, measured; a tangent takes about as
-        long."""
+    def radius_of_codes(self, in_z: bool = False) -> float:
+        """How far random codes lie from their mean, on average; in_z: or random z from 0."""
+        z = self.sample(np.random.RandomState(0), 64)
+        if in_z or self.space == "z":
+            return float(np.linalg.norm(z, axis=1).mean())
+        w = self.mapping(z)[:, 0]
+        return float(np.linalg.norm(w - w.mean(axis=0), axis=1).mean())
+
+    def time_synthesis(self, batch_size: int = 1) -> tuple[float, float]:
+        """How long the first batch takes, which pays for building the graph, and how long an image
+        after that: measured, in seconds. A graph for tangents, and a tangent, take about as long.
+        """
         codes = self.mapping(np.zeros((batch_size, self.z_dim)))
-        self.synthesis(codes)  # the first batch also pays for building the graph
         start = time.perf_counter()
         self.synthesis(codes)
-        return (time.perf_counter() - start) / batch_size
+        ready = time.perf_counter()
+        self.synthesis(codes)
+        return ready - start, (time.perf_counter() - ready) / batch_size
 
     def even_batch_size(self, images: int) -> int:
         """`batch_size`, or as much less as makes batches of one size for so many images."""

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUND = {f"dnnlib.{name}" for name in ("errors", "text", "reading", "foreign", "containers.npy")}
+GROUND = {
+    f"dnnlib.{name}"
+    for name in ("errors", "text", "reading", "foreign", "progress", "containers.npy")
+}
 OF_ALL_FAMILIES = {
     f"dnnlib.families.{name}"
     for name in ("genforce", "interface", "layout", "modules", "settings", "tensorflow")

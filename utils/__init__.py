@@ -1,2 +1,14 @@
 """The method: regions, low-rank factorization, subspaces, editing, pictures, pages, files on disk.
 No TensorFlow."""
+
+import importlib.util
+from pathlib import Path
+
+_OURS = Path(__file__).resolve().parent.parent / "dnnlib"
+_FOUND = importlib.util.find_spec("dnnlib")
+if _FOUND is None or _FOUND.origin is None or Path(_FOUND.origin).resolve().parent != _OURS:
+    # NVIDIA's repositories have a package of this name, too.
+    raise ImportError(
+        f"dnnlib is found at {_FOUND and _FOUND.origin}; expected the one in {_OURS.parent}: put "
+        "that folder first, sys.path.insert(0, …), in a new process"
+    )

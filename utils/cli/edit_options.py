@@ -171,7 +171,7 @@ def _expect_effect(arguments: argparse.Namespace) -> None:
         )
     if not arguments.contact_sheet:
         return
-    for option in ("distance", "start_distance", "end_distance", "animate", "save_raw"):
+    for option in ("distance", "start_distance", "end_distance", "animate", "save_raw", "open"):
         value = getattr(arguments, option)
         if value is not None and value is not False:  # a distance of 0 is given
             raise InputError(
@@ -215,6 +215,7 @@ def add_edit_options(parser: argparse.ArgumentParser, names: str) -> None:
     add("--gpu_id", help="GPU number, or cpu (default: GPU 0 if there is one, else the CPU)")
     _add_walk_options(parser)
     _add_distance_options(parser)
+    add("--open", action="store_true", help="open the page in the browser when it is ready")
     add("--save_raw", action="store_true", help="save each image at full size as well")
     add("--animate", choices=("gif", "webp"), help="moving pictures too, of each sample and of all")
     add(

@@ -33,7 +33,7 @@ class LiveOptions:
             return settle(cls, arguments)
         if arguments.keep and not arguments.state:
             raise InputError("--keep without --state; expected both: the page copies such a line")
-        for name in ("contact_sheet", "animate", "save_raw"):
+        for name in ("contact_sheet", "animate", "save_raw", "open"):
             if getattr(arguments, name):
                 raise InputError(f"--{name} with --live; expected one of them: leave one out")
         return settle(cls, arguments)

@@ -440,7 +440,7 @@ def add_directions_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--lamb",
         type=positive_float,
-        help="lower: higher ranks, a stricter null space (default: 60 sqrt(w_dim / 512), the "
+        help="lower: higher ranks, a stricter null space (default: 60 (w_dim / 512)^0.75, the "
         "published 60 for 512)",
     )
     add(

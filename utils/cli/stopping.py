@@ -1,5 +1,5 @@
-"""How a run ends early: Ctrl-C, SIGTERM as schedulers send it, and streams that were closed before
-it began.
+"""How a run ends early: Ctrl-C, SIGTERM as schedulers send it, streams that were closed before it
+began, and packages that are missing.
 
 The scripts import this first, before what takes a second to import: from then on a signal ends the
 process in one line, without a traceback. `stopped_by_signals` makes it a KeyboardInterrupt, so that
@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
+
+from utils.cli.packages import missing_packages
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -81,3 +83,6 @@ if _is_worker():
     )  # Ctrl-C reaches it too; its parent says when to end
 else:
     end_at_once()
+    if missing := missing_packages():
+        print(f"error: {missing}", file=sys.stderr)
+        sys.exit(2)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
+from dnnlib.progress import ProgressBar
 from utils.cli.parser import warn
 from utils.editing.measure import absolute_change, measure
 from utils.editing.walk import (
@@ -85,9 +85,7 @@ def measure_strengths(
     probe: Probe, edits: Sequence[Edit], change: float
 ) -> Iterator[tuple[Edit, Effect]]:
     """Each edit with its effect at the distance at which it changes its region by `change`."""
-    for edit in tqdm(
-        list(edits), desc="finding distances", unit="direction", leave=False, disable=None
-    ):
+    for edit in ProgressBar(list(edits), desc="finding distances", unit="direction", leave=False):
         effect = probe.effect_of_change(edit, change)
         if not effect.reached:
             warn(

@@ -10,6 +10,7 @@ import numpy as np
 from dnnlib.errors import InputError
 from utils.regions.region import RegionSource
 
+FAR = 2.0  # times as far as random codes lie from their mean, an edit is doubted
 FARTHEST = 64.0  # where `distance_of_change` gives up
 
 
@@ -84,6 +85,21 @@ def expect_layers(layers: list[int], num_layers: int) -> None:
             f"layer {layers[-1]}; expected 0 to {num_layers - 1} for this network",
             option="mani_layers",
         )
+
+
+def doubt_of_distance(edit: Edit, radius: float) -> str | None:
+    """A line where an edit goes farther than twice the `radius`, in which the network saw codes
+    around their mean; None if it does not, or its distance is not known yet."""
+    if edit.finds_distance:
+        return None
+    norm = np.linalg.norm(edit.direction, axis=-1).max()
+    farthest = float(np.abs(edit.distances).max() * norm)
+    if farthest <= FAR * radius:
+        return None
+    return (
+        f"{edit.name} moves codes by {farthest:.3g}, where random ones lie {radius:.3g} from their "
+        "mean: no network was trained so far off; a smaller `distance` shows what it knows"
+    )
 
 
 @dataclass(frozen=True)

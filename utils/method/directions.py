@@ -41,8 +41,12 @@ class Directions:
 
 
 def default_lamb(w_dim: int) -> float:
-    """The published 60 for 512 dimensions; the effect of lamb goes with sqrt(w_dim) / lamb."""
-    return 60 * (w_dim / 512) ** 0.5
+    """The published 60 for 512 dimensions, 12.6 for 64.
+
+    The effect of lamb goes with sqrt(w_dim) / lamb, but networks of a narrow w are small ones, for
+    which a stricter null space was better: docs/choosing.md has what was measured at 64.
+    """
+    return 60 * (w_dim / 512) ** 0.75
 
 
 def rows_at_once(width: int, dimensions: int) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from dnnlib.progress import ProgressBar
 from dnnlib.text import spans_text
 from utils.cli.edit_options import EditOptions
 from utils.editing.strength import PROBES, Probe, measure_strengths, with_strength
@@ -61,7 +61,7 @@ def write_edits(
     results = EditResults(
         folder, edits, samples, options.name, facts, subject, options.save_raw, options.animate
     )
-    with results, tqdm(total=total, desc="editing", unit="image", disable=None) as bar:
+    with results, ProgressBar(total=total, desc="editing", unit="image") as bar:
         for images in images_in_batches(synthesis, edited_codes(walker, edits), batch_size):
             results.add(images)
             bar.update(len(images))

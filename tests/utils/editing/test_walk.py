@@ -1,6 +1,7 @@
 """Walks along directions."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from utils.editing.walk import (
     Edit,
     Walker,
     distance_of_change,
+    doubt_of_distance,
     edited_codes,
     even_distances,
     images_in_batches,
@@ -82,6 +84,16 @@ def test_edited_codes_are_made_as_asked_for():
     """A walk of endless samples can be begun: memory does not grow with their number."""
     ws = np.broadcast_to(np.zeros(4, np.float32), (10**9, 10, 4))
     assert next(edited_codes(Walker(ws, [0]), EDITS)).shape == (10, 4)
+
+
+def test_doubt_of_distance():
+    """A walk farther than twice the radius of random codes, on any layer, is doubted, with both
+    numbers; one whose distance is still to be found is not."""
+    rows = np.array([[3.0, 4.0], [0.0, 1.0]])
+    edit = Edit("eyes", 0, rows, np.array([-2.0, 0.0, 1.0]), None)
+    assert doubt_of_distance(edit, 5.0) is None
+    assert "moves codes by 10, where random ones lie 4.9 from" in doubt_of_distance(edit, 4.9)
+    assert doubt_of_distance(replace(edit, finds_distance=True), 0.1) is None
 
 
 def test_walk_in_z():

@@ -140,9 +140,9 @@ def test_nan_outside_the_mask(golden):
         region_directions(jacobian, region_mask("mouth", 64, 64), 8)
 
 
-@pytest.mark.parametrize(("w_dim", "lamb"), [(512, 60), (128, 30), (32, 15)])
+@pytest.mark.parametrize(("w_dim", "lamb"), [(512, 60), (32, 7.5), (2, 0.9375)])
 def test_default_lamb(w_dim, lamb):
-    """60 for 512 dimensions, falling with the square root."""
+    """60 for 512 dimensions, falling with the power 3/4."""
     assert default_lamb(w_dim) == pytest.approx(lamb)
 
 
