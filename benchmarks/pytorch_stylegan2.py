@@ -119,7 +119,7 @@ def main() -> None:
     w = torch.from_numpy(np.load(path))
     record = random_network(config, resolution, w.shape[1])
     network = TorchStyleGAN2(record)
-    counts = sorted({1, len(w) // 4, len(w) // 2, len(w)})
+    counts = sorted({len(w) // 4, len(w)})
     tangents = torch.eye(record.w_dim)
 
     def synthesize(run: Callable, count: int) -> np.ndarray:
