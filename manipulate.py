@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dnnlib.generator import Generator
 
 EXAMPLES = """\
-  python manipulate.py demo eyes smile
+  python manipulate.py demo eyes smile --open
   python manipulate.py ffhq ffhq1024/eyes_size --total_num 20
 """
 
@@ -88,7 +88,7 @@ def main() -> None:
         batch_size = announce_cost(generator, options, samples, edits, folder)
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
     if arguments.open:
-        webbrowser.open((folder / ResultNames(options.name).page).resolve().as_uri())
+        open_in_browser(folder / ResultNames(options.name).page)
 
 
 def run_live(
@@ -215,6 +215,11 @@ def warn_of_distances(edits: Sequence[Edit], generator: "Generator") -> None:
     for edit in edits:
         if doubt := doubt_of_distance(edit, radius[edit.in_z]):
             warn(doubt)
+
+
+def open_in_browser(page: Path) -> None:
+    if not webbrowser.open(page.resolve().as_uri()):
+        warn("no browser is found here; the page is at the address above")
 
 
 def announce_cost(
