@@ -237,7 +237,7 @@ def announce_cost(
     expect_room(folder, space)
     unknown = sum(edit.finds_distance for edit in edits)
     images = shown + options.images_tried(samples, unknown)
-    at_once = options.batch_size or generator.even_batch_size(shown)
+    at_once = options.batch_size or generator.even_batch_size(shown or images)
     _, seconds = generator.time_synthesis(at_once)
     announce(images * seconds, space, f"{images} images", at_most=True)
     return at_once
