@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dnnlib.catalogue import ENTRIES
 from dnnlib.errors import InputError
 from dnnlib.progress import ProgressBar
 from dnnlib.text import counted, file_name_part
@@ -30,6 +31,7 @@ def main() -> None:
     add_directions_options(parser)
     arguments = parser.parse_args()
     region = RegionOptions.from_arguments(arguments).expect_source()
+    expect_no_name(arguments.jaco_path)
     jacobians = JacobianFile(arguments.jaco_path)
     options = DirectionsOptions.from_arguments(arguments, jacobians.dimensions)
     samples = range(jacobians.samples)
@@ -52,6 +54,16 @@ def main() -> None:
     whose = sets[0].title if options.pool else counted(len(best), "sample")
     say(f"{folder}: directions of {'a ' * options.pool}{whose}, principal and _projected")
     say(max(best, key=lambda each: each.ratio).next_step(Path(options.jaco_path)))
+
+
+def expect_no_name(jaco_path: str) -> None:
+    """Raise InputError for the name of a network or of directions."""
+    entry = next((entry for entry in ENTRIES if entry.name == jaco_path), None)
+    if entry and not Path(jaco_path).is_file():
+        raise InputError(
+            f"{jaco_path} is the name of {entry.what} ({entry.kind}); expected a Jacobian, such as "
+            f"python compute_jacobian.py {entry.network or entry.name} makes: name its file"
+        )
 
 
 def compute_sets(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dnnlib.generator import Generator
 
 EXAMPLES = """\
-  python manipulate.py demo eyes smile
+  python manipulate.py demo eyes smile --open
   python manipulate.py ffhq ffhq1024/eyes_size --total_num 20
 """
 
@@ -88,7 +88,7 @@ def main() -> None:
         batch_size = announce_cost(generator, options, samples, edits, folder)
         write_edits(generator.synthesis, batch_size, options, walker, edits, facts, folder)
     if arguments.open:
-        webbrowser.open((folder / ResultNames(options.name).page).resolve().as_uri())
+        open_in_browser(folder / ResultNames(options.name).page)
 
 
 def run_live(
@@ -217,6 +217,11 @@ def warn_of_distances(edits: Sequence[Edit], generator: "Generator") -> None:
             warn(doubt)
 
 
+def open_in_browser(page: Path) -> None:
+    if not webbrowser.open(page.resolve().as_uri()):
+        warn("no browser is found here; the page is at the address above")
+
+
 def announce_cost(
     generator: "Generator",
     options: EditOptions,
@@ -232,7 +237,7 @@ def announce_cost(
     expect_room(folder, space)
     unknown = sum(edit.finds_distance for edit in edits)
     images = shown + options.images_tried(samples, unknown)
-    at_once = options.batch_size or generator.even_batch_size(shown)
+    at_once = options.batch_size or generator.even_batch_size(shown or images)
     _, seconds = generator.time_synthesis(at_once)
     announce(images * seconds, space, f"{images} images", at_most=True)
     return at_once

@@ -1,7 +1,7 @@
 """Generators of other programs read, run and differentiated, and latent codes and directions read.
 
     from dnnlib import load_generator
-    G = load_generator("demo/demo128.pkl")
+    G = load_generator("demo")                          # a name, a path or an address
     codes = G.truncate(G.mapping(np.random.RandomState(4).randn(2, G.z_dim)), psi=0.7)
     images = G.synthesis(codes)                         # [N, H, W, C], about -1 to 1
     jacobian = G.jacobian(codes[:1], image_size=128)    # [H, W, 1, G.edit_dim]
@@ -10,6 +10,7 @@
 Arrays are NumPy's. TensorFlow is imported by `load_generator` and `select_device`, not before.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from dnnlib.class_names import read_class_names
 from dnnlib.device import import_tensorflow, select_device
 from dnnlib.directions import read_directions
+from dnnlib.download import find_file
 from dnnlib.errors import InputError
 from dnnlib.families import network_files, read_network
 from dnnlib.latents import read_latents
@@ -49,6 +51,8 @@ def load_generator(
 ) -> "Generator":
     """The generator in a network file of any family, ready to run on all visible devices.
 
+    `path` may also be an http(s) address, or a name that `python manipulate.py --list` shows: what
+    is not here is fetched.
     `dtype` float64 is for checks; `allow_tf32` lets GPUs multiply with mantissas of 10 bits;
     `ignore_settings` names settings of the file to load it without, although they are not known.
     `truncation` is a BigGAN's, which chooses the statistics of its batch norms (above 0, 1 at most;
@@ -59,6 +63,7 @@ def load_generator(
     Raises InputError if the file, or that of its classes' names, is damaged, hostile or
     unsupported, OSError if it cannot be read.
     """
+    path = find_file(os.fspath(path), "network")
     record = read_network(path, ignore_settings).at_truncation(truncation)
     if rotate is not None or translate is not None:
         record = record.moved(rotate or 0.0, translate or (0.0, 0.0))

@@ -13,6 +13,7 @@ import hashlib
 import os
 import platform
 import re
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from http.client import responses
@@ -28,7 +29,6 @@ from dnnlib.reading import is_regular, open_own
 from dnnlib.text import file_name_part, one_line
 from dnnlib.web import SCHEMES, Failure, ask, shown
 
-NETWORK_SUFFIXES = (".pkl", ".pth", ".h5")  # of files that hold directions less often
 TRIES = 5  # for a connection that is cut
 
 
@@ -103,10 +103,11 @@ def _find(name: str, kind: Kind | None, fetches: bool) -> Path | None:
             f"{hint}check the path, or see manipulate.py `list`"
         )
     if kind not in (None, entry.kind):
+        one = "a network" if kind == "network" else kind
+        such = f", such as {entry.network}" if kind == "network" and entry.network else ""
         raise InputError(
-            f"{name} is the name of {entry.what} ({entry.kind}); expected "
-            f"{'a network' if kind == 'network' else kind}: manipulate.py `list` shows all, and "
-            "`help` their order"
+            f"{name} is the name of {entry.what} ({entry.kind}); expected {one}{such}: "
+            "manipulate.py `list` shows all"
         )
     if entry.path:
         return _brought_along(entry.path)
@@ -130,11 +131,7 @@ def find_run_files(network: str, directions: Iterable[str]) -> tuple[Path, list[
     `find_file`.
     """
     directions = list(directions)
-    if swapped := next((name for name in directions if _are_swapped(network, name)), None):
-        raise InputError(
-            f"{network} is directions and {swapped} a network; expected the network first: "
-            f"{swapped} {network}"
-        )
+    _expect_order(network, directions)
     named = [each for name in directions for each in _expanded(name, network)]
     wanted: list[tuple[str, Kind]] = [(network, "network")]
     wanted += [(name, "directions") for name in named]
@@ -145,15 +142,24 @@ def find_run_files(network: str, directions: Iterable[str]) -> tuple[Path, list[
     return find_file(network, "network"), list(dict.fromkeys(files))
 
 
-def _are_swapped(first: str, second: str) -> bool:
-    """Whether the first, where a network is expected, names directions, and the second a
-    network."""
-    kinds = {entry.name: entry.kind for entry in ENTRIES}
-    kind = kinds.get(second) or ("network" if Path(second).suffix in NETWORK_SUFFIXES else None)
-    if kind != "network" or kinds.get(first) == "network":
-        return False
-    known = _expanded(first, second) != [first] or kinds.get(first) == "directions"
-    return known or Path(first).suffix == ".npy"
+def _expect_order(network: str, directions: list[str]) -> None:
+    """Raise InputError if directions stand first, and a network behind them."""
+    behind = [name for name in directions if not _are_directions(name)]
+    if not _are_directions(network) or len(behind) != 1:
+        return
+    right = [*behind, network, *(name for name in directions if name not in behind)]
+    raise InputError(
+        f"{network} is no network, which comes first; expected: python manipulate.py "
+        f"{shlex.join(right)}"
+    )
+
+
+def _are_directions(name: str) -> bool:
+    """Whether a name can be one of directions but not of a network: by the catalogue, also without
+    its network, or by its ending."""
+    names = {entry.name for entry in ENTRIES if entry.kind == "directions"}
+    names |= {each.rpartition("/")[2] for each in names}
+    return name.endswith(".npy") or (name in names and not is_regular(Path(name)))
 
 
 def _expanded(name: str, network: str) -> list[str]:

@@ -9,6 +9,7 @@ _FOUND = importlib.util.find_spec("dnnlib")
 if _FOUND is None or _FOUND.origin is None or Path(_FOUND.origin).resolve().parent != _OURS:
     # NVIDIA's repositories have a package of this name, too.
     raise ImportError(
-        f"dnnlib is found at {_FOUND and _FOUND.origin}; expected the one in {_OURS.parent}: put "
-        "that folder first, sys.path.insert(0, …), in a new process"
+        f"another dnnlib is on the path, {_FOUND and _FOUND.origin}; expected the one of "
+        f"{_OURS.parent}: restart Python and begin with import sys; "
+        f"sys.path.insert(0, {str(_OURS.parent)!r})"
     )

@@ -17,7 +17,7 @@ import pytest
 
 from dnnlib import catalogue, download, partial_file, web
 from dnnlib.catalogue import Entry
-from dnnlib.download import find_file, list_names
+from dnnlib.download import find_file, find_run_files, list_names
 from dnnlib.errors import InputError
 from dnnlib.families import read_network
 from dnnlib.partial_file import PartialFile
@@ -287,6 +287,15 @@ def test_published_path(known, tmp_path, monkeypatch):
 def test_neither_a_file_nor_a_name(known, name, message):
     """What cannot be found is refused with what may be meant."""
     assert message in refusal(name)
+
+
+def test_network_behind_directions():
+    """Swapped, they are named as such, with the line that is right."""
+    for first in ("demo/eyes", "eyes", "directions/demo128/eyes.npy"):
+        with pytest.raises(InputError, match=f"python manipulate.py demo {first} smile$"):
+            find_run_files(first, ["smile", "demo"])
+    with pytest.raises(InputError, match="expected a network, such as demo"):
+        find_run_files("demo/eyes", ["demo/smile"])
 
 
 def test_a_folder_of_the_same_name(known, tmp_path, monkeypatch):

@@ -42,6 +42,9 @@ class Parser(argparse.ArgumentParser):
         return super()._get_value(action, text)
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments: ") and " -" not in message:
+            names = [action.dest for action in self._actions if not action.option_strings]
+            message += f"; expected {' and '.join(names)} alone"
         fail(f"{message}; see python {self.prog} --help")
 
 
