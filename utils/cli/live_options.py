@@ -29,7 +29,10 @@ class LiveOptions:
                 if getattr(arguments, name) is not None:
                     raise InputError(f"--{name} without --live; expected both")
             if not arguments.matrix_path:
-                raise InputError("no directions; expected a file of them, or --live to find some")
+                raise InputError(
+                    "no directions; expected a file of them, a name that --list shows, or --live to "
+                    "find some"
+                )
             return settle(cls, arguments)
         if arguments.keep and not arguments.state:
             raise InputError("--keep without --state; expected both: the page copies such a line")

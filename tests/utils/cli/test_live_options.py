@@ -15,7 +15,7 @@ from utils.cli.parser import Parser
         (["--live", "--animate", "gif"], "--animate with --live"),
         (["--live", "--keep", "a"], "--keep without --state"),
         (["--port", "1"], "--port without --live"),
-        ([], "no directions; expected a file of them, or --live"),
+        ([], "no directions; expected a file of them, a name"),
     ],
 )
 def test_no_effect(arguments, words):
