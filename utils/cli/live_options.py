@@ -30,8 +30,8 @@ class LiveOptions:
                     raise InputError(f"--{name} without --live; expected both")
             if not arguments.matrix_path:
                 raise InputError(
-                    "no directions; expected a file of them, a name that --list shows, or --live to "
-                    "find some"
+                    "no directions; expected a file of them, a name of those that --list shows, or "
+                    "--live to find some"
                 )
             return settle(cls, arguments)
         if arguments.keep and not arguments.state:
