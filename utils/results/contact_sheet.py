@@ -36,7 +36,7 @@ def write_contact_sheets(
         pairs = list(group)
         save_png(path, draw_sheet(originals, pairs))
         rows += [facts_of(edit, effect) for edit, effect in pairs]
-        say(str(path))
+        say(f"{path}: open {path.resolve().as_uri()}")
     write_facts(record, replace(facts, directions=rows))
 
 
