@@ -1,7 +1,7 @@
 """What the toolkit costs, as ratios in one run: prints tables, writes them to benchmarks/README.md,
 draws the plot.
 
-make bench                                       about 25 minutes on two quiet cores
+make bench                                       about 40 minutes on two quiet cores
 python benchmarks/run.py jacobian_1024           one part only, nothing written
 """
 

@@ -77,8 +77,8 @@ def test_published_steps_succeed(published):
     for step in steps:
         assert step.returncode == 0, step.stderr
         assert without_bars(step.stderr) == []
-    assert steps[0].stdout.startswith("device: CPU")
-    assert steps[2].stdout.startswith("device: CPU")
+    assert steps[0].stdout.startswith("starting TensorFlow …\ndevice: CPU")
+    assert steps[2].stdout.startswith("starting TensorFlow …\ndevice: CPU")
     assert str(JACOBIAN) in steps[0].stdout
     assert "outputs/directions" in steps[1].stdout
     assert str(EDITS / "manipulate_results_lowrankgan.html") in steps[2].stdout
