@@ -235,6 +235,16 @@ def convolution_seconds(record: StyleGAN2Record, batch: int) -> float:
     return seconds / batch
 
 
+def image_and_tangent_times(generator: "Generator", batch: int) -> tuple[float, float]:
+    """Seconds of an image, and of a tangent resized to 256, in batches."""
+    ws, tangents = codes(generator, batch), np.eye(generator.edit_dim)[:batch]
+    linear = generator.linearize(ws[:1], 256)
+    image, tangent = best_times(
+        partial(generator.synthesis, ws), partial(linear.push, tangents, batch)
+    )
+    return image / batch, tangent / batch
+
+
 def convolutions() -> list[Row]:
     """A forward pass and a tangent over the convolutions of a pass."""
     rows = []
@@ -245,14 +255,7 @@ def convolutions() -> list[Row]:
     ):
         record = random_network(config, resolution)
         bare, generator = convolution_seconds(record, batch), make_generator(record)
-        ws, tangents = codes(generator, batch), np.eye(generator.edit_dim)[:batch]
-        linear = generator.linearize(ws[:1], 256)
-        image, tangent = (
-            seconds / batch
-            for seconds in best_times(
-                partial(generator.synthesis, ws), partial(linear.push, tangents, batch)
-            )
-        )
+        image, tangent = image_and_tangent_times(generator, batch)
         name = f"of TensorFlow's own convolutions of a pass, config-{config}, {resolution}"
         how = f"{bare * 1e3:.0f} ms an image, all of it {image * 1e3:.0f}, a tangent "
         how += f"{tangent * 1e3:.0f}, in batches of {batch}"
@@ -303,15 +306,7 @@ def pytorch() -> list[Row]:
     theirs = pytorch_times(config, 256, generator, compiles=True)
     if not theirs:
         return []
-    batch = min(generator.batch_size, 16)
-    ws, tangents = codes(generator, batch), np.eye(generator.edit_dim)[:batch]
-    linear = generator.linearize(ws[:1], 256)
-    image, tangent = (
-        seconds / batch
-        for seconds in best_times(
-            partial(generator.synthesis, ws), partial(linear.push, tangents, batch)
-        )
-    )
+    image, tangent = image_and_tangent_times(generator, min(generator.batch_size, 16))
     compiled = f"{1 / theirs['compiled']:.1f} compiled" if "compiled" in theirs else "not compiled"
     eager, jvp = theirs["eager"], theirs["jvp"]
     return [

@@ -77,6 +77,11 @@ def product_rule(
     return padded(da * b + a * db, padding)
 
 
+def times_factor(dx: tf.Tensor, *factor: tf.Tensor, padding: Padding = NO_PADDING) -> tf.Tensor:
+    """dx; or the derivative of x s, with zeros around, where `factor` is s, x, ds."""
+    return product_rule(dx, *factor, padding=padding) if factor else dx
+
+
 @fused
 def filtered_product_rule(
     da: tf.Tensor,
@@ -90,7 +95,7 @@ def filtered_product_rule(
     """The derivative of a b, where da is still to be filtered; or that of a b c, with zeros around,
     where `factor` is c, a b, dc."""
     dab = product_rule(filtered(da, taps, a.shape[1:3]), b, a, db)
-    return product_rule(dab, *factor, padding=padding) if factor else dab
+    return times_factor(dab, *factor, padding=padding)
 
 
 @fused
@@ -246,6 +251,11 @@ class DoublingConvolution:
         return tf.nn.conv2d_transpose(x, self.kernel, shape, strides=2, padding="SAME")
 
 
+def upsampling_taps(resample_kernel: tuple[float, ...]) -> np.ndarray:
+    """A filter's taps for zeros inserted between the pixels: their sum is 2 an axis."""
+    return np.asarray(resample_kernel, np.float64) * 2 / np.sum(resample_kernel)
+
+
 class UpConvolution:
     """Transposed convolution of stride 2, then the network's FIR filter: [N, h, w, Ci] ->
     [N, 2h, 2w, Co]. Linear in x.
@@ -260,8 +270,7 @@ class UpConvolution:
         before = (count - size + 2) // 2  # rows of zeros that the filter needs before the first
         # Zeros around the input give twice as many, and a last row is given for nothing.
         self._border = -(-before // 2), max(-(-(count - before - size) // 2), 0)
-        taps = np.asarray(resample_kernel[::-1], np.float64) * 2 / np.sum(resample_kernel)
-        self.taps = (0.0,) * (before % 2) + tuple(taps.tolist())
+        self.taps = (0.0,) * (before % 2) + tuple(upsampling_taps(resample_kernel[::-1]).tolist())
 
     def padding(self, *_: object) -> Padding:
         """The zeros around x that `of_padded` expects."""
@@ -293,9 +302,7 @@ class Upsampling:
     """Up-sampling by 2 with the network's FIR filter. Linear in x."""
 
     def __init__(self, resample_kernel: tuple[float, ...], dtype: str) -> None:
-        taps = (
-            np.asarray(resample_kernel, np.float64) * 2 / np.sum(resample_kernel)
-        )  # zeros inserted: gain 2 an axis
+        taps = upsampling_taps(resample_kernel)
         self.fir = tf.constant(np.outer(taps, taps)[:, :, None, None], dtype)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,6 @@ import tensorflow as tf
 from dnnlib.families.stylegan2.record import StyleGAN2Record
 from dnnlib.layers import (
     EPSILON,
-    NO_PADDING,
     Convolution,
     UpConvolution,
     Upsampling,
@@ -30,11 +29,10 @@ from dnnlib.layers import (
     layer_weights,
     mean_of_colors,
     pixels,
-    product_rule,
     slope,
+    times_factor,
 )
 from dnnlib.mapping import MappingNetwork, StyleNetwork
-from dnnlib.winograd import Padding
 
 Pending = Callable[..., tf.Tensor]
 
@@ -246,7 +244,7 @@ class StyleGAN2(StyleNetwork):
             return layer.tangent(next(rgbs), dx, dcode[:, index])
 
         start = tf.repeat(tf.zeros_like(self._const), tf.shape(dcode)[0], axis=0)
-        image = self._join(convolve, to_rgb, fused_product, start, step)
+        image = self._join(convolve, to_rgb, times_factor, start, step)
         return mean_of_colors(image, self._num_colors) if kept.mean_rgb else image
 
     def _join(
@@ -276,8 +274,3 @@ class StyleGAN2(StyleNetwork):
                     rgb += self._upsampling(image)[:, ::shown, ::shown]
                 image = rgb
         return image
-
-
-def fused_product(dx: tf.Tensor, *factor: tf.Tensor, padding: Padding = NO_PADDING) -> tf.Tensor:
-    """dx; or the derivative of x s, with zeros around, where `factor` is s, x, ds."""
-    return product_rule(dx, *factor, padding=padding) if factor else dx
